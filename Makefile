@@ -1,0 +1,46 @@
+# Everything runs in .venv, made here from nothing but Python (>= 3.11) and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install quickstart test test-slow lint format bench clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+install: $(STAMP)  ## make .venv and install ntkreg into it, without TensorFlow
+
+# uv is bootstrapped by pip into the environment itself; its override in
+# pyproject.toml is what leaves TensorFlow out.
+$(STAMP): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet uv
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet -e '.[test]'
+	@touch $@
+
+quickstart: install  ## kernels, SVM and ridge on scikit-learn's digits: a table and a page, under 2 minutes
+	$(BIN)/ntkreg quickstart --output results/quickstart
+
+lint: install  ## ruff, mypy and the import contract
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: lint  ## lint, types, import contract, tests and doctests, warnings as errors
+	$(BIN)/pytest -m "not slow"
+
+test-slow: install  ## the checks too slow for every change
+	$(BIN)/pytest -m slow
+
+format: install  ## rewrite the code in the house style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: install  ## measure the speed claims on this machine; tables go to benchmarks/
+	$(BIN)/python scripts/bench_kernels.py
+
+clean:  ## remove the environment and the results
+	rm -rf $(VENV) results

@@ -1,0 +1,44 @@
+"""ntkreg: neural-tangent-kernel regression.
+
+Importing this package is cheap: names load what they need when first used, and
+neither JAX, neural-tangents nor TensorFlow is among it.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ntkreg.architecture import Architecture as Architecture
+    from ntkreg.architecture import Conv as Conv
+    from ntkreg.architecture import Dense as Dense
+    from ntkreg.architecture import Flatten as Flatten
+    from ntkreg.architecture import GlobalAvgPool as GlobalAvgPool
+    from ntkreg.architecture import LocalAvgPool as LocalAvgPool
+    from ntkreg.architecture import Relu as Relu
+    from ntkreg.architecture import cntk as cntk
+    from ntkreg.architecture import fully_connected as fully_connected
+
+_HOME = {
+    "Architecture": "architecture",
+    "Conv": "architecture",
+    "Dense": "architecture",
+    "Flatten": "architecture",
+    "GlobalAvgPool": "architecture",
+    "LocalAvgPool": "architecture",
+    "Relu": "architecture",
+    "cntk": "architecture",
+    "fully_connected": "architecture",
+}
+
+__all__ = sorted(_HOME)
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(importlib.import_module(f"ntkreg.{_HOME[name]}"), name)
+    raise AttributeError(f"module 'ntkreg' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])
