@@ -1,0 +1,56 @@
+"""`Engine`: what the rest of the package asks of anything that computes kernel values."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["FIELDS", "Engine", "Field"]
+
+Field = str
+"""``"nngp"`` or ``"ntk"``."""
+
+FIELDS: tuple[Field, ...] = ("nngp", "ntk")
+"""Every kernel a network has, in the order in which engines return them."""
+
+
+@dataclass(frozen=True)
+class Engine(ABC):
+    """Kernel values for blocks of inputs: one thread, no files, no state, nogil inside.
+
+    Inputs come checked and cast (`ntkreg.kernels.inputs`): X (n, *shape), C-contiguous,
+    finite, of the engine's dtype. Values never depend on which block a pair is in.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Of one input: (d,) or (h, w, c).
+    dtype : numpy.dtype
+        float32 or float64, of inputs and values.
+    fields : tuple of str
+        Which of "nngp", "ntk" come back, in this order, on axis 0.
+    n_depths : int
+        Length of axis 1: how many depths come from one pass.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    fields: tuple[Field, ...]
+    n_depths: int
+
+    @property
+    @abstractmethod
+    def block(self) -> int:
+        """Rows and columns of the block that this engine computes best in one call."""
+
+    @abstractmethod
+    def cross(self, X: np.ndarray, Z: np.ndarray) -> np.ndarray:
+        """Values of all pairs: (n_fields, n_depths, len(X), len(Z))."""
+
+    @abstractmethod
+    def symmetric(self, X: np.ndarray) -> np.ndarray:
+        """Values of all pairs within X, exactly symmetric: (n_fields, n_depths, n, n)."""
+
+    @abstractmethod
+    def diagonal(self, X: np.ndarray) -> np.ndarray:
+        """Values of each input with itself: (n_fields, n_depths, n)."""

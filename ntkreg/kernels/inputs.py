@@ -1,0 +1,64 @@
+"""Checks of the arrays a user hands in, once, before any work starts."""
+
+from typing import Any
+
+import numpy as np
+
+from ntkreg.architecture import Architecture
+from ntkreg.errors import ShapeError
+
+__all__ = ["check_inputs", "kernel_dtype"]
+
+
+def kernel_dtype(X: np.ndarray, dtype: Any = None) -> np.dtype:
+    """Return the dtype of the kernel: `dtype` if given, else float64 unless X is narrower.
+
+    uint8, float16 and float32 give float32; float64 and wide integers give float64.
+    """
+    if dtype is not None:
+        asked = np.dtype(dtype)
+        if asked not in (np.float32, np.float64):
+            raise ValueError(f"dtype must be float32 or float64; got {dtype!r}.")
+        return asked
+    return np.dtype(np.float32 if X.dtype in (np.uint8, np.float16, np.float32) else np.float64)
+
+
+def check_inputs(
+    architecture: Architecture, X: Any, name: str = "X", dtype: Any = None
+) -> np.ndarray:
+    """Return `X` as a C-contiguous finite float array the architecture can read.
+
+    Parameters
+    ----------
+    architecture : Architecture
+        Image networks need (n, h, w, c); dense ones take (n, d), or images, which they
+        read as one vector each.
+    X : array-like
+        Of numbers, at least one row.
+    name : str
+        What to call it in errors.
+    dtype : dtype or None
+        float32, float64 or None for `kernel_dtype`'s rule.
+
+    Raises
+    ------
+    ShapeError, TypeError, ValueError
+        Wrong rank, empty, not numbers, NaN or inf.
+    """
+    X = np.asarray(X)
+    if X.dtype.kind not in "buif":
+        raise TypeError(f"{name} must hold real numbers; got dtype {X.dtype}.")
+    if architecture.reads == "image" and X.ndim != 4:
+        raise ShapeError(
+            f"{name} must be images (n, h, w, c) for this network; got shape {X.shape}. "
+            "Reshape it, e.g. X.reshape(n, h, w, c), or pass image_shape to the estimator."
+        )
+    if architecture.reads == "vector" and X.ndim not in (2, 4):
+        raise ShapeError(f"{name} must be (n, d) or images (n, h, w, c); got shape {X.shape}.")
+    if 0 in X.shape:
+        raise ShapeError(f"{name} must have at least one sample and feature; got shape {X.shape}.")
+    X = np.ascontiguousarray(X, dtype=kernel_dtype(X, dtype))
+    if not np.isfinite(X).all():
+        bad = int(np.flatnonzero(~np.isfinite(X.reshape(len(X), -1)).all(axis=1))[0])
+        raise ValueError(f"{name} contains NaN or infinity (first in row {bad}). Remove or impute.")
+    return X.reshape(len(X), -1) if architecture.reads == "vector" else X

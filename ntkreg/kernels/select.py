@@ -1,0 +1,53 @@
+"""Which engine computes which network."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ntkreg.architecture import Architecture
+from ntkreg.errors import SpecError
+from ntkreg.kernels.engine import FIELDS, Engine
+from ntkreg.kernels.reference import ReferenceEngine
+
+__all__ = ["make_engine"]
+
+
+def make_engine(
+    architecture: Architecture,
+    shape: tuple[int, ...],
+    *,
+    dtype: Any,
+    fields: Sequence[str] = FIELDS,
+    depths: Sequence[int] | None = None,
+) -> Engine:
+    """Return the fastest engine for a network and inputs of a shape.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    shape : tuple of int
+        Of one input, (d,) or (h, w, c).
+    dtype : float32 or float64
+    fields : sequence of {"nngp", "ntk"}
+    depths : sequence of int or None
+        Depths of the same recipe to return from one pass; None for the network itself.
+    """
+    for name in fields:
+        if name not in FIELDS:
+            raise ValueError(f'get must be "nngp", "ntk" or a tuple of them; got {name!r}.')
+    networks = _at_depths(architecture, depths)
+    return ReferenceEngine(shape, np.dtype(dtype), tuple(fields), len(networks), networks)
+
+
+def _at_depths(
+    architecture: Architecture, depths: Sequence[int] | None
+) -> tuple[Architecture, ...]:
+    if depths is None:
+        return (architecture,)
+    depths = tuple(depths)
+    if not depths or len(set(depths)) < len(depths):
+        raise SpecError(f"depths must be distinct integers, at least one; got {depths!r}.")
+    if "depth" not in architecture.get_params():
+        raise SpecError(f"depths needs a recipe with a depth; got {architecture!r}.")
+    return tuple(architecture.replace(depth=d) for d in depths)
