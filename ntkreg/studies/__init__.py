@@ -1,0 +1,1 @@
+"""Studies: one file per question; each writes rows with configuration, seed and versions."""
