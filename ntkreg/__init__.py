@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from ntkreg.architecture import Relu as Relu
     from ntkreg.architecture import cntk as cntk
     from ntkreg.architecture import fully_connected as fully_connected
+    from ntkreg.gram import Gram as Gram
+    from ntkreg.gram import compute_gram as compute_gram
+    from ntkreg.gram import kernel as kernel
 
 _HOME = {
     "Architecture": "architecture",
@@ -24,10 +27,13 @@ _HOME = {
     "Dense": "architecture",
     "Flatten": "architecture",
     "GlobalAvgPool": "architecture",
+    "Gram": "gram",
     "LocalAvgPool": "architecture",
     "Relu": "architecture",
     "cntk": "architecture",
+    "compute_gram": "gram",
     "fully_connected": "architecture",
+    "kernel": "gram",
 }
 
 __all__ = sorted(_HOME)

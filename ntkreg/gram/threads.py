@@ -1,0 +1,110 @@
+"""Tiles over a pool of threads: the engines release the GIL."""
+
+import itertools
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from numbers import Integral
+from typing import Any, TypeVar
+
+from threadpoolctl import threadpool_limits
+from tqdm.auto import tqdm
+
+from ntkreg.errors import SpecError
+
+__all__ = ["Stopped", "check_n_jobs", "run_tasks"]
+
+T = TypeVar("T")
+
+_BAR_AFTER = 2.0
+"""Seconds of work from which a progress bar is worth a line on the terminal."""
+
+_REFRESH = 0.2
+"""Seconds between two looks at what the workers have done."""
+
+
+class Stopped(Exception):
+    """Raised inside a worker whose result nobody waits for any more."""
+
+
+def check_n_jobs(n_jobs: int | None) -> int:
+    """Return the number of threads: `n_jobs`, or (None, -1) the CPUs this process may use."""
+    if n_jobs is None or n_jobs == -1:
+        if hasattr(os, "process_cpu_count"):
+            return os.process_cpu_count() or 1
+        return (
+            len(os.sched_getaffinity(0))
+            if hasattr(os, "sched_getaffinity")
+            else os.cpu_count() or 1
+        )
+    if not isinstance(n_jobs, Integral) or isinstance(n_jobs, bool) or n_jobs < 1:
+        raise SpecError(
+            f"n_jobs must be a positive integer, -1 or None for all CPUs; got {n_jobs!r}."
+        )
+    return int(n_jobs)
+
+
+def run_tasks(
+    tasks: Iterable[T],
+    work: Callable[[T, Callable[[int], None]], None],
+    *,
+    pairs: int,
+    n_jobs: int,
+    progress: bool | None,
+) -> None:
+    """Run ``work(task, done)`` for each task on `n_jobs` threads.
+
+    `done(k)` counts k more pairs for the progress bar; it raises `Stopped` once another
+    task has failed or the user has pressed Ctrl-C, so that workers end at their next
+    block. The first exception of a worker, or KeyboardInterrupt, is raised here after
+    all workers have ended. BLAS runs on one thread inside: more would change the order
+    of sums with the number of workers, and fight over the same CPUs.
+    """
+    stop, lock, count = threading.Event(), threading.Lock(), 0
+
+    def done(k: int) -> None:
+        nonlocal count
+        if stop.is_set():
+            raise Stopped
+        with lock:
+            count += k
+
+    queue = iter(tasks)
+    with (
+        _progress_bar(pairs, progress) as bar,
+        threadpool_limits(limits=1, user_api="blas"),
+        ThreadPoolExecutor(n_jobs, thread_name_prefix="ntkreg") as pool,
+    ):
+        try:
+            # Two tasks a thread are in flight, never all: a million would fill the memory.
+            running: set[Future[None]] = {
+                pool.submit(work, task, done) for task in itertools.islice(queue, 2 * n_jobs)
+            }
+            while running:
+                ended, running = wait(running, timeout=_REFRESH, return_when=FIRST_COMPLETED)
+                for future in ended:
+                    future.result()
+                running |= {pool.submit(work, t, done) for t in itertools.islice(queue, len(ended))}
+                bar.update(count - bar.n)
+        except BaseException:
+            stop.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _progress_bar(pairs: int, progress: bool | None) -> Any:
+    """Return a bar: at once (True), never (False), or on terminals after a while (None)."""
+    # A notebook's stderr is no terminal, yet shows bars; a log file would fill with them.
+    disable = None if progress is None and "ipykernel" not in sys.modules else progress is False
+    delay = 0.0 if progress else _BAR_AFTER
+    return tqdm(
+        total=pairs,
+        unit="pair",
+        unit_scale=True,
+        disable=disable,
+        delay=delay,
+        leave=bool(progress),
+        desc="kernel",
+    )

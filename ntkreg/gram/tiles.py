@@ -1,0 +1,100 @@
+"""Tiles: which rows and columns one task computes, and its values.
+
+Engines are only ever called on the blocks of one fixed grid, whatever the tile and the
+number of threads: that is why neither changes a bit of the result.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from ntkreg.gram.work import GramWork
+
+__all__ = ["Tile", "compute_diagonal", "compute_tile", "count_tiles", "iter_tiles", "tile_size"]
+
+
+@dataclass(frozen=True)
+class Tile:
+    """Tile (i, j) of the grid: rows and columns of the Gram that one task computes."""
+
+    i: int
+    j: int
+    rows: slice
+    columns: slice
+
+
+def tile_size(block: int, tile: int | None) -> int:
+    """Return `tile`, or one block, rounded up to whole blocks."""
+    return -(-(tile or block) // block) * block
+
+
+def count_tiles(work: GramWork, tile: int) -> int:
+    """Return the number of tiles; only one triangle of a symmetric Gram is computed."""
+    down, across = (-(-k // tile) for k in work.shape[2:])
+    return down * (down + 1) // 2 if work.symmetric else down * across
+
+
+def iter_tiles(work: GramWork, tile: int) -> Iterator[Tile]:
+    """Yield the tiles to compute: all, or the upper triangle (i <= j) if symmetric."""
+    n, m = work.shape[2:]
+    for i, top in enumerate(range(0, n, tile)):
+        for j, left in enumerate(range(0, m, tile)):
+            if not work.symmetric or i <= j:
+                yield Tile(i, j, slice(top, min(top + tile, n)), slice(left, min(left + tile, m)))
+
+
+def compute_tile(
+    work: GramWork,
+    tile: Tile,
+    out: np.ndarray,
+    norms: tuple[np.ndarray, np.ndarray] | None,
+    on_block: Callable[[int], None],
+) -> None:
+    """Fill `out` (n_fields, n_depths, rows, columns) with the tile's values.
+
+    Parameters
+    ----------
+    norms : pair of ndarray or None
+        sqrt K(x, x) of all rows and of all columns, (n_fields, n_depths, n), to divide by.
+    on_block : callable
+        Called after each block with the pairs done; may raise to stop.
+    """
+    step, engine = work.engine.block, work.engine
+    on_diagonal = work.symmetric and tile.i == tile.j
+    for top in range(tile.rows.start, tile.rows.stop, step):
+        rows = slice(top, min(top + step, tile.rows.stop))
+        for left in range(top if on_diagonal else tile.columns.start, tile.columns.stop, step):
+            columns = slice(left, min(left + step, tile.columns.stop))
+            mirrored = on_diagonal and top == left
+            if mirrored:
+                values = engine.symmetric(work.X[rows])
+            else:
+                values = engine.cross(work.X[rows], work.columns[columns])
+            r = slice(rows.start - tile.rows.start, rows.stop - tile.rows.start)
+            c = slice(columns.start - tile.columns.start, columns.stop - tile.columns.start)
+            block = out[:, :, r, c]
+            block[...] = values
+            if norms is not None:
+                _normalise(block, norms[0][..., rows], norms[1][..., columns])
+                if mirrored:
+                    # K_ii / sqrt(K_ii K_ii) is 1 by definition, not only to rounding.
+                    i = np.arange(block.shape[2])
+                    block[..., i, i] = norms[0][..., rows] > 0
+            if on_diagonal and not mirrored:
+                out[:, :, c, r] = block.swapaxes(2, 3)
+            height, width = block.shape[2:]
+            on_block(height * (height + 1) // 2 if mirrored else height * width)
+
+
+def _normalise(values: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> None:
+    """Divide by both norms in place; where one is 0 the kernel is 0 and stays so."""
+    norm = rows[..., :, None] * columns[..., None, :]
+    np.divide(values, norm, out=values, where=norm > 0, casting="same_kind")
+
+
+def compute_diagonal(work: GramWork, X: np.ndarray) -> np.ndarray:
+    """Return K(x, x) of each row of `X`, (n_fields, n_depths, n), block by block."""
+    step = work.engine.block
+    blocks = [work.engine.diagonal(X[i : i + step]) for i in range(0, len(X), step)]
+    return np.concatenate(blocks, axis=-1)

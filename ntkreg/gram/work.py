@@ -1,0 +1,99 @@
+"""`GramWork`: one Gram matrix to compute, checked, with the engine that will do it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ntkreg.errors import ShapeError, SpecError
+from ntkreg.kernels import Engine, check_inputs, kernel_dtype, make_engine
+
+__all__ = ["GramWork", "check_work"]
+
+
+@dataclass(frozen=True, eq=False)
+class GramWork:
+    """What to compute: inputs as the engine wants them, and the engine.
+
+    Attributes
+    ----------
+    network : Architecture or callable
+    X : ndarray of shape (n, *shape)
+    Z : ndarray of shape (m, *shape) or None
+        None for the symmetric Gram of X.
+    engine : Engine
+    depths : tuple of int or None
+    normalize : {None, "unit_diagonal"}
+    """
+
+    network: Any
+    X: np.ndarray
+    Z: np.ndarray | None
+    engine: Engine
+    depths: tuple[int, ...] | None
+    normalize: str | None
+
+    @property
+    def symmetric(self) -> bool:
+        """Whether the Gram is that of X with itself."""
+        return self.Z is None
+
+    @property
+    def columns(self) -> np.ndarray:
+        """The inputs along the columns: Z, or X again."""
+        return self.X if self.Z is None else self.Z
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """(n_fields, n_depths, n, m) of all values together."""
+        engine = self.engine
+        return len(engine.fields), engine.n_depths, len(self.X), len(self.columns)
+
+    @property
+    def pairs(self) -> int:
+        """Pairs of inputs to compute; half of them, and the diagonal, if symmetric."""
+        n, m = self.shape[2:]
+        return n * (n + 1) // 2 if self.symmetric else n * m
+
+
+def check_work(
+    network: Any,
+    X: Any,
+    Z: Any = None,
+    *,
+    get: str | Sequence[str] = "ntk",
+    depths: Sequence[int] | None = None,
+    dtype: Any = None,
+    normalize: str | None = None,
+) -> GramWork:
+    """Check everything a caller may get wrong and choose the engine.
+
+    The dtype is that of `kernel_dtype`; with a Z of another dtype, the wider of both.
+
+    Raises
+    ------
+    ShapeError, TypeError, ValueError
+        Inputs that the network cannot read, or that do not fit each other.
+    SpecError
+        Unknown `get`, `normalize` or `depths`.
+    """
+    fields = (get,) if isinstance(get, str) else tuple(get)
+    if not fields or len(set(fields)) < len(fields):
+        raise SpecError(f'get must be "nngp", "ntk" or both in a tuple; got {get!r}.')
+    if normalize not in (None, "unit_diagonal"):
+        raise SpecError(f'normalize must be None or "unit_diagonal"; got {normalize!r}.')
+    X = np.asarray(X)
+    Z = None if Z is None else np.asarray(Z)
+    if dtype is None and Z is not None:
+        dtype = np.result_type(kernel_dtype(X), kernel_dtype(Z))
+    X = check_inputs(network, X, "X", dtype)
+    if Z is not None:
+        Z = check_inputs(network, Z, "Z", X.dtype)
+        if X.shape[1:] != Z.shape[1:]:
+            raise ShapeError(
+                f"kernel: feature shapes differ: X {X.shape}, Z {Z.shape}. "
+                "Apply the same preprocessing to both."
+            )
+    engine = make_engine(network, X.shape[1:], dtype=X.dtype, fields=fields, depths=depths)
+    return GramWork(network, X, Z, engine, None if depths is None else tuple(depths), normalize)
