@@ -1,7 +1,19 @@
 """Kernel values for blocks of inputs; never files or threads."""
 
+from ntkreg.kernels.bridge import StaxNetwork, as_network, to_stax
 from ntkreg.kernels.engine import FIELDS, Engine
 from ntkreg.kernels.inputs import check_inputs, kernel_dtype
+from ntkreg.kernels.neural_tangents_compat import import_neural_tangents
 from ntkreg.kernels.select import make_engine
 
-__all__ = ["FIELDS", "Engine", "check_inputs", "kernel_dtype", "make_engine"]
+__all__ = [
+    "FIELDS",
+    "Engine",
+    "StaxNetwork",
+    "as_network",
+    "check_inputs",
+    "import_neural_tangents",
+    "kernel_dtype",
+    "make_engine",
+    "to_stax",
+]

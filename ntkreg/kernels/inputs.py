@@ -6,6 +6,7 @@ import numpy as np
 
 from ntkreg.architecture import Architecture
 from ntkreg.errors import ShapeError
+from ntkreg.kernels.bridge import KernelFn, StaxNetwork, as_network
 
 __all__ = ["check_inputs", "kernel_dtype"]
 
@@ -24,15 +25,18 @@ def kernel_dtype(X: np.ndarray, dtype: Any = None) -> np.dtype:
 
 
 def check_inputs(
-    architecture: Architecture, X: Any, name: str = "X", dtype: Any = None
+    architecture: Architecture | StaxNetwork | KernelFn,
+    X: Any,
+    name: str = "X",
+    dtype: Any = None,
 ) -> np.ndarray:
     """Return `X` as a C-contiguous finite float array the architecture can read.
 
     Parameters
     ----------
-    architecture : Architecture
+    architecture : Architecture, StaxNetwork or stax kernel_fn
         Image networks need (n, h, w, c); dense ones take (n, d), or images, which they
-        read as one vector each.
+        read as one vector each. A stax network gets X in the shape it came in.
     X : array-like
         Of numbers, at least one row.
     name : str
@@ -45,15 +49,16 @@ def check_inputs(
     ShapeError, TypeError, ValueError
         Wrong rank, empty, not numbers, NaN or inf.
     """
+    reads = as_network(architecture).reads
     X = np.asarray(X)
     if X.dtype.kind not in "buif":
         raise TypeError(f"{name} must hold real numbers; got dtype {X.dtype}.")
-    if architecture.reads == "image" and X.ndim != 4:
+    if reads == "image" and X.ndim != 4:
         raise ShapeError(
             f"{name} must be images (n, h, w, c) for this network; got shape {X.shape}. "
             "Reshape it, e.g. X.reshape(n, h, w, c), or pass image_shape to the estimator."
         )
-    if architecture.reads == "vector" and X.ndim not in (2, 4):
+    if X.ndim not in (2, 4):
         raise ShapeError(f"{name} must be (n, d) or images (n, h, w, c); got shape {X.shape}.")
     if 0 in X.shape:
         raise ShapeError(f"{name} must have at least one sample and feature; got shape {X.shape}.")
@@ -61,4 +66,4 @@ def check_inputs(
     if not np.isfinite(X).all():
         bad = int(np.flatnonzero(~np.isfinite(X.reshape(len(X), -1)).all(axis=1))[0])
         raise ValueError(f"{name} contains NaN or infinity (first in row {bad}). Remove or impute.")
-    return X.reshape(len(X), -1) if architecture.reads == "vector" else X
+    return X.reshape(len(X), -1) if reads == "vector" else X

@@ -7,6 +7,7 @@ import numpy as np
 
 from ntkreg.architecture import Architecture
 from ntkreg.errors import SpecError
+from ntkreg.kernels.bridge import KernelFn, StaxEngine, StaxNetwork, as_network
 from ntkreg.kernels.engine import FIELDS, Engine
 from ntkreg.kernels.reference import ReferenceEngine
 
@@ -14,7 +15,7 @@ __all__ = ["make_engine"]
 
 
 def make_engine(
-    architecture: Architecture,
+    architecture: Architecture | StaxNetwork | KernelFn,
     shape: tuple[int, ...],
     *,
     dtype: Any,
@@ -25,7 +26,7 @@ def make_engine(
 
     Parameters
     ----------
-    architecture : Architecture
+    architecture : Architecture, StaxNetwork or stax kernel_fn
     shape : tuple of int
         Of one input, (d,) or (h, w, c).
     dtype : float32 or float64
@@ -36,7 +37,12 @@ def make_engine(
     for name in fields:
         if name not in FIELDS:
             raise ValueError(f'get must be "nngp", "ntk" or a tuple of them; got {name!r}.')
-    networks = _at_depths(architecture, depths)
+    network = as_network(architecture)
+    if isinstance(network, StaxNetwork):
+        if depths is not None:
+            raise SpecError("depths needs a recipe with a depth; a stax kernel_fn has one only.")
+        return StaxEngine(shape, np.dtype(dtype), tuple(fields), 1, network.kernel_fn)
+    networks = _at_depths(network, depths)
     return ReferenceEngine(shape, np.dtype(dtype), tuple(fields), len(networks), networks)
 
 
