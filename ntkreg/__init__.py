@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ntkreg.gram import Gram as Gram
     from ntkreg.gram import compute_gram as compute_gram
     from ntkreg.gram import kernel as kernel
+    from ntkreg.solvers import solve_cholesky as solve_cholesky
 
 _HOME = {
     "Architecture": "architecture",
@@ -34,6 +35,7 @@ _HOME = {
     "compute_gram": "gram",
     "fully_connected": "architecture",
     "kernel": "gram",
+    "solve_cholesky": "solvers",
 }
 
 __all__ = sorted(_HOME)
