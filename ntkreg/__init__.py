@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from ntkreg.architecture import Relu as Relu
     from ntkreg.architecture import cntk as cntk
     from ntkreg.architecture import fully_connected as fully_connected
+    from ntkreg.estimators import NTKClassifier as NTKClassifier
+    from ntkreg.estimators import NTKRegressor as NTKRegressor
     from ntkreg.gram import Gram as Gram
     from ntkreg.gram import compute_gram as compute_gram
     from ntkreg.gram import kernel as kernel
@@ -30,6 +32,8 @@ _HOME = {
     "GlobalAvgPool": "architecture",
     "Gram": "gram",
     "LocalAvgPool": "architecture",
+    "NTKClassifier": "estimators",
+    "NTKRegressor": "estimators",
     "Relu": "architecture",
     "cntk": "architecture",
     "compute_gram": "gram",

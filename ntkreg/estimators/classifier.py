@@ -1,0 +1,181 @@
+"""`NTKClassifier`: ridge regression on coded labels, the way papers use these kernels."""
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import ClassifierMixin, _fit_context
+from sklearn.utils.multiclass import check_classification_targets
+
+from ntkreg.estimators.base import KernelEstimator
+
+__all__ = ["NTKClassifier"]
+
+
+class NTKClassifier(ClassifierMixin, KernelEstimator):
+    r"""Classification by kernel ridge regression on coded labels.
+
+    Class c of k is coded as :math:`e_c - 1/k` (Arora et al. 2019, where k = 10), one
+    target a class, and the class of the greatest value wins. Two classes need one target
+    only: -1/2 for ``classes_[0]``, 1/2 for ``classes_[1]``, the second of the two columns.
+    The targets are not centred: without data nearby no class is preferred.
+
+    Parameters
+    ----------
+    architecture : Architecture, callable or None, default=None
+        The network: a recipe such as ``cntk(depth=5)``, an `Architecture` given layer by
+        layer, or the ``kernel_fn`` of a neural-tangents ``stax`` network. None stands for
+        ``fully_connected(3)``. Search over a recipe's arguments as
+        ``architecture__depth``, ``architecture__readout``, ...
+    kernel : {"architecture", "precomputed"}, default="architecture"
+        "precomputed": `fit` takes the Gram matrix (n, n) as X and `predict` the cross
+        kernel (m, n), test rows first; then leave `architecture`, `normalize` and
+        `image_shape` at None (`get`, `dtype` and `n_jobs` play no part).
+    get : {"ntk", "nngp"}, default="ntk"
+        Which kernel of the network.
+    alpha : float >= 0, default=1e-2
+        Ridge added to the kernel's diagonal; its unit and default as in `NTKRegressor`.
+    alpha_scale : {"absolute", "mean_diagonal"}, default="absolute"
+        "mean_diagonal": `alpha` counts in units of the mean of K's diagonal.
+    normalize : {"unit_diagonal"} or None, default=None
+        "unit_diagonal": K(x, z) / sqrt(K(x, x) K(z, z)).
+    image_shape : (int, int, int) or None, default=None
+        (height, width, channels) as which the rows of a flat X are read. Not needed if X
+        comes as (n, h, w, c), or for a dense network.
+    dtype : {"float32", "float64"} or None, default=None
+        Of the kernel. None: float64, or float32 for X of uint8, float16 or float32.
+    n_jobs : int or None, default=None
+        Threads for the kernel; None for all cores. Values do not depend on it.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels seen in `fit`, sorted.
+    dual_coef_ : ndarray of shape (n_samples,) or (n_samples, n_classes)
+        float64; one-dimensional for two classes.
+    X_fit_, architecture_, kernel_, solver_result_, n_features_in_, feature_names_in_
+        As in `NTKRegressor`.
+
+    See Also
+    --------
+    NTKRegressor : Where alpha, memory and cost are described.
+
+    References
+    ----------
+    Arora et al. 2019 (arXiv 1904.11955), section 6 (label coding, plain solve).
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from ntkreg import NTKClassifier
+    >>> X, y = load_digits(return_X_y=True)
+    >>> model = NTKClassifier().fit(X[:200] / 16, y[:200])
+    >>> model.score(X[200:300] / 16, y[200:300]) > 0.9
+    True
+    """
+
+    def __init__(
+        self,
+        architecture: Any = None,
+        *,
+        kernel: str = "architecture",
+        get: str = "ntk",
+        alpha: float = 1e-2,
+        alpha_scale: str = "absolute",
+        normalize: str | None = None,
+        image_shape: tuple[int, int, int] | None = None,
+        dtype: Any = None,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.architecture = architecture
+        self.kernel = kernel
+        self.get = get
+        self.alpha = alpha
+        self.alpha_scale = alpha_scale
+        self.normalize = normalize
+        self.image_shape = image_shape
+        self.dtype = dtype
+        self.n_jobs = n_jobs
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "NTKClassifier":
+        """Fit the dual coefficients to the coded labels.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, h, w, c)
+            Training data; the Gram matrix (n_samples, n_samples) if precomputed.
+        y : array-like of shape (n_samples,)
+            Labels of any kind: integers, strings, booleans; at least two classes.
+        sample_weight : array-like of shape (n_samples,), float or None
+            Weights >= 0; a weight of 2 counts as the sample given twice.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            Fewer than two classes, parameters out of range, NaN or infinity, shapes that
+            do not fit (`ShapeError`).
+        NotPSDError
+            If the Gram matrix is not positive definite at this `alpha`.
+        """
+        X, y = self._read(X, y, reset=True)
+        check_classification_targets(y)
+        weights = self._weights(sample_weight, len(X))
+        self.classes_, codes = np.unique(y, return_inverse=True)
+        weighted = np.unique(codes if weights is None else codes[weights > 0])
+        if len(weighted) < 2:
+            raise ValueError(
+                f"{type(self).__name__}: y must hold samples of at least two classes with "
+                f"positive weight; got 1 class: {self.classes_[weighted[0]]!r}."
+            )
+        self._solve(X, _code(codes, len(self.classes_)), weights)
+        return self
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Return the regressed label codes of new samples.
+
+        Parameters
+        ----------
+        X : array-like of shape (m, n_features) or (m, h, w, c)
+            New samples, of the shape seen in `fit`; the cross kernel (m, n_samples) if
+            precomputed.
+
+        Returns
+        -------
+        ndarray of shape (m,) for two classes, positive for ``classes_[1]``; else (m, n_classes)
+            float64.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            NaN, infinity, or samples of another shape than in `fit`.
+        """
+        return self._evaluate(X)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Predict the class of new samples; parameters and errors of `decision_function`.
+
+        Parameters
+        ----------
+        X : array-like of shape (m, n_features) or (m, h, w, c)
+            New samples.
+
+        Returns
+        -------
+        ndarray of shape (m,)
+            Labels out of ``classes_``; the first of those with equal values.
+        """
+        values = self.decision_function(X)
+        winner = (values > 0).astype(int) if values.ndim == 1 else values.argmax(axis=1)
+        return self.classes_[winner]
+
+
+def _code(codes: np.ndarray, n_classes: int) -> np.ndarray:
+    """Return e_c - 1/k, (n, k); for two classes its second column, (n,)."""
+    coded = np.eye(n_classes)[codes] - 1 / n_classes
+    return coded[:, 1] if n_classes == 2 else coded

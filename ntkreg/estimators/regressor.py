@@ -1,0 +1,183 @@
+"""`NTKRegressor`: kernel ridge regression with the kernel of an infinitely wide network."""
+
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.base import MultiOutputMixin, RegressorMixin, _fit_context
+
+from ntkreg.estimators.base import KernelEstimator
+
+__all__ = ["NTKRegressor"]
+
+
+class NTKRegressor(MultiOutputMixin, RegressorMixin, KernelEstimator):
+    r"""Kernel ridge regression with the NTK or NNGP kernel of a network of infinite width.
+
+    Fits :math:`f(x) = \bar y + \sum_j a_j K(x, x_j)`, where
+    :math:`(K + \alpha W^{-1}) a = y - \bar y` with the sample weights W; the least of
+    :math:`\sum_i w_i (y_i - \bar y - g(x_i))^2 + \alpha \|g\|_K^2`. With `alpha` towards
+    0 and ``get="ntk"`` it is, without the random function at initialisation, the network
+    of infinite width trained to the end by gradient descent on the squared loss; with
+    ``get="nngp"`` the mean of the Gaussian-process posterior at noise variance `alpha`.
+
+    Parameters
+    ----------
+    architecture : Architecture, callable or None, default=None
+        The network: a recipe such as ``cntk(depth=5)``, an `Architecture` given layer by
+        layer, or the ``kernel_fn`` of a neural-tangents ``stax`` network. None stands for
+        ``fully_connected(3)``. Search over a recipe's arguments as
+        ``architecture__depth``, ``architecture__readout``, ...
+    kernel : {"architecture", "precomputed"}, default="architecture"
+        "precomputed": `fit` takes the Gram matrix (n, n) as X and `predict` the cross
+        kernel (m, n), test rows first, such as `ntkreg.kernel` returns them; then leave
+        `architecture`, `normalize` and `image_shape` at None (`get`, `dtype` and `n_jobs`
+        play no part).
+    get : {"ntk", "nngp"}, default="ntk"
+        Which kernel of the network.
+    alpha : float >= 0, default=1e-2
+        Ridge added to the kernel's diagonal, in units of K as in scikit-learn's
+        `KernelRidge`. The default is meant for inputs of about unit variance, whose
+        kernel has a diagonal near 1 to 10; it copes with repeated rows in float32 and
+        float64. 0 interpolates and fails on repeated rows.
+    alpha_scale : {"absolute", "mean_diagonal"}, default="absolute"
+        "mean_diagonal": `alpha` counts in units of the mean of K's diagonal, so that it
+        does not depend on the scale of X.
+    normalize : {"unit_diagonal"} or None, default=None
+        "unit_diagonal": K(x, z) / sqrt(K(x, x) K(z, z)).
+    image_shape : (int, int, int) or None, default=None
+        (height, width, channels) as which the rows of a flat X are read. Not needed if X
+        comes as (n, h, w, c), or for a dense network.
+    center_y : bool, default=True
+        Subtract the (weighted) mean of y before the fit and add it to predictions: a
+        kernel without bias has no intercept.
+    dtype : {"float32", "float64"} or None, default=None
+        Of the kernel. None: float64, or float32 for X of uint8, float16 or float32.
+        Solves are float64 in any case.
+    n_jobs : int or None, default=None
+        Threads for the kernel; None for all cores. Values do not depend on it.
+
+    Attributes
+    ----------
+    dual_coef_ : ndarray of shape (n_samples,) or (n_samples, n_targets)
+        a above, float64.
+    y_mean_ : float or ndarray of shape (n_targets,)
+        What predictions are counted from; 0 if ``center_y=False``.
+    X_fit_ : ndarray of shape (n_samples, n_features) or (n_samples, h, w, c)
+        A copy of the training data in the kernel's dtype; not with a precomputed kernel.
+    architecture_ : Architecture or callable
+        The network used; not with a precomputed kernel.
+    kernel_ : callable or None
+        ``kernel_(X, Z)``, the kernel used; None if precomputed.
+    solver_result_ : Solution
+        The ridge in absolute units, condition estimate and residual of the solve.
+    n_features_in_ : int
+        Features of a row; h * w * c for images.
+    feature_names_in_ : ndarray of str
+        If X has column names, all strings.
+
+    Notes
+    -----
+    `fit` holds the Gram matrix in the kernel's dtype and what the solver needs beside it
+    (float64), and takes O(n^3) after it. `predict` computes the cross kernel a batch of
+    rows at a time, at most 64 MiB each (or one row, if that is more). Pickles unless
+    `architecture` is a neural-tangents function.
+
+    References
+    ----------
+    Jacot et al. 2018 (arXiv 1806.07572); Lee et al. 2018 (arXiv 1711.00165);
+    Arora et al. 2019 (arXiv 1904.11955).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ntkreg import NTKRegressor, fully_connected
+    >>> x = np.linspace(-1, 1, 21)
+    >>> X = np.column_stack([x, np.ones(21)])  # a column of ones lets the lines bend anywhere
+    >>> model = NTKRegressor(fully_connected(2)).fit(X, np.abs(x))
+    >>> round(model.score(X, np.abs(x)), 2)
+    1.0
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **KernelEstimator._parameter_constraints,
+        "center_y": ["boolean"],
+    }
+
+    def __init__(
+        self,
+        architecture: Any = None,
+        *,
+        kernel: str = "architecture",
+        get: str = "ntk",
+        alpha: float = 1e-2,
+        alpha_scale: str = "absolute",
+        normalize: str | None = None,
+        image_shape: tuple[int, int, int] | None = None,
+        center_y: bool = True,
+        dtype: Any = None,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.architecture = architecture
+        self.kernel = kernel
+        self.get = get
+        self.alpha = alpha
+        self.alpha_scale = alpha_scale
+        self.normalize = normalize
+        self.image_shape = image_shape
+        self.center_y = center_y
+        self.dtype = dtype
+        self.n_jobs = n_jobs
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "NTKRegressor":
+        """Fit the dual coefficients.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, h, w, c)
+            Training data; the Gram matrix (n_samples, n_samples) if precomputed.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Targets.
+        sample_weight : array-like of shape (n_samples,), float or None
+            Weights >= 0; a weight of 2 counts as the sample given twice.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            Parameters out of range, NaN or infinity, shapes that do not fit (`ShapeError`).
+        NotPSDError
+            If the Gram matrix is not positive definite at this `alpha`.
+        """
+        X, y = self._read(X, y, reset=True, multi_output=True, y_numeric=True)
+        y = y.astype(np.float64)
+        weights = self._weights(sample_weight, len(X))
+        self.y_mean_ = np.average(y, axis=0, weights=weights) if self.center_y else 0.0
+        self._solve(X, y - self.y_mean_, weights)
+        return self
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Predict the targets of new samples.
+
+        Parameters
+        ----------
+        X : array-like of shape (m, n_features) or (m, h, w, c)
+            New samples, of the shape seen in `fit`; the cross kernel (m, n_samples) if
+            precomputed.
+
+        Returns
+        -------
+        ndarray of shape (m,) or (m, n_targets)
+            float64.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            NaN, infinity, or samples of another shape than in `fit`.
+        """
+        return self._evaluate(X) + self.y_mean_
