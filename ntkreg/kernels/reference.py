@@ -1,8 +1,8 @@
-"""The kernels in the words of the papers: plain NumPy, slow, float64. The other engines
-are tested against it, and it against outside oracles.
+"""The kernels in the words of the papers: plain NumPy, slow, float64.
 
-One function a layer, on the state of a *batch of pairs* (x, z). On images the fields
-have the shape (pairs, h, w, h', w'), one entry for each pair of pixels p, p'.
+The other engines are tested against this one, and this one against outside oracles. One
+function a layer, on the state of a *batch of pairs* (x, z). On images the fields have the
+shape (pairs, h, w, h', w'), one entry for each pair of pixels p, p'.
 """
 
 from dataclasses import dataclass

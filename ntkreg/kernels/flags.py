@@ -1,0 +1,20 @@
+"""How every compiled loop of the package is compiled."""
+
+from typing import Any
+
+import numba
+
+__all__ = ["FASTMATH", "compiled"]
+
+FASTMATH = {"contract", "reassoc", "arcp", "nsz"}
+"""LLVM may fuse, reorder and divide by reciprocals. It may *not* assume that NaN and
+infinity never occur (nnan, ninf): that would drop the clamps of correlations to [-1, 1]."""
+
+
+def compiled(function: Any) -> Any:
+    """Compile on first call, release the GIL, keep the machine code on disk.
+
+    Division by zero gives inf or NaN as in NumPy; indices are not checked, so loops index
+    with unsigned integers (a signed index costs a wrap-around test and the vectorisation).
+    """
+    return numba.njit(nogil=True, cache=True, fastmath=FASTMATH, error_model="numpy")(function)
