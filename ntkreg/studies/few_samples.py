@@ -1,4 +1,4 @@
-"""How well do convolutional kernels learn CIFAR-10 from 10 to 320 images?
+"""How well convolutional kernels learn CIFAR-10 from 10 to 320 images.
 
 Kernel regression in the setting of Arora et al. 2020 (arXiv 1910.01663): class-balanced
 draws, labels e_c - 0.1, no or next to no ridge, accuracy on held-out images. Differences
@@ -8,7 +8,7 @@ once; `ntkreg.studies.statistics` says what that does to the errors.
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from ntkreg.studies.config import (
     check_ints,
     check_number,
 )
-from ntkreg.studies.published import FEW_SAMPLES_CIFAR10
+from ntkreg.studies.published import FEW_SAMPLES_CIFAR10, FEW_SAMPLES_SOURCE
 from ntkreg.studies.record import write_record
 from ntkreg.studies.regression import regress_classes
 from ntkreg.studies.statistics import compare_with_published, summarize_draws
@@ -160,9 +160,9 @@ def run_few_samples(
     -------
     DataFrame
         The rows: get, depth, n, draw, accuracy (percent of the test images), alpha
-        (absolute, as solved), condition, residual, seed. Also in ``rows.csv``; beside it
-        ``summary.csv``, ``comparison.csv`` (CIFAR-10 only in its sense: the published
-        rows are of CIFAR-10), ``config.yaml`` and ``record.json``.
+        (absolute, as solved), condition, min_eigenvalue, residual, seed. Also in ``rows.csv``; beside it
+        ``summary.csv``, ``comparison.csv`` with ``published.csv`` (of CIFAR-10),
+        ``config.yaml`` and ``record.json``.
 
     Raises
     ------
@@ -208,7 +208,7 @@ def run_few_samples(
 
 
 def write_summary(rows: pd.DataFrame, config: FewSamplesConfig, n_test: int, output: Path) -> None:
-    """Write ``summary.csv`` and ``comparison.csv`` from rows.
+    """Write ``summary.csv``, ``comparison.csv`` and ``published.csv`` from rows.
 
     It is not documented whether "CNTK-d" counts the dense read-out, so both readings are
     written: column reading, "convolutions" (d hidden layers) and "read-out counted"
@@ -224,6 +224,8 @@ def write_summary(rows: pd.DataFrame, config: FewSamplesConfig, n_test: int, out
         ]
     )
     comparison.to_csv(output / "comparison.csv", index=False)
+    published = pd.DataFrame(map(asdict, FEW_SAMPLES_CIFAR10)).assign(source=FEW_SAMPLES_SOURCE)
+    published.to_csv(output / "published.csv", index=False)
 
 
 def _check_divisible(config: FewSamplesConfig, n_classes: int) -> None:
@@ -310,8 +312,9 @@ def _evaluate(
                         "n": n,
                         "draw": draw,
                         "accuracy": 100 * float(np.mean(predicted == y_test)),
-                        "alpha": solution.alpha,
+                        "alpha": float(solution.alpha),
                         "condition": solution.condition,
+                        "min_eigenvalue": solution.min_eigenvalue,
                         "residual": solution.residual,
                         "seed": config.seed,
                     }

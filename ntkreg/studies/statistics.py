@@ -29,7 +29,7 @@ def pool_corrected_std(std: float, n: int, pool: int) -> float:
 
 
 def binomial_error(accuracy: float, n_test: int) -> float:
-    r"""Standard error, in points, that n_test test images leave in an accuracy in percent.
+    r"""Return the standard error, in points, of an accuracy in percent on n_test images.
 
     :math:`\sqrt{p (1 - p) / n_{test}}`. For a mean over draws on the same test images it
     is an upper bound: draws disagree on some images, and that part averages out.

@@ -1,0 +1,94 @@
+"""Tables of a study: as frames of text, then plain, Markdown or HTML."""
+
+import html
+
+import pandas as pd
+
+__all__ = [
+    "accuracy_table",
+    "comparison_table",
+    "depth_table",
+    "html_table",
+    "markdown_table",
+    "text_table",
+]
+
+
+def accuracy_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return methods by training-set size, "mean ± std" over splits, in the rows' order.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Columns method, n_train, split, accuracy (percent).
+    """
+    groups = rows.groupby(["method", "n_train"], sort=False).accuracy
+    cells = groups.agg(
+        lambda a: f"{a.mean():.1f} ± {a.std(ddof=1):.1f}" if len(a) > 1 else f"{a.mean():.1f}"
+    )
+    table = cells.unstack("n_train").loc[rows.method.unique()]
+    table.columns = [f"n = {n}" for n in table.columns]
+    return table.rename_axis("method").reset_index()
+
+
+def comparison_table(comparison: pd.DataFrame, reading: str) -> pd.DataFrame:
+    """Return our NTK beside the published rows, with every part of the error.
+
+    Parameters
+    ----------
+    comparison : DataFrame
+        ``comparison.csv`` of the few-samples study.
+    reading : {"convolutions", "read-out counted"}
+        What the published label counts.
+    """
+    chosen = comparison[(comparison["get"] == "ntk") & (comparison.reading == reading)]
+    lines = [
+        {
+            "n": row.n,
+            "published row": row.published,
+            "published": f"{row.published_mean:.2f} ± {row.published_std:.2f}"
+            + ("*" if row.std_borrowed else ""),
+            "hidden layers": row.depth,
+            "ours": f"{row.mean:.2f}",
+            "draw std": f"{row.draw_std:.2f}",
+            "corrected std": f"{row.corrected_std:.2f}",
+            "test error": f"{row.test_error:.2f}",
+            "error of mean": f"{row.mean_error:.2f}",
+            "difference": f"{row.difference:+.2f}",
+            "95 % interval": f"{row.low:+.2f} .. {row.high:+.2f}",
+            "0 lies": row.verdict,
+        }
+        for row in chosen.sort_values(["n", "depth"]).itertuples()
+    ]
+    return pd.DataFrame(lines)
+
+
+def depth_table(summary: pd.DataFrame, get: str) -> pd.DataFrame:
+    """Return "mean ± draw std" by training images and hidden layers, for one kernel."""
+    chosen = summary[summary["get"] == get]
+    cells = chosen.assign(cell=[f"{r.mean:.1f} ± {r.draw_std:.1f}" for r in chosen.itertuples()])
+    table = cells.pivot(index="depth", columns="n", values="cell")
+    table.columns = [f"n = {n}" for n in table.columns]
+    return table.rename_axis("hidden layers").reset_index()
+
+
+def text_table(table: pd.DataFrame) -> str:
+    """Return a table as aligned plain text."""
+    return table.to_string(index=False)
+
+
+def markdown_table(table: pd.DataFrame) -> str:
+    """Return a table in GitHub's Markdown."""
+    lines = [list(table.columns), ["---"] * len(table.columns), *table.to_numpy().tolist()]
+    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines) + "\n"
+
+
+def html_table(table: pd.DataFrame) -> str:
+    """Return a table in HTML; every cell is escaped."""
+    head = "".join(f"<th>{html.escape(str(name))}</th>" for name in table.columns)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{html.escape(str(cell))}</td>" for cell in line) + "</tr>\n"
+        for line in table.to_numpy().tolist()
+    )
+    table = f"<table><thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table>"
+    return f'<div class="scroll">{table}</div>'

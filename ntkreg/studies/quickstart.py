@@ -1,0 +1,268 @@
+"""Exact network kernels against a tuned RBF-SVM on a few hundred digits.
+
+scikit-learn's 8 x 8 digits ship with it, so nothing is downloaded. NTK and NNGP of four
+networks, each kernel computed once and sliced by split, against an RBF-SVM whose C and
+gamma are tuned inside each training split. The kernels are not tuned at all.
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.model_selection import GridSearchCV, StratifiedKFold, StratifiedShuffleSplit
+from sklearn.svm import SVC
+
+from ntkreg.architecture import Architecture, cntk, fully_connected
+from ntkreg.data import balanced_draws, load_digits_images
+from ntkreg.errors import SpecError
+from ntkreg.gram import compute_gram
+from ntkreg.studies.config import check_choice, check_int, check_ints, check_number
+from ntkreg.studies.hardest import Hardest
+from ntkreg.studies.record import write_record
+from ntkreg.studies.regression import regress_classes
+
+__all__ = ["QuickstartConfig", "networks_of", "run_quickstart"]
+
+FIELDS = ("nngp", "ntk")
+N_CLASSES = 10
+SVM = "RBF-SVM (tuned)"
+SVM_GRID = {"C": [0.1, 1, 10, 100], "gamma": [0.01, 0.03, 0.1, 0.3]}
+
+
+@dataclass(frozen=True)
+class QuickstartConfig:
+    """Settings of `run_quickstart`.
+
+    Attributes
+    ----------
+    n_images : int
+        Digits used in all, class-balanced; a multiple of 10, at most 1740.
+    n_train : tuple of int
+        Sizes of the training sets, nested; what is left of the largest is tested on.
+    n_splits : int
+        Random stratified splits into training and test images.
+    dense_depth, conv_depth : int
+        Hidden layers of the dense and of the convolutional networks.
+    half_width : int
+        c of local average pooling.
+    alpha : float
+        Ridge, in units of `alpha_scale`.
+    alpha_scale : {"absolute", "mean_diagonal"}
+    n_hardest : int
+        Images to keep for the gallery of errors.
+    n_shown : int
+        Images, class-balanced, in the stored kernel heat maps.
+    seed : int
+    """
+
+    n_images: int = 800
+    n_train: tuple[int, ...] = (50, 100, 200, 400)
+    n_splits: int = 5
+    dense_depth: int = 3
+    conv_depth: int = 5
+    half_width: int = 2
+    alpha: float = 1e-4
+    alpha_scale: str = "mean_diagonal"
+    n_hardest: int = 12
+    n_shown: int = 200
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_int("n_images", self.n_images, 2 * N_CLASSES)
+        object.__setattr__(self, "n_train", check_ints("n_train", self.n_train, 2 * N_CLASSES))
+        if max(self.n_train) > self.n_images - N_CLASSES:
+            raise SpecError(
+                f"n_train must leave at least {N_CLASSES} of n_images ({self.n_images}) "
+                f"to test on; got {max(self.n_train)}."
+            )
+        check_int("n_splits", self.n_splits, 1)
+        check_int("dense_depth", self.dense_depth, 1)
+        check_int("conv_depth", self.conv_depth, 1)
+        check_int("half_width", self.half_width, 0)
+        object.__setattr__(self, "alpha", check_number("alpha", self.alpha, 0))
+        check_choice("alpha_scale", self.alpha_scale, ("absolute", "mean_diagonal"))
+        check_int("n_hardest", self.n_hardest, 1)
+        check_int("n_shown", self.n_shown, N_CLASSES)
+        for key in ("n_images", "n_shown"):
+            if getattr(self, key) % N_CLASSES:
+                raise SpecError(
+                    f"{key} must be a multiple of {N_CLASSES}; got {getattr(self, key)}."
+                )
+        if self.n_shown > self.n_images:
+            raise SpecError(
+                f"n_shown must be at most n_images ({self.n_images}); got {self.n_shown}."
+            )
+        check_int("seed", self.seed, 0)
+
+
+def networks_of(config: QuickstartConfig) -> dict[str, Architecture]:
+    """Return the networks by the name that rows and figures use."""
+    return {
+        "dense": fully_connected(config.dense_depth),
+        "CNTK flatten": cntk(config.conv_depth, "flatten"),
+        "CNTK GAP": cntk(config.conv_depth, "gap"),
+        "CNTK LAP": cntk(config.conv_depth, "lap", half_width=config.half_width),
+    }
+
+
+def run_quickstart(
+    config: QuickstartConfig,
+    output: str | Path,
+    *,
+    n_jobs: int | None = None,
+    progress: bool | None = None,
+) -> pd.DataFrame:
+    """Run the comparison and write everything that its page is made of.
+
+    Parameters
+    ----------
+    config : QuickstartConfig
+    output : path of a folder
+        Made if absent.
+    n_jobs : int or None
+        Threads; None for one a core.
+    progress : bool or None
+        Progress bars; None for one where the work takes more than two seconds.
+
+    Returns
+    -------
+    DataFrame
+        The rows: method, network, get, n_train, split, accuracy (percent), seed. Also in
+        ``rows.csv``; beside it ``eigenvalues.csv``, ``timings.csv``, ``kernels.npz``
+        (unit-diagonal NTKs, images in the order of their classes), ``hardest.npz``,
+        ``config.yaml`` and ``record.json``.
+
+    Notes
+    -----
+    Pixels are divided by 16 and not standardised: statistics of a training split would
+    make every kernel depend on the split. The SVM sees the same pixels.
+    """
+    output = Path(output)
+    output.mkdir(parents=True, exist_ok=True)
+    X, y = _digits(config)
+    splits = list(_splits(config, y))
+    timings: dict[str, float] = {}
+    rows: list[dict[str, Any]] = []
+    shown, eigenvalues = {}, []
+    hardest = Hardest(len(y), N_CLASSES)
+
+    for name, network in networks_of(config).items():
+        start = time.perf_counter()
+        kernels = compute_gram(network, X, get=FIELDS, n_jobs=n_jobs, progress=progress).values
+        timings[f"kernels of {name} (NNGP and NTK)"] = time.perf_counter() - start
+        shown[name] = _unit_diagonal(kernels["ntk"])[: config.n_shown, : config.n_shown]
+        for get, K in kernels.items():
+            eigenvalues.append(_spectrum(f"{name} {get.upper()}", K))
+            for split, n, train, test in splits:
+                scores, _ = regress_classes(
+                    K,
+                    K[test],
+                    train,
+                    y[train],
+                    np.arange(N_CLASSES),
+                    alpha=config.alpha,
+                    alpha_scale=config.alpha_scale,
+                )
+                if n == max(config.n_train):
+                    hardest.add(test, y[test], scores)
+                rows.append(_row(f"{name} {get.upper()}", name, get, n, split, y[test], scores))
+
+    start = time.perf_counter()
+    rows += _svm_rows(config, X.reshape(len(X), -1), y, splits)
+    timings["RBF-SVM, all splits with their grid searches"] = time.perf_counter() - start
+
+    table = pd.DataFrame(rows).assign(seed=config.seed)
+    table.to_csv(output / "rows.csv", index=False)
+    pd.concat(eigenvalues).to_csv(output / "eigenvalues.csv", index=False)
+    pd.DataFrame(timings.items(), columns=["step", "seconds"]).to_csv(
+        output / "timings.csv", index=False
+    )
+    np.savez_compressed(output / "kernels.npz", labels=y[: config.n_shown], **shown)
+    hardest.save(output / "hardest.npz", X, y, config.n_hardest)
+    networks = {name: repr(network) for name, network in networks_of(config).items()}
+    write_record(output, config, networks=networks, n_test=config.n_images - max(config.n_train))
+    return table
+
+
+def _digits(config: QuickstartConfig) -> tuple[np.ndarray, np.ndarray]:
+    """Return images (n, 8, 8, 1) in [0, 1] and labels.
+
+    The first `n_shown` are class-balanced and in the order of their classes: heat maps
+    are a corner of the kernel.
+    """
+    X, y = load_digits_images()
+    [chosen] = balanced_draws(y, config.n_images, 1, config.seed)
+    chosen = np.asarray(chosen)[np.argsort(y[chosen], kind="stable")]
+    place = np.tile(np.arange(config.n_images // N_CLASSES), N_CLASSES)
+    is_shown = place < config.n_shown // N_CLASSES
+    chosen = np.concatenate([chosen[is_shown], chosen[~is_shown]])
+    return X[chosen].astype(np.float32), y[chosen]
+
+
+def _splits(
+    config: QuickstartConfig, y: np.ndarray
+) -> Iterator[tuple[int, int, np.ndarray, np.ndarray]]:
+    """Yield (split, n_train, train, test); smaller training sets lie in larger ones."""
+    largest = max(config.n_train)
+    splitter = StratifiedShuffleSplit(
+        config.n_splits,
+        train_size=largest,
+        test_size=config.n_images - largest,
+        random_state=config.seed,
+    )
+    for split, (train, test) in enumerate(splitter.split(y, y)):
+        # One image of each class after the other, so that every head is balanced too.
+        order = np.argsort(_rank_in_class(y[train]), kind="stable")
+        for n in config.n_train:
+            yield split, n, train[order][:n], test
+
+
+def _rank_in_class(y: np.ndarray) -> np.ndarray:
+    """Count, for each entry, earlier entries with the same label."""
+    rank = np.empty(len(y), dtype=int)
+    for label in np.unique(y):
+        here = np.flatnonzero(y == label)
+        rank[here] = np.arange(len(here))
+    return rank
+
+
+def _svm_rows(
+    config: QuickstartConfig,
+    X: np.ndarray,
+    y: np.ndarray,
+    splits: list[tuple[int, int, np.ndarray, np.ndarray]],
+) -> Iterator[dict[str, Any]]:
+    for split, n, train, test in splits:
+        folds = StratifiedKFold(2 if n < 5 * N_CLASSES else 5, shuffle=True, random_state=split)
+        search = GridSearchCV(SVC(kernel="rbf"), SVM_GRID, cv=folds).fit(X[train], y[train])
+        scores = search.predict(X[test])[:, None] == np.arange(N_CLASSES)
+        yield _row(SVM, SVM, "", n, split, y[test], scores)
+
+
+def _row(
+    method: str, network: str, get: str, n: int, split: int, y: np.ndarray, scores: np.ndarray
+) -> dict[str, Any]:
+    accuracy = 100 * float(np.mean(scores.argmax(axis=1) == y))
+    return {
+        "method": method,
+        "network": network,
+        "get": get,
+        "n_train": n,
+        "split": split,
+        "accuracy": accuracy,
+    }
+
+
+def _unit_diagonal(K: np.ndarray) -> np.ndarray:
+    root = np.sqrt(np.diagonal(K))
+    return K / root[:, None] / root
+
+
+def _spectrum(method: str, K: np.ndarray) -> pd.DataFrame:
+    """Eigenvalues of K over its mean diagonal, greatest first."""
+    values = np.linalg.eigvalsh(K.astype(np.float64))[::-1] / np.diagonal(K).mean()
+    return pd.DataFrame({"method": method, "index": np.arange(1, len(values) + 1), "value": values})
