@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ntkreg.gram import Gram as Gram
     from ntkreg.gram import compute_gram as compute_gram
     from ntkreg.gram import kernel as kernel
+    from ntkreg.gram import plan_gram as plan_gram
     from ntkreg.solvers import solve_cholesky as solve_cholesky
 
 _HOME = {
@@ -39,6 +40,7 @@ _HOME = {
     "compute_gram": "gram",
     "fully_connected": "architecture",
     "kernel": "gram",
+    "plan_gram": "gram",
     "solve_cholesky": "solvers",
 }
 

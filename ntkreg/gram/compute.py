@@ -1,14 +1,23 @@
 """`kernel` and `compute_gram`: the Gram matrix of a network, on all cores."""
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ntkreg.errors import SpecError
-from ntkreg.gram.threads import check_n_jobs, run_tasks
-from ntkreg.gram.tiles import Tile, compute_diagonal, compute_tile, iter_tiles, tile_size
+from ntkreg.gram.plan import check_plan, make_plan
+from ntkreg.gram.threads import run_tasks
+from ntkreg.gram.tiles import (
+    Tile,
+    compute_diagonal,
+    compute_tile,
+    diagonal_norms,
+    iter_tiles,
+)
 from ntkreg.gram.work import GramWork, check_work
 
 __all__ = ["Gram", "compute_gram", "kernel"]
@@ -51,15 +60,80 @@ def kernel(
     n_jobs: int | None = None,
     progress: bool | None = None,
 ) -> Any:
-    """Return the NTK and/or NNGP kernel matrix of a network."""
-    options = {"get": get, "depths": depths, "dtype": dtype, "normalize": normalize}
+    r"""Return the exact NTK and/or NNGP kernel matrix of an infinitely wide network.
+
+    NTK parametrisation; read-out, biases and trained layers as the network says; values
+    are those of neural-tangents for the same network.
+
+    Parameters
+    ----------
+    network : Architecture or neural-tangents kernel_fn
+    X : array-like of shape (n, d) or (n, h, w, c)
+    Z : array-like of shape (m, d) or (m, h, w, c), or None
+        None for X with itself: half the work, exactly symmetric.
+    get : {"ntk", "nngp"} or tuple of them, default="ntk"
+    depths : sequence of int or None
+        Depths of the same recipe to return from one pass.
+    dtype : float32, float64 or None
+        None: float64 stays float64, float32 and uint8 give float32; the wider of X and Z.
+    diag : bool, default=False
+        Only K(x, x) of each row of X, as `n` values; Z must be None.
+    normalize : {None, "unit_diagonal"}
+        Divide by sqrt(K(x, x) K(z, z)); inputs with K(x, x) = 0 keep zeros.
+    n_jobs : int or None
+        Threads; None or -1 for every CPU this process may use. Does not change a bit.
+    progress : bool or None
+        Progress bar; None for one on terminals if the work takes over two seconds.
+
+    Returns
+    -------
+    ndarray of shape (n, m), or a tuple of them in the order of `get`
+        With `depths`, (n_depths, n, m); with `diag`, (n,) or (n_depths, n).
+
+    Raises
+    ------
+    ShapeError, TypeError, ValueError
+        Inputs of the wrong shape or type, or not finite.
+    SpecError
+        Unknown options, or depths of a network without a recipe.
+    PlanError
+        The matrix does not fit into memory; `compute_gram` can put it in a folder.
+
+    Notes
+    -----
+    Peak memory is the result and a few blocks a thread. Thread-safe.
+
+    References
+    ----------
+    Jacot et al. 2018 (arXiv 1806.07572); Arora et al. 2019 (arXiv 1904.11955).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ntkreg import fully_connected, kernel
+    >>> X = np.sqrt(2) * np.eye(2)
+    >>> nngp, ntk = kernel(fully_connected(depth=1), X, get=("nngp", "ntk"))
+    >>> np.diag(nngp), np.diag(ntk)  # the NTK's diagonal is depth + 1 times the NNGP's
+    (array([1., 1.]), array([2., 2.]))
+    """
     if diag:
         if Z is not None:
             raise SpecError("kernel: diag=True gives K(x, x) of each row of X; Z must be None.")
-        values = _diagonal_values(check_work(network, X, **options))
+        values = _diagonal_values(
+            check_work(network, X, get=get, depths=depths, dtype=dtype, normalize=normalize)
+        )
     else:
-        gram = compute_gram(network, X, Z, **options, n_jobs=n_jobs, progress=progress)
-        values = gram.values
+        values = compute_gram(
+            network,
+            X,
+            Z,
+            get=get,
+            depths=depths,
+            dtype=dtype,
+            normalize=normalize,
+            n_jobs=n_jobs,
+            progress=progress,
+        ).values
     return values[get] if isinstance(get, str) else tuple(values[name] for name in get)
 
 
@@ -72,17 +146,73 @@ def compute_gram(
     depths: Sequence[int] | None = None,
     dtype: Any = None,
     normalize: str | None = None,
+    folder: str | os.PathLike[str] | None = None,
     n_jobs: int | None = None,
     progress: bool | None = None,
     tile: int | None = None,
 ) -> Gram:
-    """Compute a Gram matrix tile by tile over a pool of threads."""
+    """Compute a Gram matrix tile by tile, in memory or into a folder.
+
+    Parameters
+    ----------
+    network, X, Z, get, depths, dtype, normalize, n_jobs, progress
+        As in `kernel`.
+    folder : path or None
+        Where to keep the tiles. A run that was stopped or killed goes on where it was, to
+        the same bits; a complete folder is only read. A folder that belongs to another
+        network, other data or other settings is refused.
+    tile : int or None
+        Side of a tile in inputs, rounded up to whole blocks of the engine; changes no bit.
+        A folder that exists keeps the tile it was begun with.
+
+    Returns
+    -------
+    Gram
+        With a folder, its values are read from there when used: ``np.asarray(values)``,
+        or ``values.read(rows, columns)`` for a part.
+
+    Raises
+    ------
+    PlanError
+        It cannot fit into memory or onto the disk; says what would.
+    StoreMismatchError
+        The folder holds something else; says what differs.
+    OSError
+        The folder cannot be written, or another process is at work on it.
+    KeyboardInterrupt
+        On Ctrl-C, once the blocks in work are done; finished tiles stay in the folder.
+    ShapeError, TypeError, ValueError, SpecError
+        As `kernel`.
+
+    Notes
+    -----
+    Peak memory beyond the inputs: see `plan_gram`. BLAS is held to one thread meanwhile,
+    in the whole process. A folder holds manifest.json (network, hashes of the data,
+    settings, versions), values.zarr (n_fields, n_depths, n, m; only the upper triangle of
+    tiles if symmetric) and tiles.txt (SHA-256 of each finished tile).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ntkreg import compute_gram, fully_connected
+    >>> gram = compute_gram(fully_connected(2), np.eye(3), get=("nngp", "ntk"))
+    >>> gram.values["ntk"].shape, gram.symmetric
+    ((3, 3), True)
+    """
     work = check_work(network, X, Z, get=get, depths=depths, dtype=dtype, normalize=normalize)
-    values = _compute_in_memory(
-        work, tile_size(work.engine.block, tile), check_n_jobs(n_jobs), progress
-    )
-    fingerprint = getattr(network, "fingerprint", None)
-    return Gram(values, work.X.dtype, fingerprint, type(work.engine).__name__, work.symmetric)
+    plan = make_plan(work, folder=folder, n_jobs=n_jobs, tile=tile)
+    check_plan(plan, folder)
+    values: dict[str, Any]
+    if folder is None:
+        values = _compute_in_memory(work, plan.tile, plan.n_jobs, progress)
+    else:
+        # zarr takes most of a second to import: only who stores pays for it.
+        from ntkreg.gram.store import compute_in_folder
+
+        values = compute_in_folder(
+            work, Path(folder), plan.tile, n_jobs=plan.n_jobs, progress=progress
+        )
+    return Gram(values, work.X.dtype, work.network.fingerprint, plan.engine, work.symmetric)
 
 
 def _compute_in_memory(
@@ -95,12 +225,7 @@ def _compute_in_memory(
     norms = diagonal_norms(work)
 
     def fill(task: Tile, done: Callable[[int], None]) -> None:
-        shape = (
-            len(fields),
-            n_depths,
-            task.rows.stop - task.rows.start,
-            task.columns.stop - task.columns.start,
-        )
+        shape = (len(fields), n_depths, *task.shape)
         block = np.empty(shape, dtype=work.X.dtype)
         compute_tile(work, task, block, norms, done)
         for field, part in zip(fields, block, strict=True):
@@ -110,16 +235,6 @@ def _compute_in_memory(
 
     run_tasks(iter_tiles(work, tile), fill, pairs=work.pairs, n_jobs=n_jobs, progress=progress)
     return {f: K if work.depths is not None else K[0] for f, K in values.items()}
-
-
-def diagonal_norms(work: GramWork) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return sqrt K(x, x) of all rows and columns in float64, or None if not asked for."""
-    if work.normalize is None:
-        return None
-    rows = np.sqrt(compute_diagonal(work, work.X), dtype=np.float64)
-    if work.Z is None:
-        return rows, rows
-    return rows, np.sqrt(compute_diagonal(work, work.Z), dtype=np.float64)
 
 
 def _diagonal_values(work: GramWork) -> dict[str, np.ndarray]:

@@ -6,12 +6,22 @@ number of threads: that is why neither changes a bit of the result.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 
+from ntkreg.errors import SpecError
 from ntkreg.gram.work import GramWork
 
-__all__ = ["Tile", "compute_diagonal", "compute_tile", "count_tiles", "iter_tiles", "tile_size"]
+__all__ = [
+    "Tile",
+    "compute_diagonal",
+    "compute_tile",
+    "count_tiles",
+    "diagonal_norms",
+    "iter_tiles",
+    "tile_size",
+]
 
 
 @dataclass(frozen=True)
@@ -23,10 +33,28 @@ class Tile:
     rows: slice
     columns: slice
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of the tile."""
+        return self.rows.stop - self.rows.start, self.columns.stop - self.columns.start
 
-def tile_size(block: int, tile: int | None) -> int:
-    """Return `tile`, or one block, rounded up to whole blocks."""
-    return -(-(tile or block) // block) * block
+    def pairs(self, symmetric: bool) -> int:
+        """Return the pairs to compute: half, and the diagonal, on a symmetric Gram's diagonal."""
+        n, m = self.shape
+        return n * (n + 1) // 2 if symmetric and self.i == self.j else n * m
+
+
+def tile_size(work: GramWork, tile: int | None, *, in_folder: bool = False) -> int:
+    """Return the side of a tile: `tile` or a good one, rounded up to whole blocks.
+
+    In memory that is one block, so that threads share the work evenly; in a folder no
+    file should be tiny, and there should be some ten thousand of them at most.
+    """
+    if tile is not None and (not isinstance(tile, Integral) or isinstance(tile, bool) or tile < 1):
+        raise SpecError(f"tile must be an integer >= 1 or None; got {tile!r}.")
+    block = work.engine.block
+    good = max(32, max(work.shape[2:]) // 128) if in_folder else block
+    return -(-(tile or good) // block) * block
 
 
 def count_tiles(work: GramWork, tile: int) -> int:
@@ -98,3 +126,13 @@ def compute_diagonal(work: GramWork, X: np.ndarray) -> np.ndarray:
     step = work.engine.block
     blocks = [work.engine.diagonal(X[i : i + step]) for i in range(0, len(X), step)]
     return np.concatenate(blocks, axis=-1)
+
+
+def diagonal_norms(work: GramWork) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return sqrt K(x, x) of all rows and columns in float64, or None if not asked for."""
+    if work.normalize is None:
+        return None
+    rows = np.sqrt(compute_diagonal(work, work.X), dtype=np.float64)
+    if work.Z is None:
+        return rows, rows
+    return rows, np.sqrt(compute_diagonal(work, work.Z), dtype=np.float64)

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from ntkreg.errors import ShapeError, SpecError
-from ntkreg.kernels import Engine, check_inputs, kernel_dtype, make_engine
+from ntkreg.kernels import FIELDS, Engine, check_inputs, kernel_dtype, make_engine
+from ntkreg.kernels.bridge import as_network
 
 __all__ = ["GramWork", "check_work"]
 
@@ -18,7 +19,7 @@ class GramWork:
 
     Attributes
     ----------
-    network : Architecture or callable
+    network : Architecture or StaxNetwork
     X : ndarray of shape (n, *shape)
     Z : ndarray of shape (m, *shape) or None
         None for the symmetric Gram of X.
@@ -78,8 +79,9 @@ def check_work(
     SpecError
         Unknown `get`, `normalize` or `depths`.
     """
-    fields = (get,) if isinstance(get, str) else tuple(get)
-    if not fields or len(set(fields)) < len(fields):
+    network = as_network(network)
+    asked = (get,) if isinstance(get, str) else tuple(get)
+    if not asked or len(set(asked)) < len(asked) or not set(asked) <= set(FIELDS):
         raise SpecError(f'get must be "nngp", "ntk" or both in a tuple; got {get!r}.')
     if normalize not in (None, "unit_diagonal"):
         raise SpecError(f'normalize must be None or "unit_diagonal"; got {normalize!r}.')
@@ -95,5 +97,6 @@ def check_work(
                 f"kernel: feature shapes differ: X {X.shape}, Z {Z.shape}. "
                 "Apply the same preprocessing to both."
             )
+    fields = tuple(name for name in FIELDS if name in asked)
     engine = make_engine(network, X.shape[1:], dtype=X.dtype, fields=fields, depths=depths)
     return GramWork(network, X, Z, engine, None if depths is None else tuple(depths), normalize)

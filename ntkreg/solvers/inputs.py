@@ -12,7 +12,6 @@ __all__ = [
     "check_targets",
     "check_weights",
     "matmul_rows",
-    "scale_alpha",
 ]
 
 _CHUNK = 512

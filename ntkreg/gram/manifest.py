@@ -1,0 +1,127 @@
+"""What a kernel folder says about itself, and whether that is what was asked for."""
+
+import hashlib
+import json
+import os
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import ntkreg
+from ntkreg.architecture import Architecture, to_dict
+from ntkreg.errors import SpecError, StoreMismatchError
+from ntkreg.gram.work import GramWork
+
+__all__ = ["MANIFEST", "VALUES", "differences", "make_manifest", "read_manifest", "write_json"]
+
+MANIFEST = "manifest.json"
+"""Name of the file that makes a folder a kernel folder."""
+
+VALUES = "values.zarr"
+"""Name of the array beside it."""
+
+_FORMAT = "ntkreg kernel, 1"
+
+_HOW = ("engine", "tile", "versions")
+"""Entries that say how values were computed, not which: they never make a folder another's."""
+
+
+def make_manifest(work: GramWork, tile: int) -> dict[str, Any]:
+    """Return everything that determines the values of a Gram, as plain JSON data.
+
+    Raises
+    ------
+    SpecError
+        If the network has no fingerprint to compare later (a stax kernel_fn without name).
+    """
+    network = work.network
+    if network.fingerprint is None:
+        raise SpecError(
+            "compute_gram: a folder needs a network that can be told from others, and nothing "
+            "in a stax kernel_fn says which one it is. Pass "
+            'ntkreg.kernels.bridge.StaxNetwork(kernel_fn, name="...") with a name of its own.'
+        )
+    described = to_dict(network) if isinstance(network, Architecture) else {"name": repr(network)}
+    return {
+        "format": _FORMAT,
+        "network": {**described, "fingerprint": network.fingerprint},
+        "X": _data(work.X),
+        "Z": None if work.Z is None else _data(work.Z),
+        "dtype": str(work.X.dtype),
+        "fields": list(work.engine.fields),
+        "depths": None if work.depths is None else [int(d) for d in work.depths],
+        "normalize": work.normalize,
+        "engine": type(work.engine).__name__,
+        "tile": tile,
+        "versions": {
+            "ntkreg": ntkreg.__version__,
+            "numpy": np.__version__,
+            "numba": version("numba"),
+        },
+    }
+
+
+def differences(stored: dict[str, Any], asked: dict[str, Any], *, resume: bool) -> list[str]:
+    """Return what keeps a folder from being used, one line a key; empty if nothing does.
+
+    A network is its layers: recipes that give the same layers are the same. Engine and
+    versions count with `resume` only: values that are all there can be read by any version,
+    but two versions must not share the computing of one Gram.
+    """
+    if stored.get("network", {}).get("fingerprint") == asked["network"]["fingerprint"]:
+        stored = {**stored, "network": asked["network"]}
+    left_out = {"tile"} if resume else set(_HOW)
+    was, now = (_flat({k: v for k, v in d.items() if k not in left_out}) for d in (stored, asked))
+    return [
+        f"{key}: stored {was.get(key)!r}, asked {now.get(key)!r}"
+        for key in dict.fromkeys([*now, *was])
+        if was.get(key) != now.get(key)
+    ]
+
+
+def read_manifest(folder: Path) -> dict[str, Any] | None:
+    """Return the manifest of a kernel folder; None if there is no such file."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (ValueError, UnicodeDecodeError) as error:
+        raise StoreMismatchError(
+            f"compute_gram: {folder / MANIFEST} cannot be read as JSON ({error}). "
+            "Give another folder, or delete this one."
+        ) from None
+    if not isinstance(manifest, dict) or manifest.get("format") != _FORMAT:
+        raise StoreMismatchError(
+            f"compute_gram: {folder / MANIFEST} is not the manifest of a kernel folder that "
+            f"this version reads ({_FORMAT!r}). Give another folder."
+        )
+    return manifest
+
+
+def write_json(path: Path, data: dict[str, Any]) -> None:
+    """Write a file that is there as a whole or not at all, whatever happens meanwhile."""
+    draft = path.with_name(path.name + ".tmp")
+    with open(draft, "w", encoding="utf-8") as file:
+        json.dump(data, file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(draft, path)
+
+
+def _data(X: np.ndarray) -> dict[str, Any]:
+    """Return shape, dtype and hash of an array as the engine reads it."""
+    digest = hashlib.sha256(X.data).hexdigest()
+    return {"shape": list(X.shape), "dtype": str(X.dtype), "sha256": digest}
+
+
+def _flat(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return {"network.depth": 10, ...} for {"network": {"depth": 10}, ...}."""
+    flat: dict[str, Any] = {}
+    for key, value in nested.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat

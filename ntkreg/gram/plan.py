@@ -1,0 +1,232 @@
+"""What a Gram matrix costs, before any of it is computed."""
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from threadpoolctl import threadpool_limits
+
+from ntkreg.errors import PlanError
+from ntkreg.gram.machine import free_disk, free_memory, readable
+from ntkreg.gram.manifest import VALUES
+from ntkreg.gram.threads import check_n_jobs
+from ntkreg.gram.tiles import count_tiles, tile_size
+from ntkreg.gram.work import GramWork, check_work
+
+__all__ = ["GramPlan", "check_plan", "make_plan", "plan_gram"]
+
+_SHARE = 0.9
+"""Part of the free memory or disk that one Gram may take."""
+
+_CALIBRATION = 0.05
+"""Seconds from which one timed call says enough."""
+
+
+@dataclass(frozen=True)
+class GramPlan:
+    """What a Gram matrix will cost.
+
+    Attributes
+    ----------
+    network : str
+    n, m : int
+        Rows and columns.
+    symmetric : bool
+    fields : tuple of str
+    n_depths : int
+    dtype : str
+    engine : str
+        Class of the engine.
+    pairs : int
+        Pairs of inputs to compute: half of them, and the diagonal, if symmetric.
+    tile, tiles, n_jobs : int
+        Side of a tile, number of tiles, threads.
+    result_bytes : int
+        All values together.
+    peak_bytes : int
+        Memory beyond the inputs: the result (unless it goes to a folder) and workspace.
+    disk_bytes : int
+        Of all tiles; 0 without a folder.
+    seconds : float or None
+        Wall time on this machine, all threads; None if not calibrated.
+    """
+
+    network: str
+    n: int
+    m: int
+    symmetric: bool
+    fields: tuple[str, ...]
+    n_depths: int
+    dtype: str
+    engine: str
+    pairs: int
+    tile: int
+    tiles: int
+    n_jobs: int
+    result_bytes: int
+    peak_bytes: int
+    disk_bytes: int
+    seconds: float | None = None
+
+    def __str__(self) -> str:
+        what = " and ".join(name.upper() for name in self.fields)
+        depths = f", {self.n_depths} depths" if self.n_depths > 1 else ""
+        half = ", symmetric" if self.symmetric else ""
+        lines = [
+            f"{what} of {self.network}",
+            f"size    {self.n} x {self.m}{half}{depths}, {self.dtype}, {self.engine}",
+            f"work    {self.pairs:,} pairs in {self.tiles} tiles on {self.n_jobs} threads",
+            f"memory  {readable(self.peak_bytes)} at most, values {readable(self.result_bytes)}",
+        ]
+        if self.disk_bytes:
+            lines.append(f"disk    {readable(self.disk_bytes)}")
+        if self.seconds is not None:
+            lines.append(f"time    about {_readable_time(self.seconds)}")
+        return "\n".join(lines)
+
+
+def plan_gram(
+    network: Any,
+    X: Any,
+    Z: Any = None,
+    *,
+    get: str | Sequence[str] = "ntk",
+    depths: Sequence[int] | None = None,
+    dtype: Any = None,
+    normalize: str | None = None,
+    folder: str | os.PathLike[str] | None = None,
+    n_jobs: int | None = None,
+    tile: int | None = None,
+) -> GramPlan:
+    """Say what `compute_gram` with the same arguments would cost, without computing it.
+
+    Parameters
+    ----------
+    network, X, Z, get, depths, dtype, normalize, folder, n_jobs, tile
+        As in `compute_gram`.
+
+    Returns
+    -------
+    GramPlan
+        ``print`` it, or read its fields.
+
+    Raises
+    ------
+    PlanError
+        The work cannot fit into the free memory or, with a folder, onto its disk; the
+        message says what would.
+    ShapeError, TypeError, ValueError
+        As `compute_gram`.
+
+    Notes
+    -----
+    Times a few kernel values after a first call, which may compile: under a second
+    beyond compilation for all but the largest networks (two pairs are the least). The
+    estimate assumes that threads do not slow each other down.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ntkreg import fully_connected, plan_gram
+    >>> plan = plan_gram(fully_connected(2), np.eye(4), np.eye(5, 4))
+    >>> plan.pairs, plan.result_bytes
+    (20, 160)
+    """
+    work = check_work(network, X, Z, get=get, depths=depths, dtype=dtype, normalize=normalize)
+    plan = make_plan(work, folder=folder, n_jobs=n_jobs, tile=tile)
+    check_plan(plan, folder)
+    at_once = min(plan.n_jobs, plan.tiles)
+    return replace(plan, seconds=_seconds_per_pair(work) * plan.pairs / at_once)
+
+
+def make_plan(
+    work: GramWork,
+    *,
+    folder: str | os.PathLike[str] | None,
+    n_jobs: int | None,
+    tile: int | None,
+) -> GramPlan:
+    """Return the plan of checked work, without its time: no kernel value is computed."""
+    n_fields, n_depths, n, m = work.shape
+    side = tile_size(work, tile, in_folder=folder is not None)
+    jobs, tiles = check_n_jobs(n_jobs), count_tiles(work, side)
+    cell = n_fields * n_depths * work.X.itemsize
+    result = n * m * cell
+    # A worker holds its tile, a block from the engine, and a block of norms in float64.
+    block = min(work.engine.block, n) * min(work.engine.block, m)
+    worker = min(side, n) * min(side, m) * cell + 2 * block * n_fields * n_depths * 8
+    workspace = min(jobs, tiles) * worker
+    return GramPlan(
+        network=repr(work.network),
+        n=n,
+        m=m,
+        symmetric=work.symmetric,
+        fields=work.engine.fields,
+        n_depths=n_depths,
+        dtype=str(work.X.dtype),
+        engine=type(work.engine).__name__,
+        pairs=work.pairs,
+        tile=side,
+        tiles=tiles,
+        n_jobs=jobs,
+        result_bytes=result,
+        peak_bytes=workspace + (result if folder is None else 0),
+        disk_bytes=0 if folder is None else tiles * side * side * cell,
+    )
+
+
+def check_plan(plan: GramPlan, folder: str | os.PathLike[str] | None) -> None:
+    """Raise `PlanError` if the plan cannot fit, saying what would."""
+    memory = free_memory()
+    if memory is not None and plan.peak_bytes > _SHARE * memory:
+        raise PlanError(_refusal(plan, plan.peak_bytes, int(_SHARE * memory), "memory"))
+    if folder is not None:
+        path = Path(folder)
+        held = sum(f.stat().st_size for f in (path / VALUES).rglob("*") if f.is_file())
+        disk = int(_SHARE * free_disk(path)) + held
+        if plan.disk_bytes > disk:
+            raise PlanError(_refusal(plan, plan.disk_bytes, disk, f"disk at {path}"))
+
+
+def _refusal(plan: GramPlan, need: int, free: int, where: str) -> str:
+    cell = plan.result_bytes // (plan.n * plan.m)
+    largest = int((free / cell) ** 0.5) if plan.symmetric else free // (cell * plan.m)
+    options = [f"n up to about {largest:,}"] if largest else []
+    if plan.dtype == "float64" and need / 2 <= free:
+        options.append("dtype=float32")
+    if len(plan.fields) > 1 and need / len(plan.fields) <= free:
+        options.append(f"one of {' and '.join(plan.fields)} at a time")
+    if plan.n_depths > 1 and (at_once := free * plan.n_depths // need):
+        options.append(f"{at_once} of the {plan.n_depths} depths at a time")
+    if where == "memory" and plan.result_bytes <= _SHARE * free_disk(Path()):
+        options.append(f"folder=... ({readable(plan.result_bytes)} on disk at most)")
+    fits = f"What would fit: {'; '.join(options)}." if options else "Use a larger machine."
+    return (
+        f"compute_gram: {plan.n} x {plan.m} values ({', '.join(plan.fields)}, {plan.n_depths} "
+        f"depth(s), {plan.dtype}) need {readable(need)} of {where}; {readable(free)} can be "
+        f"used. {fits}"
+    )
+
+
+def _seconds_per_pair(work: GramWork) -> float:
+    """Time ever larger blocks, after one call that may compile, until one takes a while."""
+    engine, rows, columns = work.engine, work.X, work.columns
+    with threadpool_limits(limits=1, user_api="blas"):
+        engine.cross(rows[:1], columns[:1])
+        side = 1
+        while True:
+            start = time.perf_counter()
+            values = engine.cross(rows[:side], columns[:side])
+            elapsed = time.perf_counter() - start
+            if elapsed > _CALIBRATION or side >= min(engine.block, max(work.shape[2:])):
+                return elapsed / (values.shape[2] * values.shape[3])
+            side = min(2 * side, engine.block)
+
+
+def _readable_time(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.2g} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
