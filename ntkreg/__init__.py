@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ntkreg.architecture import fully_connected as fully_connected
     from ntkreg.estimators import NTKClassifier as NTKClassifier
     from ntkreg.estimators import NTKRegressor as NTKRegressor
+    from ntkreg.data import ChannelStandardizer as ChannelStandardizer
     from ntkreg.gram import Gram as Gram
     from ntkreg.gram import compute_gram as compute_gram
     from ntkreg.gram import kernel as kernel
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Architecture": "architecture",
+    "ChannelStandardizer": "data",
     "Conv": "architecture",
     "Dense": "architecture",
     "Flatten": "architecture",

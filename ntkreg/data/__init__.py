@@ -1,0 +1,21 @@
+"""Data: load, check, standardise and draw; arrays that say where they come from."""
+
+from ntkreg.data.cifar10 import load_cifar10
+from ntkreg.data.digits import load_digits_images, load_digits_split
+from ntkreg.data.draws import balanced_draws
+from ntkreg.data.images import ImageData, Provenance, fingerprint_arrays
+from ntkreg.data.npz import load_npz, read_arrays
+from ntkreg.data.standardize import ChannelStandardizer
+
+__all__ = [
+    "ChannelStandardizer",
+    "ImageData",
+    "Provenance",
+    "balanced_draws",
+    "fingerprint_arrays",
+    "load_cifar10",
+    "load_digits_images",
+    "load_digits_split",
+    "load_npz",
+    "read_arrays",
+]

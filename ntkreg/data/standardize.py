@@ -1,0 +1,199 @@
+"""`ChannelStandardizer`: each channel to mean 0 and standard deviation 1."""
+
+import math
+from collections.abc import Iterator
+from numbers import Integral
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, _fit_context
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ntkreg.errors import ShapeError
+
+__all__ = ["ChannelStandardizer"]
+
+BATCH = 1024
+"""Rows at a time, so that float64 copies of them stay small beside X."""
+
+
+class ChannelStandardizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+    r"""Subtract each channel's mean and divide by its standard deviation.
+
+    :math:`z = (x - \mu_c) / \sigma_c` with the statistics of channel c over all pixels of
+    all training samples (divisor n, not n - 1). A channel that is constant in training is
+    only centred. A channel is an index of the last axis: of images (n, h, w, c) one colour,
+    of rows (n, d) without `image_shape` one column, as in scikit-learn's `StandardScaler`.
+
+    Parameters
+    ----------
+    image_shape : (int, int, int) or None, default=None
+        (height, width, channels) as which the rows of a flat X are read; they are returned
+        flat. Not needed if X comes as (n, h, w, c).
+
+    Attributes
+    ----------
+    mean_, scale_ : ndarray of shape (n_channels,), float64
+        What is subtracted and divided by.
+    n_features_in_ : int
+        Features of a row; h * w * c for images.
+    feature_names_in_ : ndarray of str
+        If X has column names, all strings.
+
+    Notes
+    -----
+    uint8, float16 and float32 give float32; everything else float64, statistics always
+    float64. Memory beyond the result: a thousand rows in float64.
+
+    Examples
+    --------
+    >>> from ntkreg.data import load_digits_images
+    >>> X, y = load_digits_images()
+    >>> Z = ChannelStandardizer().fit_transform(X)
+    >>> Z.shape, Z.dtype, abs(float(Z.mean())) < 1e-5, round(float(Z.std()), 4)
+    ((1797, 8, 8, 1), dtype('float32'), True, 1.0)
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {"image_shape": [tuple, list, None]}
+
+    def __init__(self, *, image_shape: tuple[int, int, int] | None = None) -> None:
+        self.image_shape = image_shape
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any = None) -> "ChannelStandardizer":
+        """Compute means and standard deviations.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, h, w, c)
+        y : None
+            Ignored; there for pipelines.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            NaN, infinity, no samples, an `image_shape` that is not three integers >= 1.
+        ShapeError
+            `image_shape` that does not fit X.
+        """
+        rows = self._read(X, reset=True)
+        pixels = rows.reshape(len(rows), -1, rows.shape[-1])  # (n, h w or 1, channels)
+        count = pixels.shape[0] * pixels.shape[1]
+        total = sum(part.sum(axis=(0, 1), dtype=np.float64) for part in _batches(pixels))
+        self.mean_ = total / count
+        # Two passes: the mean of squares less the square of the mean cancels.
+        squares = sum(((part - self.mean_) ** 2).sum(axis=(0, 1)) for part in _batches(pixels))
+        std = np.sqrt(squares / count)
+        # Rounding of the mean makes std of a constant channel tiny, not zero.
+        constant = pixels.min(axis=(0, 1)) == pixels.max(axis=(0, 1))
+        self.scale_ = np.where(constant | (std == 0), 1.0, std)
+        return self
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Standardise new samples with the statistics of `fit`.
+
+        Parameters
+        ----------
+        X : array-like of the shape of a sample seen in `fit`
+
+        Returns
+        -------
+        ndarray of the shape of X, float32 or float64
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            NaN, infinity, or samples of another shape than in `fit`.
+        """
+        rows = self._read(X, reset=False)
+        Z = np.array(rows, order="C")
+        Z -= self.mean_.astype(Z.dtype)
+        Z /= self.scale_.astype(Z.dtype)
+        return self._in_shape_of(X, Z)
+
+    def inverse_transform(self, X: Any) -> np.ndarray:
+        """Undo `transform`.
+
+        Parameters
+        ----------
+        X : array-like of the shape of a sample seen in `fit`
+            Standardised samples.
+
+        Returns
+        -------
+        ndarray of the shape of X, float32 or float64
+
+        Raises
+        ------
+        NotFittedError, ValueError
+            As `transform`.
+        """
+        Z = np.array(self._read(X, reset=False), order="C")
+        Z *= self.scale_.astype(Z.dtype)
+        Z += self.mean_.astype(Z.dtype)
+        return self._in_shape_of(X, Z)
+
+    def _read(self, X: Any, *, reset: bool) -> np.ndarray:
+        """Check X and return it as float (n, ..., channels).
+
+        Images pass scikit-learn's checks as flat rows, so that ``n_features_in_`` is
+        h * w * c however they come.
+        """
+        if not reset:
+            check_is_fitted(self)
+        seen = None
+        if _ndim(X) == 4:
+            X = np.asarray(X)
+            seen = X.shape[1:]
+            X = X.reshape(len(X), math.prod(seen))
+        X = validate_data(self, X, reset=reset, dtype="numeric")
+        narrow = X.dtype in (np.uint8, np.float16, np.float32)
+        X = X.astype(np.float32 if narrow else np.float64, copy=False)
+        shape = self._sample_shape(X.shape[1], seen)
+        if not reset and shape[-1] != len(self.mean_):
+            raise ShapeError(
+                f"ChannelStandardizer: X has {shape[-1]} channels, but it was fitted on "
+                f"{len(self.mean_)}. Give X in the shape it had in fit, or set image_shape."
+            )
+        return X.reshape(len(X), *shape)
+
+    def _sample_shape(self, n_features: int, seen: tuple[int, ...] | None) -> tuple[int, ...]:
+        asked = self.image_shape
+        if asked is None:
+            return (n_features,) if seen is None else seen
+        if len(asked) != 3 or not all(isinstance(s, Integral) and s > 0 for s in asked):
+            raise ValueError(
+                "The 'image_shape' parameter of ChannelStandardizer must be three integers "
+                f">= 1, (height, width, channels), or None. Got {asked!r} instead."
+            )
+        if seen not in (None, tuple(asked)) or math.prod(asked) != n_features:
+            raise ShapeError(
+                f"ChannelStandardizer: image_shape={tuple(asked)} needs rows of "
+                f"{math.prod(asked)} features; got "
+                f"{f'{n_features} features' if seen is None else f'images of shape {seen}'}."
+            )
+        return tuple(asked)
+
+    @staticmethod
+    def _in_shape_of(X: Any, Z: np.ndarray) -> np.ndarray:
+        return Z if _ndim(X) == 4 else Z.reshape(len(Z), -1)
+
+
+def _ndim(X: Any) -> int:
+    return X.ndim if hasattr(X, "ndim") else np.asarray(X).ndim
+
+
+def _batches(pixels: np.ndarray) -> Iterator[np.ndarray]:
+    for start in range(0, len(pixels), BATCH):
+        yield pixels[start : start + BATCH]
