@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from ntkreg.architecture import Relu as Relu
     from ntkreg.architecture import cntk as cntk
     from ntkreg.architecture import fully_connected as fully_connected
+    from ntkreg.data import ChannelStandardizer as ChannelStandardizer
     from ntkreg.estimators import NTKClassifier as NTKClassifier
     from ntkreg.estimators import NTKRegressor as NTKRegressor
-    from ntkreg.data import ChannelStandardizer as ChannelStandardizer
     from ntkreg.gram import Gram as Gram
     from ntkreg.gram import compute_gram as compute_gram
     from ntkreg.gram import kernel as kernel
