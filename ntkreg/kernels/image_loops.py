@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ntkreg.kernels.flags import compiled
+from ntkreg.kernels.flags import compiled, inlined
 from ntkreg.kernels.image_program import Op
 from ntkreg.kernels.relu_dual import Coefficients, horner
 
@@ -144,24 +144,26 @@ def _seam_masks(left, right, d, w):
             right[a, p] = 1 if j + a + 1 < stop else 0
 
 
-@compiled
-def _row_sums(field, out, left, right, radius, pad, n):
-    """Horizontal window sums of a tile into `out`."""
+@inlined
+def _row_sums(s, t, sums, tangents, left, right, radius, pad, n):
+    """Horizontal window sums of both fields of a tile."""
     if radius == 0:
-        for t in range(n):
-            out[pad + t] = field[pad + t]
-        return
-    for t in range(n):
-        at = pad + t
-        out[at] = left[0, t] * field[at - _ONE] + field[at] + right[0, t] * field[at + _ONE]
-    for a in range(_ONE, radius):
-        shift = a + _ONE
-        for t in range(n):
-            at = pad + t
-            out[at] += left[a, t] * field[at - shift] + right[a, t] * field[at + shift]
+        for p in range(pad, pad + n):
+            sums[p] = s[p]
+            tangents[p] = t[p]
+    else:
+        for p in range(n):
+            at = pad + p
+            sums[at] = left[0, p] * s[at - _ONE] + s[at] + right[0, p] * s[at + _ONE]
+            tangents[at] = left[0, p] * t[at - _ONE] + t[at] + right[0, p] * t[at + _ONE]
+        for a in range(_ONE, radius):
+            for p in range(n):
+                at, shift = pad + p, a + _ONE
+                sums[at] += left[a, p] * s[at - shift] + right[a, p] * s[at + shift]
+                tangents[at] += left[a, p] * t[at - shift] + right[a, p] * t[at + shift]
 
 
-@compiled
+@inlined
 def _column_sums(rows, field, radius, w, pad, n):
     """Vertical window sums of the row sums, back into the tile."""
     first = pad - radius * w
@@ -172,21 +174,21 @@ def _column_sums(rows, field, radius, w, pad, n):
             field[pad + t] += rows[first + a * w + t]
 
 
-@compiled
+@inlined
 def _bias_tangent(s, t, bias, trained, pad, n):
     for p in range(pad, pad + n):
         s[p] += bias
         t[p] += trained * s[p]
 
 
-@compiled
+@inlined
 def _scale(s, t, factor, pad, n):
     for p in range(pad, pad + n):
         s[p] *= factor
         t[p] *= factor
 
 
-@compiled
+@inlined
 def _conv3_relu(sums, tangents, s, t, x, i, z_inverse, z_norm, m, at, dual, layer, w, pad, n):
     """Vertical 3-sums, bias, tangent and ReLU dual in one pass: the package's hot loop.
 
@@ -209,7 +211,7 @@ def _conv3_relu(sums, tangents, s, t, x, i, z_inverse, z_norm, m, at, dual, laye
         t[pad + p] = tan * (dual.half + (h if c >= dual.zero else -h))
 
 
-@compiled
+@inlined
 def _relu(s, t, x, i, z_inverse, z_norm, m, at, dual, pad, n):
     """ReLU dual alone, in place: `_conv3_relu` without the convolution."""
     x_at, z_at = at
@@ -223,7 +225,7 @@ def _relu(s, t, x, i, z_inverse, z_norm, m, at, dual, pad, n):
         t[pad + p] *= dual.half + (h if c >= dual.zero else -h)
 
 
-@compiled
+@inlined
 def _load(s, t, x, i, z_pixels, at, pad, n):
     """Input covariance of the tile; the tangent starts at zero."""
     x_at, z_at = at
@@ -235,7 +237,7 @@ def _load(s, t, x, i, z_pixels, at, pad, n):
             s[pad + p] += x.pixels[i, c, x_at + p] * z_pixels[c, z_at + p]
 
 
-@compiled
+@inlined
 def _weighted_sum(field, partial, row_weights, column_weights, e, d, w, pad, rows):
     """Sum over the tile of row weight times column weight times field, as float64."""
     for j in range(w):
@@ -299,19 +301,14 @@ def run_block(steps, dual, offsets, x, z, symmetric, h, w, max_radius, out):
                     rows = offsets.n_rows[e]
                     n = rows * width
                     _load(s, t, x, i, z_pixels, at, pad, n)
-                    for p in range(pad + n + pad):
-                        tangents[p] = 0
-                    for p in range(pad + n, pad + n + pad):
+                    for p in range(pad + n, pad + n + pad):  # zeros below the tile
                         sums[p] = 0
-                    fresh = True  # the tangent is still zero, and so are its row sums
+                        tangents[p] = 0
                     for k in range(len(steps.op)):
                         op, m = steps.op[k], steps.slot[k]
                         if op == _CONV3_RELU or op == _CONV:
                             radius = steps.radius[k]
-                            _row_sums(s, sums, left, right, radius, pad, n)
-                            if not fresh:
-                                _row_sums(t, tangents, left, right, radius, pad, n)
-                            fresh = False
+                            _row_sums(s, t, sums, tangents, left, right, radius, pad, n)
                             layer = (steps.bias[k], steps.trained[k])
                             if op == _CONV3_RELU:
                                 _conv3_relu(

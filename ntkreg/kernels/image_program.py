@@ -67,7 +67,7 @@ class ImageProgram:
     operations: tuple[Operation, ...]
     gain: float
     input_scale: float
-    readout: Flatten | GlobalAvgPool | LocalAvgPool
+    readout: Layer
     tail: tuple[Layer, ...]
     n_reads: int
 

@@ -24,7 +24,7 @@ from math import factorial
 
 import numpy as np
 from numba.extending import overload
-from numpy.polynomial import Polynomial, chebyshev
+from numpy.polynomial import Chebyshev, Polynomial
 
 from ntkreg.kernels.flags import FASTMATH
 
@@ -56,10 +56,9 @@ def _c(u: np.ndarray) -> np.ndarray:
 
 def _interpolate(f: Callable[[np.ndarray], np.ndarray], degree: int) -> np.ndarray:
     """Coefficients in u of the Chebyshev interpolant of `f` on [0, 1]."""
-    on_square = Polynomial(
-        chebyshev.cheb2poly(chebyshev.chebinterpolate(lambda x: f((x + 1) / 2), degree))
-    )
-    return on_square(Polynomial([-1.0, 2.0])).coef
+    nodes = np.cos(np.pi * (np.arange(degree + 1) + 0.5) / (degree + 1))
+    on_square = Chebyshev.fit(nodes, f((nodes + 1) / 2), degree, domain=[-1, 1])
+    return on_square.convert(kind=Polynomial)(Polynomial([-1.0, 2.0])).coef
 
 
 @cache
