@@ -76,7 +76,9 @@ def read_arrays(
     if not path.is_file():
         raise DataError(f"{path}: is a folder; expected an .npz file.")
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # Opened here: NumPy leaves its own handle open when the archive is damaged.
+        with open(path, "rb") as stream:
+            archive = np.load(stream, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise DataError(f"{path}: holds one bare array; expected an .npz archive.")
             keys = list(keys)

@@ -71,8 +71,9 @@ class _PlainUnpickler(pickle.Unpickler):
             ("numpy numeric", "_frombuffer"): _from_buffer,
             ("numpy", "ndarray"): _refuse_call,  # only ever an argument of _reconstruct
             ("numpy", "dtype"): lambda code, *args: _Dtype(code),
-            # How protocols 0 to 2 of Python 3 spell bytes.
+            # How protocols 0 to 2 of Python 3 spell bytes, and empty ones.
             ("_codecs", "encode"): lambda text, *args: str.encode(text, "latin1"),
+            ("__builtin__", "bytes"): lambda: b"",
         }
         if (module, name) not in makers:
             raise _Refused(f"'{module}.{name}'")
