@@ -157,10 +157,15 @@ class ReferenceEngine(Engine):
         return np.stack(rows, axis=2)
 
     def symmetric(self, X: np.ndarray) -> np.ndarray:
-        """Values of all pairs; the upper triangle is the lower one's mirror."""
+        """Values of all pairs; the lower triangle is the upper one's mirror.
+
+        The diagonal is computed apart: in `cross` rounding may take lambda just below 1,
+        where the NTK's derivative kernel has no finite slope.
+        """
         K = self.cross(X, X)
         upper = np.triu_indices(len(X), 1)
         K[..., upper[1], upper[0]] = K[..., upper[0], upper[1]]
+        K[..., np.arange(len(X)), np.arange(len(X))] = self.diagonal(X)
         return K
 
     def diagonal(self, X: np.ndarray) -> np.ndarray:
