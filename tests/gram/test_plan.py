@@ -1,0 +1,133 @@
+import time
+import tracemalloc
+
+import numpy as np
+import pytest
+import toy_engine
+
+from ntkreg import cntk, compute_gram, fully_connected, plan_gram
+from ntkreg.errors import PlanError
+from ntkreg.gram import machine, plan
+from ntkreg.gram.machine import free_disk, free_memory, readable
+
+NET = fully_connected(depth=2)
+
+
+def test_plan_counts_pairs_and_bytes():
+    X = np.ones((30, 4), np.float32)
+    made = plan_gram(NET, X, np.ones((20, 4), np.float32), get=("nngp", "ntk"), depths=(1, 2))
+    assert made.pairs == 600
+    assert made.result_bytes == 600 * 4 * 4
+    assert made.disk_bytes == 0
+    assert made.peak_bytes >= made.result_bytes
+    assert plan_gram(NET, X).pairs == 30 * 31 // 2
+
+
+def test_plan_reads_well():
+    text = str(plan_gram(NET, np.ones((30, 4)), get=("nngp", "ntk"), n_jobs=3))
+    assert "NNGP and NTK of fully_connected(depth=2" in text
+    assert "30 x 30, symmetric, float64" in text
+    assert "465 pairs" in text
+    assert "on 3 threads" in text
+    assert "time    about" in text
+
+
+def test_plan_is_made_in_a_second_and_near_the_truth(monkeypatch):
+    toy_engine.install(monkeypatch.setattr, pause=0.02)
+    X = np.ones((40, 2))
+    start = time.perf_counter()
+    made = plan_gram(NET, X, X, n_jobs=2)
+    assert time.perf_counter() - start < 1
+    start = time.perf_counter()
+    compute_gram(NET, X, X, n_jobs=2)
+    taken = time.perf_counter() - start
+    assert 0.3 * taken < made.seconds < 3 * taken
+
+
+def test_plan_computes_at_most_a_few_blocks(monkeypatch):
+    toy_engine.install(monkeypatch.setattr, limit=1.0)
+    X = np.ones((1000, 2))
+    X[50:] = 5  # the toy engine fails there
+    plan_gram(NET, X)
+
+
+def test_memory_that_is_not_there_is_refused_with_what_would_fit(monkeypatch):
+    monkeypatch.setattr(plan, "free_memory", lambda: 1_000_000)
+    X = np.ones((300, 2))
+    with pytest.raises(PlanError) as caught:
+        compute_gram(NET, X, get=("nngp", "ntk"), depths=(1, 2), n_jobs=1)
+    message = str(caught.value)
+    assert "300 x 300 values" in message
+    assert "900.0 kB can be used" in message
+    assert "n up to about 167" in message
+    assert "1 of the 2 depths" not in message  # 1.4 MB a depth would not fit either
+    assert "folder=" in message
+    assert "float32" not in message  # nor half of 2.9 MB
+    with pytest.raises(PlanError, match="dtype=float32; one of nngp and ntk at a time"):
+        plan_gram(NET, X[:240], get=("nngp", "ntk"), n_jobs=1)
+
+
+def test_a_gram_of_terabytes_is_refused_on_any_machine():
+    with pytest.raises(PlanError, match=r"2000000 x 2000000 .* 32\.0 TB"):
+        compute_gram(NET, np.ones((2_000_000, 1)))
+
+
+def test_disk_that_is_not_there_is_refused_and_nothing_is_written(monkeypatch, tmp_path):
+    monkeypatch.setattr(plan, "free_disk", lambda folder: 1000)
+    with pytest.raises(PlanError, match=r"of disk at .*900 B can be used"):
+        compute_gram(NET, np.ones((50, 2)), folder=tmp_path / "K")
+    assert not (tmp_path / "K").exists()
+
+
+def test_a_folder_needs_memory_for_tiles_only():
+    X = np.ones((600, 1))
+    held = plan_gram(cntk(1, "flatten"), X.reshape(-1, 1, 1, 1), n_jobs=1)
+    stored = plan_gram(cntk(1, "flatten"), X.reshape(-1, 1, 1, 1), n_jobs=1, folder="no/such")
+    assert stored.peak_bytes < held.result_bytes / 4
+    assert stored.disk_bytes >= held.pairs * 8
+
+
+@pytest.mark.parametrize("normalize", [None, "unit_diagonal"])
+def test_no_more_memory_is_taken_than_planned(monkeypatch, normalize):
+    toy_engine.install(monkeypatch.setattr, side=40)
+    X = np.ones((1200, 4))
+    options = {"n_jobs": 2, "tile": 40, "normalize": normalize}
+    made = plan_gram(NET, X, **options)
+    compute_gram(NET, X[:10], **options)  # imports and caches are not the Gram's
+    tracemalloc.start()
+    gram = compute_gram(NET, X, **options)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert gram.values["ntk"].nbytes == made.result_bytes
+    assert peak < made.peak_bytes + 0.5e6
+
+
+def test_free_memory_is_the_least_of_machine_and_control_group(monkeypatch, tmp_path):
+    meminfo = tmp_path / "meminfo"
+    meminfo.write_text("MemTotal: 9000 kB\nMemAvailable: 4000 kB\n")
+    monkeypatch.setattr(machine, "_MEMINFO", meminfo)
+    monkeypatch.setattr(machine, "_CGROUP", tmp_path)
+    assert free_memory() == 4000 * 1024
+    for name, text in (("max", "3000000"), ("current", "1000000"), ("stat", "inactive_file 5000")):
+        (tmp_path / f"memory.{name}").write_text(text)
+    assert free_memory() == 2_005_000
+    (tmp_path / "memory.max").write_text("max\n")
+    assert free_memory() == 4000 * 1024
+
+
+def test_free_memory_falls_back_where_there_is_no_proc(monkeypatch, tmp_path):
+    monkeypatch.setattr(machine, "_MEMINFO", tmp_path / "none")
+    monkeypatch.setattr(machine, "_CGROUP", tmp_path / "none")
+    assert free_memory() is None or free_memory() > 0
+
+
+def test_free_disk_of_a_folder_to_be_made(tmp_path):
+    assert free_disk(tmp_path / "a/b") > 0
+
+
+@pytest.mark.parametrize(
+    ("n_bytes", "text"),
+    [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (2.5e9, "2.5 GB"), (3e16, "30000.0 TB")],
+)
+def test_bytes_are_readable(n_bytes, text):
+    assert readable(n_bytes) == text
