@@ -1,7 +1,7 @@
 """What the two estimators share: parameters, reading X, the kernel, the solve, the sum."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -13,20 +13,20 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from ntkreg.architecture import Architecture, fully_connected
 from ntkreg.errors import ShapeError
 from ntkreg.gram import kernel as network_kernel
-from ntkreg.kernels import kernel_dtype
+from ntkreg.kernels import StaxNetwork, kernel_dtype
 from ntkreg.solvers import solve_cholesky
 
 __all__ = ["CROSS_BYTES", "KernelEstimator"]
 
-CROSS_BYTES = 2**26
-"""Most bytes of one batch of the cross kernel in predict (64 MiB), its float64 copy included."""
+CROSS_BYTES = 2**27
+"""Most bytes of one batch of the cross kernel in predict (128 MiB), its float64 copy included."""
 
 
 class KernelEstimator(BaseEstimator):
     """Base of `NTKRegressor` and `NTKClassifier`, where the parameters are documented."""
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
-        "architecture": [Architecture, callable, None],
+        "architecture": [Architecture, StaxNetwork, callable, None],
         "kernel": [StrOptions({"architecture", "precomputed"})],
         "get": [StrOptions({"ntk", "nngp"})],
         "alpha": [Interval(Real, 0, None, closed="left")],
@@ -86,7 +86,7 @@ class KernelEstimator(BaseEstimator):
         shape = self.image_shape
         if shape is None:
             return None
-        if len(shape) != 3 or not all(isinstance(s, Integral) and s > 0 for s in shape):
+        if len(shape) != 3 or not all(isinstance(s, Integral) and int(s) > 0 for s in shape):
             raise ValueError(
                 f"The 'image_shape' parameter of {type(self).__name__} must be three integers "
                 f">= 1, (height, width, channels), or None. Got {shape!r} instead."
@@ -101,6 +101,12 @@ class KernelEstimator(BaseEstimator):
         """
         ndim = X.ndim if hasattr(X, "ndim") else np.asarray(X).ndim
         seen = None
+        if ndim == 3:
+            raise ShapeError(
+                f"{type(self).__name__}: X must be (n, d) or images (n, h, w, c); got "
+                f"{ndim} dimensions, shape {np.shape(X)}. Grey images need a channel axis: "
+                "X[..., np.newaxis]."
+            )
         if ndim == 4 and self.kernel != "precomputed":
             X = np.asarray(X)
             seen = X.shape[1:]
@@ -131,8 +137,12 @@ class KernelEstimator(BaseEstimator):
     def _fit_gram(self, X: np.ndarray) -> np.ndarray:
         """Keep what predict needs and return the Gram matrix of the training data."""
         name = type(self).__name__
+        self.kernel_: Callable[..., Any] | None = None
+        self.architecture_: Any = None
+        self.X_fit_: Any = None
         if self.kernel == "precomputed":
-            unused = [p for p in ("architecture", "normalize", "image_shape") if getattr(self, p)]
+            names = ("architecture", "normalize", "image_shape")
+            unused = [p for p in names if getattr(self, p) is not None]
             if unused:
                 raise ValueError(
                     f'{name}: {", ".join(unused)} has no effect with kernel="precomputed". '
@@ -143,7 +153,6 @@ class KernelEstimator(BaseEstimator):
                     f'{name}: with kernel="precomputed" X must be the square kernel matrix of '
                     f"the training samples; got shape {X.shape}."
                 )
-            self.kernel_ = None
             return X
         network = self.architecture
         self.architecture_ = self._default_architecture() if network is None else network
@@ -195,19 +204,17 @@ class KernelEstimator(BaseEstimator):
         """Return K(X, X_fit_) @ dual_coef_, a batch of rows at a time."""
         check_is_fitted(self)
         X = self._read(X, reset=False)
-        fitted = None if self.kernel_ is None else self.X_fit_
-        if fitted is not None:
-            if X.shape[1:] != fitted.shape[1:]:
-                raise ShapeError(
-                    f"{type(self).__name__}: X holds samples of shape {X.shape[1:]}, but it was "
-                    f"fitted on samples of shape {fitted.shape[1:]}."
-                )
-            X = X.astype(fitted.dtype, copy=False)
+        if self.kernel_ is not None and X.shape[1:] != self.X_fit_.shape[1:]:
+            raise ShapeError(
+                f"{type(self).__name__}: X holds samples of shape {X.shape[1:]}, but it was "
+                f"fitted on samples of shape {self.X_fit_.shape[1:]}."
+            )
         # The batch and, for the product, its float64 copy.
-        rows = max(1, CROSS_BYTES // (len(self.dual_coef_) * (8 + X.itemsize)))
+        rows = max(1, CROSS_BYTES // (16 * len(self.dual_coef_)))
         values = np.empty((len(X), *self.dual_coef_.shape[1:]))
         for start in range(0, len(X), rows):
-            part = X[start : start + rows]
-            cross = part if fitted is None else self.kernel_(part, fitted)
+            cross = X[start : start + rows]
+            if self.kernel_ is not None:
+                cross = self.kernel_(cross, self.X_fit_)
             values[start : start + rows] = cross @ self.dual_coef_
         return values

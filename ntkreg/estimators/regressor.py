@@ -63,9 +63,9 @@ class NTKRegressor(MultiOutputMixin, RegressorMixin, KernelEstimator):
     y_mean_ : float or ndarray of shape (n_targets,)
         What predictions are counted from; 0 if ``center_y=False``.
     X_fit_ : ndarray of shape (n_samples, n_features) or (n_samples, h, w, c)
-        A copy of the training data in the kernel's dtype; not with a precomputed kernel.
+        A copy of the training data in the kernel's dtype; None with a precomputed kernel.
     architecture_ : Architecture or callable
-        The network used; not with a precomputed kernel.
+        The network used; None with a precomputed kernel.
     kernel_ : callable or None
         ``kernel_(X, Z)``, the kernel used; None if precomputed.
     solver_result_ : Solution
@@ -79,7 +79,7 @@ class NTKRegressor(MultiOutputMixin, RegressorMixin, KernelEstimator):
     -----
     `fit` holds the Gram matrix in the kernel's dtype and what the solver needs beside it
     (float64), and takes O(n^3) after it. `predict` computes the cross kernel a batch of
-    rows at a time, at most 64 MiB each (or one row, if that is more). Pickles unless
+    rows at a time, at most 128 MiB each (or one row, if that is more). Pickles unless
     `architecture` is a neural-tangents function.
 
     References

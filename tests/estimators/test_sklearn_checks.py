@@ -1,0 +1,70 @@
+"""Every check that scikit-learn has for estimators; none skipped, none expected to fail."""
+
+import unittest
+
+import pytest
+from sklearn.utils.estimator_checks import check_estimator, parametrize_with_checks
+
+from ntkreg import NTKClassifier, NTKRegressor, cntk
+from ntkreg.errors import NotPSDError
+
+# Two checks hand a precomputed kernel that is none: a Gram matrix rounded to integers
+# (least eigenvalue -2.0) and one minus the mean of its entries (-1467). A ridge below
+# that is refused, as the test at the end shows.
+ABOVE_EVERY_NEGATIVE_EIGENVALUE = 2000.0
+
+
+class ReadsRowsAsImages:
+    """A row of d features as an image of 1 x d pixels, whatever d a check uses."""
+
+    def _default_architecture(self):
+        return cntk(2, "flatten")
+
+    def _image_shape(self, n_features):
+        return (1, n_features, 1)
+
+
+class RowImageRegressor(ReadsRowsAsImages, NTKRegressor):
+    pass
+
+
+class RowImageClassifier(ReadsRowsAsImages, NTKClassifier):
+    pass
+
+
+@pytest.mark.filterwarnings("ignore::ntkreg.errors.PrecisionWarning")  # for the two above
+@parametrize_with_checks(
+    [
+        NTKRegressor(),
+        NTKClassifier(),
+        NTKRegressor(kernel="precomputed", alpha=ABOVE_EVERY_NEGATIVE_EIGENVALUE),
+        NTKClassifier(kernel="precomputed", alpha=ABOVE_EVERY_NEGATIVE_EIGENVALUE),
+        RowImageRegressor(),
+        RowImageClassifier(),
+    ]
+)
+def test_passes_the_check_of_scikit_learn(estimator, check, monkeypatch):
+    # Without it scikit-learn skips its array API check, which here sees NumPy only.
+    monkeypatch.setenv("SCIPY_ARRAY_API", "1")
+    try:
+        check(estimator)
+    except (unittest.SkipTest, pytest.skip.Exception) as reason:
+        pytest.fail(f"scikit-learn skipped this check: {reason}")
+
+
+@pytest.mark.parametrize("Estimator", [NTKRegressor, NTKClassifier])
+def test_only_matrices_that_are_no_kernels_are_refused_at_the_default_ridge(Estimator, monkeypatch):
+    monkeypatch.setenv("SCIPY_ARRAY_API", "1")
+    results = check_estimator(Estimator(kernel="precomputed"), on_fail=None)
+    assert len(results) > 50
+    refused = {r["check_name"]: r["exception"] for r in results if r["status"] != "passed"}
+    assert set(refused) == {"check_estimators_dtypes", "check_positive_only_tag_during_fit"}
+    for error in refused.values():
+        assert isinstance(error, NotPSDError) or isinstance(error.__cause__, NotPSDError)
+
+
+def test_row_images_really_go_through_the_image_network():
+    X = [[0.0, 1.0, 2.0], [1.0, 1.0, 0.0], [2.0, 0.0, 1.0]]
+    model = RowImageRegressor().fit(X, [0.0, 1.0, 2.0])
+    assert model.X_fit_.shape == (3, 1, 3, 1)
+    assert model.architecture_.reads == "image"
