@@ -13,7 +13,6 @@ import numpy as np
 from ntkreg.architecture import Architecture, Relu
 from ntkreg.kernels.engine import Engine
 from ntkreg.kernels.image_loops import (
-    Dual,
     Images,
     Offsets,
     Steps,
@@ -22,7 +21,7 @@ from ntkreg.kernels.image_loops import (
 )
 from ntkreg.kernels.image_program import ImageProgram, Op, compile_image_network
 from ntkreg.kernels.image_readout import ReadoutWeights, readout_weights
-from ntkreg.kernels.relu_dual import relu_coefficients
+from ntkreg.kernels.relu_dual import relu_dual
 from ntkreg.kernels.vector_tail import run_tail
 
 __all__ = ["ImageEngine"]
@@ -85,12 +84,6 @@ class ImageEngine(Engine):
         return Steps(*(np.array(v, integers.get(k, self.dtype)) for k, v in columns.items()))
 
     @cached_property
-    def _dual(self) -> Dual:
-        kind, half = self.dtype.type, self.program.gain / 2
-        a, c = relu_coefficients(self.dtype.name, half)
-        return Dual(a, c, kind(half / 2), kind(1), kind(0))
-
-    @cached_property
     def _offsets(self) -> Offsets:
         (h, w), weights = self.shape[:2], self.weights
         start = lambda e: (np.maximum(e, 0) * w).astype(np.uint64)  # noqa: E731
@@ -123,9 +116,9 @@ class ImageEngine(Engine):
     def _run(self, x: Images, z: Images, *, symmetric: bool) -> np.ndarray:
         out = np.zeros((2, self.program.n_reads, len(x.pixels), len(z.pixels)))
         h, w = self.shape[:2]
-        run_block(
-            self._steps, self._dual, self._offsets, x, z, symmetric, h, w, self.program.radius, out
-        )
+        dual = relu_dual(self.dtype.name, self.program.gain / 2)
+        size = (h, w, self.program.radius)
+        run_block(self._steps, dual, self._offsets, x, z, symmetric, *size, out)
         for step in self.program.operations:
             if step.op == Op.READ:
                 out[:, step.slot] *= step.factor

@@ -10,15 +10,15 @@ columns 0 and w - d): masks of zeros and ones keep them from crossing it.
 Indices are unsigned because a signed one costs a wrap-around test.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from ntkreg.kernels.flags import compiled, inlined
 from ntkreg.kernels.image_program import Op
-from ntkreg.kernels.relu_dual import Coefficients, horner
+from ntkreg.kernels.relu_dual import kappas
 
-__all__ = ["Dual", "Images", "Offsets", "Steps", "run_block", "variance_tables"]
+__all__ = ["Images", "Offsets", "Steps", "run_block", "variance_tables"]
 
 _CONV3_RELU = int(Op.CONV3_RELU)
 _CONV = int(Op.CONV)
@@ -36,16 +36,6 @@ class Steps(NamedTuple):
     bias: np.ndarray
     trained: np.ndarray
     factor: np.ndarray
-
-
-class Dual(NamedTuple):
-    """Constants of the ReLU dual in the kernel's dtype; `half` and `a` carry the gain / 2."""
-
-    a: Coefficients
-    c: Coefficients
-    half: Any
-    one: Any
-    zero: Any
 
 
 class Images(NamedTuple):
@@ -203,12 +193,9 @@ def _conv3_relu(sums, tangents, s, t, x, i, z_inverse, z_norm, m, at, dual, laye
         cov = sums[up + p] + sums[pad + p] + sums[down + p] + bias
         tan = tangents[up + p] + tangents[pad + p] + tangents[down + p] + trained * cov
         c = cov * (x.inverse_norm[i, m, x_at + p] * z_inverse[m, z_at + p])
-        u = max(dual.one - abs(c), dual.zero)
-        root = np.sqrt(u)
-        h = dual.half - root * horner(dual.a, u)
-        k1 = u * root * horner(dual.c, u) + max(c, dual.zero)
+        k0, k1 = kappas(c, dual)
         s[pad + p] = x.norm[i, m, x_at + p] * z_norm[m, z_at + p] * k1
-        t[pad + p] = tan * (dual.half + (h if c >= dual.zero else -h))
+        t[pad + p] = tan * k0
 
 
 @inlined
@@ -217,12 +204,9 @@ def _relu(s, t, x, i, z_inverse, z_norm, m, at, dual, pad, n):
     x_at, z_at = at
     for p in range(n):
         c = s[pad + p] * (x.inverse_norm[i, m, x_at + p] * z_inverse[m, z_at + p])
-        u = max(dual.one - abs(c), dual.zero)
-        root = np.sqrt(u)
-        h = dual.half - root * horner(dual.a, u)
-        k1 = u * root * horner(dual.c, u) + max(c, dual.zero)
+        k0, k1 = kappas(c, dual)
         s[pad + p] = x.norm[i, m, x_at + p] * z_norm[m, z_at + p] * k1
-        t[pad + p] *= dual.half + (h if c >= dual.zero else -h)
+        t[pad + p] *= k0
 
 
 @inlined

@@ -21,14 +21,15 @@ textbook form subtracts nearly equal numbers. Cho and Saul 2009, eqs. 3-6.
 from collections.abc import Callable
 from functools import cache
 from math import factorial
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba.extending import overload
 from numpy.polynomial import Chebyshev, Polynomial
 
-from ntkreg.kernels.flags import FASTMATH
+from ntkreg.kernels.flags import FASTMATH, inlined
 
-__all__ = ["Coefficients", "horner", "relu_coefficients"]
+__all__ = ["Dual", "kappas", "relu_dual"]
 
 Coefficients = tuple[np.floating, ...]
 """A polynomial in u, constant term first, in the dtype of the loop."""
@@ -61,12 +62,23 @@ def _interpolate(f: Callable[[np.ndarray], np.ndarray], degree: int) -> np.ndarr
     return on_square.convert(kind=Polynomial)(Polynomial([-1.0, 2.0])).coef
 
 
+class Dual(NamedTuple):
+    """Constants of the dual in a loop's dtype; `a` and `half` carry the gain on kappa0."""
+
+    a: Coefficients
+    c: Coefficients
+    half: Any
+    one: Any
+    zero: Any
+
+
 @cache
-def relu_coefficients(dtype: str, gain: float) -> tuple[Coefficients, Coefficients]:
-    """Return the coefficients of (gain * A, C) for a dtype's loops."""
+def relu_dual(dtype: str, gain: float = 1.0) -> Dual:
+    """Return the constants of (gain * kappa0, kappa1) for a dtype's loops."""
     kind = np.dtype(dtype).type
     a, c = (_interpolate(f, degree) for f, degree in zip((_a, _c), _DEGREES[dtype], strict=True))
-    return tuple(kind(gain * v) for v in a), tuple(kind(v) for v in c)
+    constants = (kind(gain / 2), kind(1), kind(0))
+    return Dual(tuple(kind(gain * v) for v in a), tuple(kind(v) for v in c), *constants)
 
 
 def horner(coefficients: Coefficients, u: np.floating) -> np.floating:
@@ -80,3 +92,13 @@ def _unrolled_horner(coefficients, u):
     if len(coefficients) == 1:
         return lambda coefficients, u: coefficients[0]
     return lambda coefficients, u: coefficients[0] + u * horner(coefficients[1:], u)
+
+
+@inlined
+def kappas(correlation, dual):
+    """Return (gain * kappa0, kappa1) of a correlation, clamped to [-1, 1]."""
+    u = max(dual.one - abs(correlation), dual.zero)
+    root = np.sqrt(u)
+    h = dual.half - root * horner(dual.a, u)
+    kappa0 = dual.half + (h if correlation >= dual.zero else -h)
+    return kappa0, u * root * horner(dual.c, u) + max(correlation, dual.zero)

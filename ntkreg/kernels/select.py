@@ -8,9 +8,9 @@ import numpy as np
 from ntkreg.architecture import Architecture
 from ntkreg.errors import SpecError
 from ntkreg.kernels.bridge import KernelFn, StaxEngine, StaxNetwork, as_network
+from ntkreg.kernels.dense import DenseEngine
 from ntkreg.kernels.engine import FIELDS, Engine
 from ntkreg.kernels.image import ImageEngine
-from ntkreg.kernels.reference import ReferenceEngine
 
 __all__ = ["make_engine"]
 
@@ -44,7 +44,7 @@ def make_engine(
             raise SpecError("depths needs a recipe with a depth; a stax kernel_fn has one only.")
         return StaxEngine(shape, np.dtype(dtype), tuple(fields), 1, network.kernel_fn)
     networks = _at_depths(network, depths)
-    kind = ImageEngine if network.reads == "image" else ReferenceEngine
+    kind = ImageEngine if network.reads == "image" else DenseEngine
     return kind(shape, np.dtype(dtype), tuple(fields), len(networks), networks)
 
 

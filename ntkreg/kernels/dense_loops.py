@@ -1,0 +1,120 @@
+"""The compiled loops of the dense engine: all layers over a row of a block, in cache.
+
+Layers are the outer loop and the elements of a row the inner one: with the layers
+innermost the loop does not vectorise, and takes twice the time.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ntkreg.kernels.dense_program import Op
+from ntkreg.kernels.flags import compiled, inlined
+from ntkreg.kernels.relu_dual import kappas
+
+__all__ = ["Readout", "RowTables", "Steps", "normalize_rows", "run_rows"]
+
+_ADD = int(Op.ADD)
+_RELU = int(Op.RELU)
+_BIAS = int(Op.BIAS)
+
+
+class Steps(NamedTuple):
+    """`DenseProgram.steps` as arrays (n_steps,); `trained` in the kernel's dtype."""
+
+    op: np.ndarray
+    slot: np.ndarray
+    trained: np.ndarray
+
+
+class RowTables(NamedTuple):
+    """`Tables` in the kernel's dtype: (number, n)."""
+
+    scale: np.ndarray
+    shift: np.ndarray
+    norm: np.ndarray
+
+
+class Readout(NamedTuple):
+    """Squared stds and `trained` of the linear read-out, in the kernel's dtype."""
+
+    weight: np.floating
+    bias: np.floating
+    trained: np.floating
+
+
+@compiled
+def normalize_rows(X, out, q):
+    """Write X's rows of unit norm to `out` (zeros stay zeros) and |x|^2 / d to q, in float64."""
+    n, d = np.uint64(X.shape[0]), np.uint64(X.shape[1])
+    for i in range(n):
+        total = 0.0
+        for p in range(d):
+            total += np.float64(X[i, p]) * np.float64(X[i, p])
+        q[i] = total / d
+        inverse = 1.0 / np.sqrt(total) if total > 0.0 else 0.0
+        for p in range(d):
+            out[i, p] = X[i, p] * inverse
+
+
+@inlined
+def _relu(c, theta, trained, dual, m):
+    for p in range(m):
+        k0, k1 = kappas(c[p], dual)
+        theta[p] = (theta[p] + trained * c[p]) * k0
+        c[p] = k1
+
+
+@inlined
+def _add(c, theta, trained, m):
+    for p in range(m):
+        theta[p] += trained * c[p]
+
+
+@inlined
+def _bias(c, theta, x, z, slot, i, m):
+    for p in range(m):
+        factor = x.scale[slot, i] * z.scale[slot, p]
+        c[p] = factor * c[p] + x.shift[slot, i] * z.shift[slot, p]
+        theta[p] *= factor
+
+
+@inlined
+def _read(c, theta, x, z, readout, slot, i, m, nngp, ntk):
+    for p in range(m):
+        norm = x.norm[slot, i] * z.norm[slot, p] * readout.weight
+        value = norm * c[p] + readout.bias
+        nngp[slot, i, p] = value
+        ntk[slot, i, p] = norm * theta[p] + readout.trained * value
+
+
+@compiled
+def run_rows(steps, dual, readout, correlations, x, z, nngp, ntk):
+    """Run the program on a block of input correlations.
+
+    Parameters
+    ----------
+    steps, dual, readout : Steps, Dual, Readout
+    correlations : array (>= n, >= m)
+        Of the inputs.
+    x, z : RowTables
+        Of n rows and m columns.
+    nngp, ntk : arrays (n_reads, n, m)
+        Results.
+    """
+    n, m = np.uint64(nngp.shape[1]), np.uint64(nngp.shape[2])
+    c, theta = np.empty_like(correlations[0]), np.empty_like(correlations[0])
+    for i in range(n):
+        for p in range(m):
+            c[p] = correlations[i, p]
+            theta[p] = 0
+        for k in range(len(steps.op)):
+            op, slot = steps.op[k], steps.slot[k]
+            if op == _RELU:
+                _relu(c, theta, steps.trained[k], dual, m)
+            elif op == _ADD:
+                _add(c, theta, steps.trained[k], m)
+            elif op == _BIAS:
+                _bias(c, theta, x, z, slot, i, m)
+            else:
+                _read(c, theta, x, z, readout, slot, i, m, nngp, ntk)

@@ -1,0 +1,156 @@
+"""A dense network as a short program on correlations, and its per-row tables.
+
+The loops carry the correlation lambda = S / sqrt(q q') and the NTK over the same norm,
+theta = T / sqrt(q q'), so that a layer without bias needs no norms at all: it leaves
+lambda as it is and adds it to theta, and ReLU maps (lambda, theta) to (kappa1(lambda),
+theta kappa0(lambda)). A bias mixes in by row factors: lambda -> a a' lambda + b b' with
+a = weight_std sqrt(q / q+), b = bias_std / sqrt(q+), q+ = weight_std^2 q + bias_std^2.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+
+from ntkreg.architecture import Architecture, Dense, Layer, Relu
+from ntkreg.errors import SpecError
+
+__all__ = ["DenseProgram", "Op", "Step", "Tables", "compile_dense_network", "variance_tables"]
+
+
+class Op(IntEnum):
+    """Kinds of operation, as the compiled loops see them."""
+
+    ADD = 0
+    RELU = 1
+    BIAS = 2
+    READ = 3
+
+
+@dataclass(frozen=True)
+class Step:
+    """One operation.
+
+    ADD: theta += trained * lambda. RELU: that, then the dual. BIAS: row factors number
+    `slot`. READ: through the linear read-out into depth `slot` of the result.
+    """
+
+    op: Op
+    trained: float = 0.0
+    slot: int = 0
+
+
+@dataclass(frozen=True)
+class DenseProgram:
+    """What runs on every pair.
+
+    `reads` maps a number of layers of `body` to the depth that is read after them, through
+    the layer `readout` (None: as it is).
+    """
+
+    steps: tuple[Step, ...]
+    body: tuple[Layer, ...]
+    reads: dict[int, int]
+    readout: Dense | None
+    n_reads: int
+    n_biases: int
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Per-row quantities of a block, float64, each an array (number, n).
+
+    `scale` and `shift` are a and b of the module's docstring for each BIAS; `norm` is
+    sqrt(q) at each READ; `nngp` and `ntk` are each row's kernels with itself there.
+    """
+
+    scale: np.ndarray
+    shift: np.ndarray
+    norm: np.ndarray
+    nngp: np.ndarray
+    ntk: np.ndarray
+
+
+def _split(network: Architecture) -> tuple[tuple[Layer, ...], Dense | None]:
+    """All layers but a last linear one, and that one."""
+    last = network.layers[-1]
+    return (network.layers[:-1], last) if isinstance(last, Dense) else (network.layers, None)
+
+
+def compile_dense_network(networks: Sequence[Architecture]) -> DenseProgram:
+    """Compile networks on vectors that are prefixes of one another into one program.
+
+    Raises
+    ------
+    SpecError
+        If they are not prefixes of the deepest, up to a shared linear read-out, or hold a
+        layer without an operation here.
+    """
+    parts = [_split(network) for network in networks]
+    body, readout = max(parts, key=lambda part: len(part[0]))
+    reads: dict[int, int] = {}
+    for k, (other, other_readout) in enumerate(parts):
+        if body[: len(other)] != other or other_readout != readout:
+            raise SpecError(
+                "depths: the networks must be prefixes of one another to come from one pass; "
+                f"{networks[k]!r} is not. Compute it alone."
+            )
+        reads[len(other)] = k
+    steps: list[Step] = []
+    pending = 0.0  # 1 if lambda has yet to be added to theta
+    n_biases = 0
+    for i in range(len(body) + 1):
+        if i in reads:
+            if pending:
+                steps.append(Step(Op.ADD, pending))
+                pending = 0.0
+            steps.append(Step(Op.READ, slot=reads[i]))
+        if i == len(body):
+            break
+        layer = body[i]
+        if isinstance(layer, Relu):
+            steps.append(Step(Op.RELU, pending))
+            pending = 0.0
+        elif isinstance(layer, Dense):
+            if pending:
+                steps.append(Step(Op.ADD, pending))
+            if layer.bias_std > 0:
+                steps.append(Step(Op.BIAS, slot=n_biases))
+                n_biases += 1
+            pending = float(layer.trainable)
+        else:
+            raise SpecError(f"The dense engine has no operation for {layer!r}.")
+    return DenseProgram(tuple(steps), body, reads, readout, len(networks), n_biases)
+
+
+def variance_tables(program: DenseProgram, q: np.ndarray) -> Tables:
+    """Run the network on x = z: q (n,) float64 is each input's squared norm over d."""
+    t = np.zeros_like(q)
+    scale, shift = np.zeros((2, program.n_biases, len(q)))
+    norm, nngp, ntk = np.zeros((3, program.n_reads, len(q)))
+    n_biases = 0
+    for i in range(len(program.body) + 1):
+        if i in program.reads:
+            k = program.reads[i]
+            norm[k], nngp[k], ntk[k] = np.sqrt(q), q, t
+            if program.readout is not None:
+                nngp[k], ntk[k] = _dense(program.readout, q, t)
+        if i == len(program.body):
+            break
+        layer = program.body[i]
+        if isinstance(layer, Dense):
+            old = q
+            q, t = _dense(layer, q, t)
+            if layer.bias_std > 0:
+                scale[n_biases] = layer.weight_std * np.sqrt(old / q)
+                shift[n_biases] = layer.bias_std / np.sqrt(q)
+                n_biases += 1
+        else:
+            q, t = q / 2, t / 2
+    return Tables(scale, shift, norm, nngp, ntk)
+
+
+def _dense(layer: Dense, q: np.ndarray, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    q = layer.weight_std**2 * q + layer.bias_std**2
+    return q, layer.weight_std**2 * t + (q if layer.trainable else 0.0)
