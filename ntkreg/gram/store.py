@@ -53,9 +53,11 @@ class StoredValues:
 
     def read(self, rows: slice = slice(None), columns: slice = slice(None)) -> np.ndarray:
         """Return the values of some rows and columns (slices of step 1), all depths."""
-        n, m = self.shape[-2:]
-        top, bottom, _ = rows.indices(n)
-        left, right, _ = columns.indices(m)
+        (top, bottom, down), (left, right, across) = (
+            part.indices(n) for part, n in zip((rows, columns), self.shape[-2:], strict=True)
+        )
+        if (down, across) != (1, 1):
+            raise ValueError(f"read: slices must have the step 1; got {rows} and {columns}.")
         out = np.empty(
             (self._array.shape[1], max(bottom - top, 0), max(right - left, 0)), self.dtype
         )

@@ -1,0 +1,162 @@
+import json
+import pickle
+
+import numpy as np
+import pytest
+import toy_engine
+
+from ntkreg import cntk, compute_gram, fully_connected
+from ntkreg.architecture import Architecture, from_dict
+from ntkreg.errors import SpecError, StoreMismatchError
+from ntkreg.gram import manifest as manifest_module
+from ntkreg.kernels.bridge import StaxNetwork
+
+X = np.random.default_rng(0).standard_normal((19, 3))
+NET = fully_connected(depth=2)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "deep" / "K"
+
+
+def _chunks(folder):
+    return sorted(p for p in (folder / "values.zarr" / "c").rglob("*") if p.is_file())
+
+
+@pytest.mark.parametrize("depths", [None, (1, 2)])
+@pytest.mark.parametrize("normalize", [None, "unit_diagonal"])
+@pytest.mark.parametrize("Z", [None, X[:11] + 1])
+def test_a_folder_holds_the_bits_of_the_gram_in_memory(monkeypatch, folder, Z, normalize, depths):
+    toy_engine.install(monkeypatch.setattr)
+    options = {"get": ("nngp", "ntk"), "depths": depths, "normalize": normalize}
+    wanted = compute_gram(NET, X, Z, **options)
+    for _ in range(2):  # computed, then only read
+        got = compute_gram(NET, X, Z, **options, folder=folder, tile=8)
+        for field, values in wanted.values.items():
+            assert got.values[field].shape == values.shape
+            assert np.array_equal(np.asarray(got.values[field]), values)
+    assert (got.dtype, got.fingerprint, got.symmetric) == (
+        wanted.dtype,
+        wanted.fingerprint,
+        wanted.symmetric,
+    )
+
+
+def test_real_engines_store_the_same_bits_in_float32(folder):
+    inputs = X[:, :2].reshape(19, 2, 1, 1).astype(np.float32)
+    for i, network in enumerate((NET, cntk(2))):
+        gram = compute_gram(network, inputs, folder=folder / str(i))
+        assert gram.values["ntk"].dtype == np.float32
+        wanted = compute_gram(network, inputs).values["ntk"]
+        assert np.array_equal(np.asarray(gram.values["ntk"]), wanted)
+
+
+def test_only_one_triangle_of_a_symmetric_gram_is_on_disk(monkeypatch, folder):
+    toy_engine.install(monkeypatch.setattr)
+    compute_gram(NET, X, folder=folder, tile=8)
+    assert len(_chunks(folder)) == 6  # of 3 x 3
+
+
+def test_parts_can_be_read_without_the_rest(monkeypatch, folder):
+    toy_engine.install(monkeypatch.setattr)
+    K = compute_gram(NET, X).values["ntk"]
+    values = compute_gram(NET, X, folder=folder, tile=8).values["ntk"]
+    assert len(values) == 19
+    assert values.ndim == 2
+    for rows in (slice(None), slice(3, 17), slice(16, 19), slice(5, 5)):
+        for columns in (slice(None), slice(0, 9), slice(-2, None)):
+            assert np.array_equal(values.read(rows, columns), K[rows, columns])
+    assert np.asarray(values, dtype=np.float32).dtype == np.float32
+    assert np.array_equal(np.asarray(pickle.loads(pickle.dumps(values))), K)
+    with pytest.raises(ValueError, match="always makes a copy"):
+        np.asarray(values, copy=False)
+    with pytest.raises(ValueError, match="step"):
+        values.read(slice(None, None, 2))
+
+
+def test_the_manifest_says_what_the_folder_holds(folder):
+    compute_gram(NET, X, folder=folder)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    network = {k: v for k, v in manifest["network"].items() if k != "fingerprint"}
+    assert from_dict(network) == NET
+    assert manifest["network"]["fingerprint"] == NET.fingerprint
+    assert manifest["X"]["shape"] == [19, 3]
+    assert manifest["Z"] is None
+    assert manifest["versions"]["numpy"] == np.__version__
+
+
+@pytest.mark.parametrize(
+    ("network", "inputs", "options", "named"),
+    [
+        (NET.replace(depth=3), X, {}, r"network\.depth: stored 2, asked 3"),
+        (cntk(2), X.reshape(-1, 1, 3, 1), {}, r"network\.recipe: stored 'fully_connected', asked"),
+        (NET, X + 1, {}, r"X\.sha256: stored '\w{64}', asked"),
+        (NET, X[:18], {}, r"X\.shape: stored \[19, 3\], asked \[18, 3\]"),
+        (NET, X, {"Z": X}, r"Z: stored None, asked None|Z\.shape: stored None, asked \[19, 3\]"),
+        (NET, X, {"dtype": np.float32}, "dtype: stored 'float64', asked 'float32'"),
+        (NET, X, {"get": "nngp"}, r"fields: stored \['ntk'\], asked \['nngp'\]"),
+        (NET, X, {"depths": (1, 2)}, r"depths: stored None, asked \[1, 2\]"),
+        (NET, X, {"normalize": "unit_diagonal"}, "normalize: stored None, asked 'unit_diagonal'"),
+    ],
+)
+def test_a_folder_of_another_gram_is_refused_with_the_difference(
+    folder, network, inputs, options, named
+):
+    compute_gram(NET, X, folder=folder)
+    before = {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    with pytest.raises(StoreMismatchError, match=named):
+        compute_gram(network, inputs, folder=folder, **options)
+    assert {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()} == before
+
+
+def test_the_same_layers_under_another_name_are_the_same_network(folder):
+    compute_gram(NET, X, folder=folder)
+    compute_gram(Architecture(NET.layers), X, folder=folder)
+
+
+def test_a_folder_of_other_things_is_refused_and_left_alone(folder):
+    folder.mkdir(parents=True)
+    (folder / "thesis.tex").write_text("dear")
+    with pytest.raises(StoreMismatchError, match=r"not empty and holds no kernel"):
+        compute_gram(NET, X, folder=folder)
+    assert [p.name for p in folder.iterdir()] == ["thesis.tex"]
+    with pytest.raises(StoreMismatchError, match="is a file"):
+        compute_gram(NET, X, folder=folder / "thesis.tex")
+
+
+@pytest.mark.parametrize(
+    ("text", "match"), [("{", "cannot be read as JSON"), ("{}", "not the manifest"), ("[]", "not")]
+)
+def test_a_broken_manifest_is_refused(folder, text, match):
+    folder.mkdir(parents=True)
+    (folder / "manifest.json").write_text(text)
+    with pytest.raises(StoreMismatchError, match=match):
+        compute_gram(NET, X, folder=folder)
+
+
+def test_versions_must_agree_to_go_on_but_not_to_read(monkeypatch, folder):
+    toy_engine.install(monkeypatch.setattr)
+    compute_gram(NET, X, folder=folder, tile=8)
+    monkeypatch.setattr(manifest_module.np, "__version__", "99.0")
+    compute_gram(NET, X, folder=folder)
+    _chunks(folder)[0].unlink()
+    with pytest.raises(StoreMismatchError, match=r"versions\.numpy: stored .*, asked '99\.0'"):
+        compute_gram(NET, X, folder=folder)
+
+
+def test_a_stax_kernel_needs_a_name_for_a_folder(folder):
+    def nameless(x1, x2, get):
+        raise AssertionError("must not be called")
+
+    with pytest.raises(SpecError, match=r"StaxNetwork\(kernel_fn, name="):
+        compute_gram(nameless, X, folder=folder)
+    assert not folder.exists()
+
+
+def test_a_named_stax_kernel_is_known_by_its_name(monkeypatch, folder):
+    toy_engine.install(monkeypatch.setattr)
+    compute_gram(StaxNetwork(print, name="one"), X, folder=folder)
+    compute_gram(StaxNetwork(print, name="one"), X, folder=folder)
+    with pytest.raises(StoreMismatchError, match="stored 'stax:one', asked 'stax:two'"):
+        compute_gram(StaxNetwork(print, name="two"), X, folder=folder)
