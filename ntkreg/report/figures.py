@@ -1,5 +1,7 @@
 """Figures of the quickstart, from its files; no global matplotlib state."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -15,7 +17,7 @@ __all__ = [
 
 # Okabe and Ito's palette: told apart by colour-blind readers too.
 COLOURS = ("#0072B2", "#009E73", "#D55E00", "#CC79A7", "#444444", "#E69F00", "#56B4E9")
-STYLES = {
+STYLES: dict[str, dict[str, Any]] = {
     "ntk": {"linestyle": "-", "marker": "o"},
     "nngp": {"linestyle": "--", "marker": "o", "markerfacecolor": "white"},
     "": {"linestyle": ":", "marker": "s"},

@@ -23,6 +23,7 @@ p, li { max-width: 46rem; }
 table { border-collapse: collapse; font-size: .92rem; font-variant-numeric: tabular-nums; }
 th, td { padding: .28rem .8rem .28rem 0; text-align: right; white-space: nowrap;
   border-bottom: 1px solid light-dark(#ddd, #3a3e44); }
+th { white-space: normal; vertical-align: bottom; }
 th:first-child, td:first-child { text-align: left; }
 figure { margin: 1rem 0; }
 /* Figures are drawn on white; the card keeps them readable on a dark page. */

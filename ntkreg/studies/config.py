@@ -28,6 +28,7 @@ __all__ = [
     "config_to_dict",
     "make_config",
     "read_config",
+    "read_mapping",
 ]
 
 C = TypeVar("C")
@@ -50,13 +51,27 @@ def read_config(cls: type[C], path: str | Path, overrides: Mapping[str, Any] | N
         Not YAML, not a mapping, an unknown key (the nearest known one is suggested), or a
         value that `cls` refuses.
     """
+    return make_config(cls, {**read_mapping(path), **(overrides or {})}, source=str(path))
+
+
+def read_mapping(path: str | Path) -> dict[str, Any]:
+    """Return a YAML file's mapping as it stands; an empty file has no keys.
+
+    Raises
+    ------
+    FileNotFoundError
+    SpecError
+        Not YAML, or not a mapping.
+    """
     try:
         values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path}: there is no such configuration file.") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise SpecError(f"{path}: not valid YAML: {error}") from None
     if not isinstance(values, dict | None):
         raise SpecError(f"{path}: expected a mapping of keys to values; got {values!r}.")
-    return make_config(cls, {**(values or {}), **(overrides or {})}, source=str(path))
+    return values or {}
 
 
 def make_config(cls: type[C], values: Mapping[str, Any], source: str = "") -> C:

@@ -73,7 +73,8 @@ class FewSamplesConfig:
     dtype : {"float32", "float64"}
         Of the kernel; the solves are float64.
     seed : int
-        Of the pool and of the draws.
+        Of the pool; the draws take the next one. Draw i of a smaller size is part of draw
+        i of a larger one.
     """
 
     data: str
@@ -160,9 +161,9 @@ def run_few_samples(
     -------
     DataFrame
         The rows: get, depth, n, draw, accuracy (percent of the test images), alpha
-        (absolute, as solved), condition, min_eigenvalue, residual, seed. Also in ``rows.csv``; beside it
-        ``summary.csv``, ``comparison.csv`` with ``published.csv`` (of CIFAR-10),
-        ``config.yaml`` and ``record.json``.
+        (absolute, as solved), condition, min_eigenvalue, residual, seed. Also in
+        ``rows.csv``; beside it ``summary.csv``, ``comparison.csv`` with ``published.csv``
+        (of CIFAR-10), ``config.yaml`` and ``record.json``.
 
     Raises
     ------
@@ -202,7 +203,7 @@ def run_few_samples(
         n_test=len(test),
         kernel_seconds_of_this_run=kernel_seconds,
         network=repr(network_of(config)),
-        provenance=str(data.provenance),
+        data=asdict(data.provenance),
     )
     return rows
 
@@ -239,11 +240,11 @@ def _check_divisible(config: FewSamplesConfig, n_classes: int) -> None:
 
 def _select(data: ImageData, config: FewSamplesConfig) -> tuple[np.ndarray, np.ndarray]:
     """Return indices of the pool (balanced, random) and of the test images (the first)."""
-    [pool] = balanced_draws(data.y_train, config.pool, 1, config.seed)
+    pool = balanced_draws(data.y_train, config.pool, 1, config.seed)[0]
     n_test = len(data.X_test) if config.n_test is None else config.n_test
     if n_test > len(data.X_test):
         raise SpecError(f"n_test must be at most {len(data.X_test)} here; got {n_test}.")
-    return np.asarray(pool), np.arange(n_test)
+    return pool, np.arange(n_test)
 
 
 def _preprocess(
@@ -267,9 +268,12 @@ def _kernels(
     """Return (depths, pool, pool) and (depths, test, pool) for each field."""
     network = network_of(config)
     options: dict[str, Any] = {"get": FIELDS, "depths": config.depths, "dtype": config.dtype}
-    run = {"n_jobs": n_jobs, "progress": progress}
-    K_pool = compute_gram(network, X_pool, folder=folder / "pool", **options, **run).values
-    K_test = compute_gram(network, X_test, X_pool, folder=folder / "test", **options, **run).values
+    run: dict[str, Any] = {"n_jobs": n_jobs, "progress": progress}
+    stored = (
+        compute_gram(network, X_pool, folder=folder / "pool", **options, **run),
+        compute_gram(network, X_test, X_pool, folder=folder / "test", **options, **run),
+    )
+    K_pool, K_test = ({f: np.asarray(K) for f, K in gram.values.items()} for gram in stored)
     if config.normalize is None:
         return K_pool, K_test
     # Divided here, not in the engine, so that the stored kernels serve both settings.
@@ -291,7 +295,9 @@ def _evaluate(
     classes: np.ndarray,
 ) -> Iterator[dict[str, Any]]:
     """Yield one row for each field, depth, size and draw."""
-    draws = {n: balanced_draws(y_pool, n, config.n_draws, config.seed) for n in config.n_samples}
+    draws = {
+        n: balanced_draws(y_pool, n, config.n_draws, config.seed + 1) for n in config.n_samples
+    }
     for get in FIELDS:
         for depth, K, K_cross in zip(config.depths, K_pool[get], K_test[get], strict=True):
             for n, indices in draws.items():

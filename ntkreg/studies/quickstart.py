@@ -59,7 +59,7 @@ class QuickstartConfig:
     seed : int
     """
 
-    n_images: int = 800
+    n_images: int = 600
     n_train: tuple[int, ...] = (50, 100, 200, 400)
     n_splits: int = 5
     dense_depth: int = 3
@@ -147,7 +147,8 @@ def run_quickstart(
     splits = list(_splits(config, y))
     timings: dict[str, float] = {}
     rows: list[dict[str, Any]] = []
-    shown, eigenvalues = {}, []
+    shown: dict[str, Any] = {}
+    eigenvalues = []
     hardest = Hardest(len(y), N_CLASSES)
 
     for name, network in networks_of(config).items():
@@ -195,12 +196,12 @@ def _digits(config: QuickstartConfig) -> tuple[np.ndarray, np.ndarray]:
     are a corner of the kernel.
     """
     X, y = load_digits_images()
-    [chosen] = balanced_draws(y, config.n_images, 1, config.seed)
-    chosen = np.asarray(chosen)[np.argsort(y[chosen], kind="stable")]
+    # Class by class, in the order of the labels.
+    chosen = balanced_draws(y, config.n_images, 1, config.seed)[0]
     place = np.tile(np.arange(config.n_images // N_CLASSES), N_CLASSES)
     is_shown = place < config.n_shown // N_CLASSES
     chosen = np.concatenate([chosen[is_shown], chosen[~is_shown]])
-    return X[chosen].astype(np.float32), y[chosen]
+    return X[chosen], y[chosen]
 
 
 def _splits(

@@ -43,7 +43,7 @@ def write_record(folder: Path, config: Any, **extra: Any) -> None:
     extra : JSON values
         Whatever the study wants to keep: timings, provenance of the data, sizes.
     """
-    text = yaml.safe_dump(config_to_dict(config), sort_keys=False)
+    text = yaml.safe_dump(config_to_dict(config), sort_keys=False, default_flow_style=None)
     (folder / "config.yaml").write_text(text, encoding="utf-8")
     record = {
         "study": type(config).__name__.removesuffix("Config"),
