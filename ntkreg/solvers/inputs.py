@@ -14,7 +14,7 @@ __all__ = [
     "matmul_rows",
 ]
 
-_CHUNK = 512
+_CHUNK = 128
 """Rows looked at together, so that checks need no second matrix."""
 
 _ASYMMETRY = 1e-4
