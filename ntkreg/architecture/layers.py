@@ -26,22 +26,25 @@ __all__ = [
 Domain = Literal["image", "vector", "any"]
 
 
-def _check_std(layer: str, name: str, value: Any, *, positive: bool) -> None:
-    """Raise unless `value` is a finite float, > 0 or >= 0."""
+def _std(layer: str, name: str, value: Any, *, positive: bool) -> float:
+    """Return `value` as a float; raise unless it is finite and > 0, or >= 0."""
     bound = "> 0" if positive else ">= 0"
     ok = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
     if not ok or value < 0 or (positive and value == 0):
         raise SpecError(f"{layer}: {name} must be a finite float {bound}; got {value!r}.")
+    return float(value)
 
 
-def _check_bool(layer: str, name: str, value: Any) -> None:
+def _bool(layer: str, name: str, value: Any) -> bool:
     if not isinstance(value, bool):
         raise SpecError(f"{layer}: {name} must be True or False; got {value!r}.")
+    return value
 
 
-def _check_int(layer: str, name: str, value: Any, least: int) -> None:
+def _int(layer: str, name: str, value: Any, least: int) -> int:
     if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
         raise SpecError(f"{layer}: {name} must be an integer >= {least}; got {value!r}.")
+    return int(value)
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,14 @@ class Layer:
     """Kind of array the layer acts on."""
     gives: ClassVar[Domain] = "any"
     """Kind of array it returns; "any" for the kind it read."""
+
+    def _keep(self, **checked: Any) -> None:
+        """Keep parameters as plain Python numbers.
+
+        So that equal layers have one fingerprint and one YAML, from NumPy's numbers too.
+        """
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
 
 
 @dataclass(frozen=True)
@@ -79,9 +90,11 @@ class Dense(Layer):
     gives: ClassVar[Domain] = "vector"
 
     def __post_init__(self) -> None:
-        _check_std("Dense", "weight_std", self.weight_std, positive=True)
-        _check_std("Dense", "bias_std", self.bias_std, positive=False)
-        _check_bool("Dense", "trainable", self.trainable)
+        self._keep(
+            weight_std=_std("Dense", "weight_std", self.weight_std, positive=True),
+            bias_std=_std("Dense", "bias_std", self.bias_std, positive=False),
+            trainable=_bool("Dense", "trainable", self.trainable),
+        )
 
 
 @dataclass(frozen=True)
@@ -108,12 +121,14 @@ class Conv(Layer):
     gives: ClassVar[Domain] = "image"
 
     def __post_init__(self) -> None:
-        _check_int("Conv", "window", self.window, 1)
+        self._keep(
+            window=_int("Conv", "window", self.window, 1),
+            weight_std=_std("Conv", "weight_std", self.weight_std, positive=True),
+            bias_std=_std("Conv", "bias_std", self.bias_std, positive=False),
+            trainable=_bool("Conv", "trainable", self.trainable),
+        )
         if self.window % 2 == 0:
             raise SpecError(f"Conv: window must be odd; got {self.window}.")
-        _check_std("Conv", "weight_std", self.weight_std, positive=True)
-        _check_std("Conv", "bias_std", self.bias_std, positive=False)
-        _check_bool("Conv", "trainable", self.trainable)
 
 
 @dataclass(frozen=True)
@@ -158,7 +173,7 @@ class LocalAvgPool(Layer):
     gives: ClassVar[Domain] = "image"
 
     def __post_init__(self) -> None:
-        _check_int("LocalAvgPool", "half_width", self.half_width, 0)
+        self._keep(half_width=_int("LocalAvgPool", "half_width", self.half_width, 0))
 
 
 LAYERS: dict[str, type[Layer]] = {

@@ -6,7 +6,15 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from ntkreg.architecture.layers import Flatten, Layer, LocalAvgPool
+from ntkreg.architecture.layers import (
+    Conv,
+    Dense,
+    Flatten,
+    GlobalAvgPool,
+    Layer,
+    LocalAvgPool,
+    Relu,
+)
 from ntkreg.errors import SpecError
 
 __all__ = ["Architecture"]
@@ -114,6 +122,7 @@ def _check_sequence(layers: tuple[Layer, ...]) -> None:
         if not isinstance(layer, Layer):
             raise SpecError(f"Architecture: layer {i} must be a Layer; got {layer!r}.")
     domain = _first_domain(layers)
+    gaussian = False
     for i, layer in enumerate(layers):
         where = f"Architecture: layer {i} of {len(layers)}, {layer!r},"
         if layer.reads not in ("any", domain):
@@ -127,6 +136,15 @@ def _check_sequence(layers: tuple[Layer, ...]) -> None:
             i + 1 < len(layers) and isinstance(layers[i + 1], Flatten)
         ):
             raise SpecError(f"{where} must be followed by Flatten (it is a read-out).")
+        if isinstance(layer, Relu) and not gaussian:
+            raise SpecError(
+                f"{where} acts on values that are not Gaussian, for which its kernel does not "
+                "hold. Put Dense or Conv before it (GlobalAvgPool may stand between)."
+            )
+        # Sums over infinitely many inputs make Gaussians; pooling keeps them so, Flatten
+        # mixes pixels of different variance.
+        pooled = gaussian and isinstance(layer, GlobalAvgPool)
+        gaussian = pooled or isinstance(layer, Dense | Conv)
         domain = domain if layer.gives == "any" else layer.gives
     if domain == "image":
         raise SpecError(

@@ -41,9 +41,10 @@ def _recipe(build: Callable[..., list[Layer]]) -> Callable[..., Architecture]:
             known = ", ".join(signature.parameters)
             raise SpecError(f"{name}: {error}. Its arguments are: {known}.") from None
         bound.apply_defaults()
-        return Architecture(
-            tuple(build(*bound.args, **bound.kwargs)), name, tuple(bound.arguments.items())
-        )
+        layers = tuple(build(*bound.args, **bound.kwargs))
+        # NumPy's numbers (a grid from np.arange) become plain ones, which YAML can hold.
+        kept = ((k, v.item() if hasattr(v, "item") else v) for k, v in bound.arguments.items())
+        return Architecture(layers, name, tuple(kept))
 
     make.__annotations__["return"] = Architecture
     RECIPES[name] = make

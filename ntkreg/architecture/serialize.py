@@ -77,7 +77,8 @@ def _layer(position: int, item: Any) -> Layer:
     cls = LAYERS[_known(f"layer {position}", name, LAYERS)]
     if not isinstance(parameters, dict | None):
         raise SpecError(
-            f"architecture: layer {position}, {name}: parameters must be a mapping; got {parameters!r}."
+            f"architecture: layer {position}, {name}: parameters must be a mapping; "
+            f"got {parameters!r}."
         )
     names = [f.name for f in fields(cls)]
     for key in parameters or {}:
