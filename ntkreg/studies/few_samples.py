@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from ntkreg.architecture import Architecture, cntk
 from ntkreg.data import ChannelStandardizer, ImageData, balanced_draws, load_npz
@@ -192,9 +193,11 @@ def run_few_samples(
     K_pool, K_test = _kernels(config, X_pool, X_test, output / "kernels", n_jobs, progress)
     kernel_seconds = time.perf_counter() - start
 
-    rows = pd.DataFrame(
-        _evaluate(config, K_pool, K_test, data.y_train[pool], data.y_test[test], classes)
-    )
+    # The matrices are small: threads inside BLAS would cost more than they save.
+    with threadpool_limits(1, user_api="blas"):
+        rows = pd.DataFrame(
+            _evaluate(config, K_pool, K_test, data.y_train[pool], data.y_test[test], classes)
+        )
     rows.to_csv(output / "rows.csv", index=False)
     write_summary(rows, config, len(test), output)
     write_record(
