@@ -10,7 +10,7 @@ import numpy as np
 
 from ntkreg.errors import SpecError
 from ntkreg.gram.plan import check_plan, make_plan
-from ntkreg.gram.threads import run_tasks
+from ntkreg.gram.threads import check_n_jobs, run_tasks
 from ntkreg.gram.tiles import (
     Tile,
     compute_diagonal,
@@ -119,9 +119,8 @@ def kernel(
     if diag:
         if Z is not None:
             raise SpecError("kernel: diag=True gives K(x, x) of each row of X; Z must be None.")
-        values = _diagonal_values(
-            check_work(network, X, get=get, depths=depths, dtype=dtype, normalize=normalize)
-        )
+        work = check_work(network, X, get=get, depths=depths, dtype=dtype, normalize=normalize)
+        values = _diagonal_values(work, check_n_jobs(n_jobs), progress)
     else:
         values = compute_gram(
             network,
@@ -222,7 +221,7 @@ def _compute_in_memory(
     fields = work.engine.fields
     # One array a field, so that a caller who keeps one does not keep both.
     values = {f: np.empty((n_depths, n, m), dtype=work.X.dtype) for f in fields}
-    norms = diagonal_norms(work)
+    norms = diagonal_norms(work, n_jobs=n_jobs, progress=progress)
 
     def fill(task: Tile, done: Callable[[int], None]) -> None:
         shape = (len(fields), n_depths, *task.shape)
@@ -237,8 +236,8 @@ def _compute_in_memory(
     return {f: K if work.depths is not None else K[0] for f, K in values.items()}
 
 
-def _diagonal_values(work: GramWork) -> dict[str, np.ndarray]:
-    values = compute_diagonal(work, work.X)
+def _diagonal_values(work: GramWork, n_jobs: int, progress: bool | None) -> dict[str, np.ndarray]:
+    values = compute_diagonal(work, work.X, n_jobs=n_jobs, progress=progress)
     if work.normalize is not None:
         values = (values > 0).astype(values.dtype)
     return {

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-import ntkreg
 from ntkreg.architecture import Architecture, to_dict
 from ntkreg.errors import SpecError, StoreMismatchError
 from ntkreg.gram.work import GramWork
@@ -56,7 +55,7 @@ def make_manifest(work: GramWork, tile: int) -> dict[str, Any]:
         "engine": type(work.engine).__name__,
         "tile": tile,
         "versions": {
-            "ntkreg": ntkreg.__version__,
+            "ntkreg": version("ntkreg"),
             "numpy": np.__version__,
             "numba": version("numba"),
         },

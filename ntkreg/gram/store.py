@@ -182,7 +182,8 @@ class _TileStore:
             )
         if not missing:
             return
-        array, norms = self._create(), diagonal_norms(self.work)
+        array = self._create()
+        norms = diagonal_norms(self.work, n_jobs=n_jobs, progress=progress)
 
         def compute(task: Tile, done: Callable[[int], None]) -> None:
             shape = (*self.work.shape[:2], *task.shape)

@@ -11,6 +11,7 @@ from numbers import Integral
 import numpy as np
 
 from ntkreg.errors import SpecError
+from ntkreg.gram.threads import run_tasks
 from ntkreg.gram.work import GramWork
 
 __all__ = [
@@ -121,18 +122,31 @@ def _normalise(values: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> Non
     np.divide(values, norm, out=values, where=norm > 0, casting="same_kind")
 
 
-def compute_diagonal(work: GramWork, X: np.ndarray) -> np.ndarray:
+def compute_diagonal(
+    work: GramWork, X: np.ndarray, *, n_jobs: int, progress: bool | None
+) -> np.ndarray:
     """Return K(x, x) of each row of `X`, (n_fields, n_depths, n), block by block."""
-    step = work.engine.block
-    blocks = [work.engine.diagonal(X[i : i + step]) for i in range(0, len(X), step)]
-    return np.concatenate(blocks, axis=-1)
+    step, engine = work.engine.block, work.engine
+    diagonal = np.empty((*work.shape[:2], len(X)), X.dtype)
+
+    def fill(rows: slice, done: Callable[[int], None]) -> None:
+        diagonal[..., rows] = engine.diagonal(X[rows])
+        done(len(X[rows]))
+
+    blocks = (slice(i, i + step) for i in range(0, len(X), step))
+    run_tasks(blocks, fill, pairs=len(X), n_jobs=n_jobs, progress=progress)
+    return diagonal
 
 
-def diagonal_norms(work: GramWork) -> tuple[np.ndarray, np.ndarray] | None:
+def diagonal_norms(
+    work: GramWork, *, n_jobs: int, progress: bool | None
+) -> tuple[np.ndarray, np.ndarray] | None:
     """Return sqrt K(x, x) of all rows and columns in float64, or None if not asked for."""
     if work.normalize is None:
         return None
-    rows = np.sqrt(compute_diagonal(work, work.X), dtype=np.float64)
-    if work.Z is None:
-        return rows, rows
-    return rows, np.sqrt(compute_diagonal(work, work.Z), dtype=np.float64)
+    norms = [
+        np.sqrt(compute_diagonal(work, A, n_jobs=n_jobs, progress=progress), dtype=np.float64)
+        for A in (work.X, work.Z)
+        if A is not None
+    ]
+    return norms[0], norms[-1]

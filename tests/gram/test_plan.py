@@ -1,3 +1,5 @@
+import subprocess
+import sys
 import time
 import tracemalloc
 
@@ -52,6 +54,7 @@ def test_plan_computes_at_most_a_few_blocks(monkeypatch):
 
 
 def test_memory_that_is_not_there_is_refused_with_what_would_fit(monkeypatch):
+    toy_engine.install(monkeypatch.setattr)
     monkeypatch.setattr(plan, "free_memory", lambda: 1_000_000)
     X = np.ones((300, 2))
     with pytest.raises(PlanError) as caught:
@@ -100,6 +103,33 @@ def test_no_more_memory_is_taken_than_planned(monkeypatch, normalize):
     tracemalloc.stop()
     assert gram.values["ntk"].nbytes == made.result_bytes
     assert peak < made.peak_bytes + 0.5e6
+
+
+MEASURE = """
+import numpy as np
+from ntkreg import fully_connected, kernel
+
+def status(key):
+    lines = open("/proc/self/status").read().splitlines()
+    return next(1024 * int(line.split()[1]) for line in lines if line.startswith(key))
+
+X = np.random.default_rng(0).standard_normal((4000, 3072), dtype=np.float32)
+options = {"get": ("nngp", "ntk"), "progress": False}
+kernel(fully_connected(5), X[:300], **options)
+open("/proc/self/clear_refs", "w").write("5")  # the peak starts anew: compiling is over
+before = status("VmRSS")
+K = kernel(fully_connected(5), X, **options)
+print(status("VmHWM") - before, sum(values.nbytes for values in K))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="peaks are read from /proc")
+def test_a_large_gram_takes_its_own_size_a_tenth_and_200_mb_at_most():
+    done = subprocess.run([sys.executable, "-c", MEASURE], capture_output=True, text=True)
+    grown, result = map(int, done.stdout.split())
+    assert result == 2 * 4 * 4000**2
+    assert 0.9 * result < grown < 1.1 * result + 200e6
 
 
 def test_free_memory_is_the_least_of_machine_and_control_group(monkeypatch, tmp_path):

@@ -219,7 +219,7 @@ def test_one_working_copy_of_k_is_all_the_memory(dtype):
     solve_cholesky(K, y, alpha=1.0, sample_weight=np.full(n, 2.0))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert peak < 1.2 * 8 * n * n
+    assert peak < 8 * n * (n + 4 * 128)  # and some rows of it
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -234,4 +234,4 @@ def test_a_failure_is_diagnosed_with_one_working_copy_too(dtype):
         solve_cholesky(K, np.ones(n), alpha=0)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert peak < 1.2 * 8 * n * n
+    assert peak < 8 * n * (n + 4 * 128)  # and some rows of it
