@@ -1,0 +1,348 @@
+"""Measure the speed and memory that ntkreg promises, against its peers, on this machine.
+
+Every ratio comes from one run: the contenders take turns, round after round, compilation
+excluded, and the table gives medians with the spread of the rounds. Peers: jitted
+neural-tangents at the best of a few batch sizes, scikit-learn's rbf_kernel, and the image
+engine's loop in C++ (bench_image_loop.cpp, built with g++ if there is one).
+
+    python scripts/bench_kernels.py                 # everything; about 15 minutes on 2 cores
+    python scripts/bench_kernels.py --only image --rounds 3
+"""
+
+import argparse
+import json
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ntkreg import cntk, fully_connected, kernel
+
+HERE = Path(__file__).resolve().parent
+BOTH = ("nngp", "ntk")
+Contender = tuple[str, Callable[[], object], float]  # name, one call, units of work in a call
+
+
+def take_turns(contenders: list[Contender], rounds: int) -> pd.DataFrame:
+    """Seconds per unit of work, one row a round, one column a contender."""
+    rows = []
+    for _ in range(rounds):
+        row = {}
+        for name, call, units in contenders:
+            start = time.perf_counter()
+            call()
+            row[name] = (time.perf_counter() - start) / units
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def ratio_row(
+    case: str, times: pd.DataFrame, over: str, under: str, claim: str
+) -> dict[str, object]:
+    """One line of the table: median times, and the ratio over/under round by round."""
+    ratios = times[over] / times[under]
+    return {
+        "case": case,
+        "ratio": f"{over} / {under}",
+        "median": ratios.median(),
+        "least": ratios.min(),
+        "greatest": ratios.max(),
+        "claim": claim,
+        "numerator_ms": 1e3 * times[over].median(),
+        "denominator_ms": 1e3 * times[under].median(),
+        "rounds": len(times),
+    }
+
+
+def images(n: int, dtype: str = "float32", seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(n, 32, 32, 3)).astype(dtype)
+
+
+def neural_tangents(
+    network: object, make: Callable[[int], np.ndarray], batches: tuple[int, ...]
+) -> Contender:
+    """The jitted twin at the batch size with the least time a pair (both printed)."""
+    import jax
+
+    from ntkreg.kernels.bridge import to_stax
+
+    _, _, kernel_fn = to_stax(network)
+    jitted = jax.jit(lambda x, z: kernel_fn(x, z, BOTH))
+    best = None
+    for batch in batches:
+        x = jax.numpy.asarray(make(batch))
+        call = lambda x=x: jax.block_until_ready(jitted(x, x).ntk)  # noqa: E731
+        call()
+        start = time.perf_counter()
+        call()
+        seconds = (time.perf_counter() - start) / batch**2
+        print(
+            f"  neural-tangents, batch {batch} x {batch}: {1e3 * seconds:.4g} ms a pair", flush=True
+        )
+        if best is None or seconds < best[0]:
+            best = (seconds, batch, call)
+    _, batch, call = best
+    return f"neural-tangents (batch {batch})", call, batch**2
+
+
+def ours(name: str, network: object, n: int, **options: object) -> Contender:
+    X, Z = images(n, options.pop("dtype", "float32")), images(n, seed=1)
+    Z = Z.astype(X.dtype)
+    call = lambda: kernel(network, X, Z, get=BOTH, progress=False, **options)  # noqa: E731
+    call()
+    return name, call, n * n
+
+
+def cpp(n: int, depth: int) -> Contender | None:
+    """The same loop in C++, fed with the engine's own tables."""
+    import ctypes
+    import os
+    import shutil
+    import tempfile
+
+    from ntkreg.kernels import make_engine
+    from ntkreg.kernels.relu_dual import relu_dual
+
+    if shutil.which("g++") is None:
+        print("  no g++ here: the C++ yardstick is left out")
+        return None
+    library = Path(tempfile.mkdtemp()) / "loop.so"
+    flags = ["-O3", "-march=native", "-ffast-math", "-fno-finite-math-only", "-shared", "-fPIC"]
+    subprocess.run(["g++", *flags, HERE / "bench_image_loop.cpp", "-o", library], check=True)
+    function = ctypes.CDLL(str(library)).cross
+    network = cntk(depth)
+    X, Z = images(n), images(n, seed=1)
+    engine = make_engine(network, X.shape[1:], dtype=X.dtype)
+    x, z = engine._prepare(X), engine._prepare(Z)
+    dual = relu_dual("float32", engine.program.gain / 2)
+    a, c = np.array(dual.a, np.float32), np.array(dual.c, np.float32)
+    out = np.zeros((n, n, 2))
+    threads = len(os.sched_getaffinity(0))
+    h, w, channels = X.shape[1:]
+    pointer = lambda array: array.ctypes.data_as(ctypes.c_void_p)  # noqa: E731
+    tables = [pointer(t) for b in (x, z) for t in (b.pixels, b.inverse_norm, b.norm)]
+    stride = int(np.prod(x.norm.shape[1:]))
+    integers = [ctypes.c_int(v) for v in (n, n, h, w, depth, channels, stride)]
+
+    def call() -> np.ndarray:
+        function(
+            *tables,
+            *integers,
+            pointer(a),
+            pointer(c),
+            ctypes.c_float(dual.half),
+            threads,
+            pointer(out),
+        )
+        return out
+
+    call()
+    mean = np.moveaxis(out, 2, 0) / engine.program.gain / (h * w) ** 2
+    nngp, ntk = kernel(network, X, Z, get=BOTH, progress=False)
+    error = max(np.abs(mean[0] - nngp).max(), np.abs(mean[0] + mean[1] - ntk).max()) / nngp.max()
+    print(f"  C++ loop agrees with the engine to {error:.1e}")
+    assert error < 1e-5
+    return "C++ loop", call, n * n
+
+
+def bench_image(rounds: int) -> list[dict[str, object]]:
+    rows = []
+    gap, flatten, lap = cntk(10), cntk(10, "flatten"), cntk(10, "lap", half_width=4)
+    peers = [neural_tangents(gap, images, (1, 2, 4)), cpp(16, 10)]
+    contenders = [
+        ours("ntkreg", gap, 16),
+        ours("ntkreg, four depths", gap, 16, depths=(4, 6, 8, 10)),
+        ours("ntkreg, LAP 4", lap, 16),
+        ours("ntkreg, float64", gap, 16, dtype="float64"),
+        *[p for p in peers if p is not None],
+    ]
+    times = take_turns(contenders, rounds)
+    case = "10 conv + GAP, 32 x 32 x 3, float32, NNGP + NTK, a pair"
+    rows.append(ratio_row(case, times, peers[0][0], "ntkreg", ">= 200"))
+    if peers[1] is not None:
+        rows.append(ratio_row(case, times, "ntkreg", "C++ loop", "<= 1.15"))
+    rows.append(ratio_row(case, times, "ntkreg, four depths", "ntkreg", "<= 1.15"))
+    rows.append(ratio_row(case, times, "ntkreg, LAP 4", "ntkreg", "<= 0.30"))
+    rows.append(ratio_row(case, times, "ntkreg, float64", "ntkreg", "<= 4.5"))
+    peer = neural_tangents(flatten, images, (8, 16, 32, 64))
+    times = take_turns([ours("ntkreg", flatten, 256), peer], 3 * rounds)
+    case = "10 conv + flatten, 32 x 32 x 3, float32, NNGP + NTK, a pair"
+    rows.append(ratio_row(case, times, peer[0], "ntkreg", ">= 30"))
+    return rows
+
+
+def bench_dense(rounds: int) -> list[dict[str, object]]:
+    import jax
+    from sklearn.metrics.pairwise import rbf_kernel
+
+    from ntkreg.kernels.bridge import to_stax
+
+    n, network = 4000, fully_connected(5)
+    X = np.random.default_rng(0).normal(size=(n, 3072)).astype(np.float32)
+    _, _, kernel_fn = to_stax(network)
+    best = None
+    x = jax.numpy.asarray(X)
+    for batch in (1000, 2000, 4000):
+        jitted = jax.jit(lambda a, b: kernel_fn(a, b, BOTH))
+
+        def whole(batch: int = batch, jitted: Callable = jitted) -> None:
+            for i in range(0, n, batch):
+                for j in range(0, n, batch):
+                    jax.block_until_ready(jitted(x[i : i + batch], x[j : j + batch]).ntk)
+
+        whole()
+        start = time.perf_counter()
+        whole()
+        seconds = time.perf_counter() - start
+        print(f"  neural-tangents, batch {batch}: {seconds:.3g} s the whole Gram", flush=True)
+        if best is None or seconds < best[0]:
+            best = (seconds, batch, whole)
+    peer = f"neural-tangents (batch {best[1]})"
+    kernel(network, X[:300], get=BOTH)
+    contenders = [
+        ("ntkreg", lambda: kernel(network, X, get=BOTH, progress=False), 1.0),
+        (peer, best[2], 1.0),
+        ("scikit-learn rbf_kernel", lambda: rbf_kernel(X), 1.0),
+    ]
+    times = take_turns(contenders, 2 * rounds)
+    case = "dense depth 5, n = 4000, d = 3072, float32, NNGP + NTK, whole Gram"
+    return [
+        ratio_row(case, times, peer, "ntkreg", ">= 2.5"),
+        ratio_row(case, times, "ntkreg", "scikit-learn rbf_kernel", "<= 0.6"),
+    ]
+
+
+PROBE = """
+import json, resource, time
+import numpy as np
+import scipy.linalg, ntkreg.gram, ntkreg.kernels.dense, ntkreg.kernels.image
+from ntkreg import cntk, fully_connected, kernel
+X = np.random.default_rng(0).normal(size={shape}).astype(np.float32)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+start = time.perf_counter()
+K = kernel({network}, X, get={get}, progress=False)
+seconds = time.perf_counter() - start
+size = sum(k.nbytes for k in (K if isinstance(K, tuple) else (K,)))
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(json.dumps([seconds, (peak - before) / 1024, size / 2**20]))
+"""
+
+
+def probe(network: str, shape: tuple[int, ...], get: object = "ntk") -> tuple[float, float, float]:
+    """Seconds of the first call, MiB beyond imports and inputs, MiB of the result."""
+    code = PROBE.format(network=network, shape=shape, get=repr(get))
+    command = [sys.executable, "-c", code]
+    return tuple(json.loads(subprocess.run(command, check=True, stdout=-1, text=True).stdout))
+
+
+def bench_process(rounds: int) -> list[dict[str, object]]:
+    """First calls with a warm on-disk cache, and peak memory, each in a process of its own."""
+    rows = []
+    for case, network, shape in (
+        ("first call, 10 conv + GAP, 1 image", "cntk(10)", (1, 32, 32, 3)),
+        ("first call, dense depth 5, 10 rows", "fully_connected(5)", (10, 3072)),
+    ):
+        probe(network, shape)  # fills the cache
+        seconds = pd.Series([probe(network, shape)[0] for _ in range(rounds)])
+        spread = {"median": seconds.median(), "least": seconds.min(), "greatest": seconds.max()}
+        rows.append({"case": case, "ratio": "seconds", **spread, "claim": "< 2", "rounds": rounds})
+    for case, network, shape, get in (
+        ("dense depth 5, n = 4000, d = 3072", "fully_connected(5)", (4000, 3072), "ntk"),
+        ("dense depth 5, n = 4000, d = 3072, both", "fully_connected(5)", (4000, 3072), BOTH),
+        ("10 conv + flatten, n = 1500", "cntk(10, 'flatten')", (1500, 32, 32, 3), "ntk"),
+        ("10 conv + GAP, n = 24", "cntk(10)", (24, 32, 32, 3), "ntk"),
+    ):
+        _, peak, size = probe(network, shape, get)
+        claim = f"<= {1.1 * size + 200:.0f} (result {size:.0f}, 10 % of it, 200)"
+        row = {"case": f"peak memory beyond imports and inputs, {case}", "ratio": "MiB"}
+        rows.append(
+            {**row, "median": peak, "least": peak, "greatest": peak, "claim": claim, "rounds": 1}
+        )
+    return rows
+
+
+def machine() -> str:
+    import os
+
+    model = next(
+        (
+            s.split(":")[1].strip()
+            for s in Path("/proc/cpuinfo").read_text().splitlines()
+            if "model name" in s
+        ),
+        platform.processor(),
+    )
+    packages = (
+        "ntkreg",
+        "numpy",
+        "numba",
+        "llvmlite",
+        "scipy",
+        "scikit-learn",
+        "jax",
+        "neural-tangents",
+    )
+    versions = ", ".join(f"{p} {version(p)}" for p in packages)
+    return (
+        f"{len(os.sched_getaffinity(0))} cores of {model}; {platform.system()}, "
+        f"Python {platform.python_version()}; {versions}"
+    )
+
+
+SECTIONS = {"image": bench_image, "dense": bench_dense, "process": bench_process}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--only", choices=SECTIONS, nargs="+", default=list(SECTIONS))
+    parser.add_argument("--rounds", type=int, default=5, help="turns of each contender")
+    parser.add_argument("--output", type=Path, default=HERE.parent / "benchmarks", help="folder")
+    arguments = parser.parse_args()
+    if arguments.rounds < 1:
+        parser.error(f"--rounds must be at least 1; got {arguments.rounds}.")
+    rows: list[dict[str, object]] = []
+    for section in arguments.only:
+        print(f"{section}:", flush=True)
+        rows += SECTIONS[section](arguments.rounds)
+    table = pd.DataFrame(rows)
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    name = (
+        "kernels" if len(arguments.only) == len(SECTIONS) else "kernels_" + "_".join(arguments.only)
+    )
+    table.to_csv(arguments.output / f"{name}.csv", index=False, float_format="%.5g")
+    lines = [
+        "# Kernel benchmarks",
+        "",
+        f"Machine: {machine()}.",
+        "",
+        f"Command: `python scripts/bench_kernels.py --rounds {arguments.rounds}`. "
+        "Contenders take turns; medians over rounds, and the spread of the rounds.",
+        "",
+        "| case | figure | median | least..greatest | claim | times (ms) |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        times = (
+            f"{row['numerator_ms']:.4g} / {row['denominator_ms']:.4g}"
+            if "numerator_ms" in row
+            else ""
+        )
+        lines.append(
+            f"| {row['case']} | {row['ratio']} | {row['median']:.3g} | "
+            f"{row['least']:.3g}..{row['greatest']:.3g} | {row['claim']} | {times} |"
+        )
+    text = "\n".join(lines) + "\n"
+    (arguments.output / f"{name}.md").write_text(text)
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
