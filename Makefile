@@ -2,28 +2,35 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed
+UV := VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart test test-slow lint format bench clean
+.PHONY: help install install-test quickstart lint test test-slow format bench clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-install: $(STAMP)  ## make .venv and install ntkreg into it, without TensorFlow
+install: $(VENV)/.installed  ## make .venv and install ntkreg into it, without TensorFlow
+install-test: $(VENV)/.installed-test  ## the same with what the tests need
 
-# uv is bootstrapped by pip into the environment itself; its override in
-# pyproject.toml is what leaves TensorFlow out.
-$(STAMP): pyproject.toml
+# uv is bootstrapped by pip into the environment itself; its override in pyproject.toml is
+# what leaves TensorFlow out.
+$(VENV)/bin/uv:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet uv
-	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet -e '.[test]'
+
+$(VENV)/.installed: pyproject.toml | $(VENV)/bin/uv
+	$(UV) pip install --quiet -e .
 	@touch $@
+
+$(VENV)/.installed-test: pyproject.toml | $(VENV)/bin/uv
+	$(UV) pip install --quiet -e '.[test]'
+	@touch $@ $(VENV)/.installed
 
 quickstart: install  ## kernels, SVM and ridge on scikit-learn's digits: a table and a page, under 2 minutes
 	$(BIN)/ntkreg quickstart --output results/quickstart
 
-lint: install  ## ruff, mypy and the import contract
+lint: install-test  ## ruff, mypy and the import contract
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -32,14 +39,14 @@ lint: install  ## ruff, mypy and the import contract
 test: lint  ## lint, types, import contract, tests and doctests, warnings as errors
 	$(BIN)/pytest -m "not slow"
 
-test-slow: install  ## the checks too slow for every change
+test-slow: install-test  ## the checks too slow for every change
 	$(BIN)/pytest -m slow
 
-format: install  ## rewrite the code in the house style
+format: install-test  ## rewrite the code in the house style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: install  ## measure the speed claims on this machine; tables go to benchmarks/
+bench: install-test  ## measure the speed claims on this machine; tables go to benchmarks/
 	$(BIN)/python scripts/bench_kernels.py
 
 clean:  ## remove the environment and the results
