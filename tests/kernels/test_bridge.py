@@ -1,0 +1,210 @@
+"""Any stax kernel_fn works where an architecture does, and an architecture has a stax twin."""
+
+import numpy as np
+import pytest
+from agreement import assert_agrees, tolerance
+from sklearn.base import clone
+
+from ntkreg import Architecture, Conv, Dense, Flatten, Relu, cntk, fully_connected
+from ntkreg.errors import ShapeError, SpecError
+from ntkreg.kernels import (
+    StaxNetwork,
+    as_network,
+    bridge,
+    check_inputs,
+    import_neural_tangents,
+    make_engine,
+    to_stax,
+)
+from ntkreg.kernels.neural_tangents_compat import enable_x64, import_jax
+
+
+@pytest.fixture(scope="module")
+def erf():
+    """A network that no architecture describes."""
+    stax = import_neural_tangents().stax
+    return stax.serial(stax.Dense(1, W_std=1.5, b_std=0.5), stax.Erf(), stax.Dense(1))[2]
+
+
+@pytest.fixture(scope="module")
+def images():
+    """A stax network on images."""
+    return to_stax(cntk(1, "gap", bias_std=0.3))[2]
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch):
+    """Tests have few rows: blocks of 1 MB waste less on padding."""
+    monkeypatch.setattr(bridge, "_BLOCK_BYTES", 2**20)
+
+
+def inputs(*shape, seed=0, dtype=np.float64):
+    return np.random.default_rng(seed).normal(size=shape).astype(dtype)
+
+
+TWINS = {
+    "dense": (fully_connected(3, bias_std=0.2, weight_std=1.2), (7,)),
+    "flatten": (cntk(2, "flatten", window=5), (4, 5, 3)),
+    "gap": (cntk(2, "gap", bias_std=0.3), (4, 5, 3)),
+    "lap": (cntk(2, "lap", half_width=1), (5, 4, 2)),
+    "lap wider than the image": (cntk(2, "lap", half_width=4), (3, 4, 2)),
+    "by hand": (Architecture((Conv(1, 1.1, 0.2), Conv(), Relu(), Flatten(), Dense())), (3, 4, 2)),
+}
+
+
+@pytest.mark.parametrize(("network", "shape"), TWINS.values(), ids=TWINS)
+def test_the_stax_twin_of_an_architecture_has_its_kernels(network, shape):
+    kernel_fn = to_stax(network)[2]
+    X, Z = inputs(3, *shape), inputs(2, *shape, seed=1)
+    ours = make_engine(network, shape, dtype=float)
+    twin = make_engine(kernel_fn, shape, dtype=float)
+    rows, columns = ours.diagonal(X)[:, 0], ours.diagonal(Z)[:, 0]
+    cross = twin.cross(X, Z)[:, 0]
+    assert_agrees(cross, ours.cross(X, Z)[:, 0], rows, columns, tolerance(np.float64))
+    near_one = tolerance(np.float64, gap=0.0, depth=3)  # neural-tangents' own diagonal
+    assert_agrees(twin.symmetric(X)[:, 0], ours.symmetric(X)[:, 0], rows, rows, near_one)
+
+
+def test_twin_has_the_widths_asked_for_and_runs():
+    jax = import_jax()
+    init_fn, apply_fn, _ = to_stax(cntk(2, "gap"), width=6, n_outputs=3)
+    shape, params = init_fn(jax.random.PRNGKey(0), (-1, 4, 5, 2))
+    assert shape == (-1, 3)
+    assert apply_fn(params, inputs(2, 4, 5, 2, dtype=np.float32)).shape == (2, 3)
+    assert {leaf.shape[-1] for leaf in jax.tree_util.tree_leaves(params)} == {6, 3}
+
+
+def test_layers_that_are_not_trained_have_no_twin():
+    with pytest.raises(SpecError, match=r"no stax twin.*: layer 0 \(Conv.*, 5 \(Dense") as error:
+        to_stax(cntk(2, train_first=False, train_last=False))
+    assert "Make them trainable or use ntkreg's kernel" in str(error.value)
+
+
+@pytest.mark.parametrize("option", ["width", "n_outputs"])
+@pytest.mark.parametrize("value", [0, -1, 2.0, None])
+def test_twin_refuses_widths_that_are_no_count(option, value):
+    with pytest.raises(SpecError, match=f"to_stax: {option} must be an integer >= 1; got"):
+        to_stax(fully_connected(1), **{option: value})
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["f32", "f64"])
+def test_engine_gives_the_values_of_the_kernel_fn_in_its_dtype(erf, dtype):
+    X, Z = inputs(5, 4, dtype=dtype), inputs(3, 4, seed=1, dtype=dtype)
+    with enable_x64():
+        wanted = erf(X.astype(float), Z.astype(float), ("nngp", "ntk"))
+        wanted = np.array([np.array(v) for v in wanted])
+    K = make_engine(erf, (4,), dtype=dtype).cross(X, Z)
+    assert K.dtype == dtype
+    assert type(K) is np.ndarray
+    np.testing.assert_allclose(K[:, 0], wanted, atol=20 * np.finfo(dtype).eps)
+    assert not import_jax().config.jax_enable_x64
+
+
+def test_fields_come_in_the_order_asked_for(erf):
+    X = inputs(3, 4)
+    both = make_engine(erf, (4,), dtype=float).symmetric(X)
+    swapped = make_engine(erf, (4,), dtype=float, fields=("ntk", "nngp")).symmetric(X)
+    alone = make_engine(erf, (4,), dtype=float, fields=("ntk",)).symmetric(X)
+    np.testing.assert_allclose(swapped, both[::-1], rtol=1e-14)
+    np.testing.assert_allclose(alone, both[1:], rtol=1e-14)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 7])
+def test_blocks_and_their_ragged_ends_do_not_change_values(images, n, monkeypatch):
+    X, Z = inputs(n, 4, 3, 2), inputs(5, 4, 3, 2, seed=1)
+    engine = make_engine(images, (4, 3, 2), dtype=float)
+    cross, symmetric, diagonal = engine.cross(X, Z), engine.symmetric(X), engine.diagonal(X)
+    monkeypatch.setattr(bridge, "_BLOCK_BYTES", 9 * 4 * 8 * 12**2)
+    assert engine.block == 3
+    np.testing.assert_allclose(engine.cross(X, Z), cross, rtol=1e-13)
+    np.testing.assert_allclose(engine.symmetric(X), symmetric, rtol=1e-13)
+    np.testing.assert_allclose(engine.diagonal(X), diagonal, rtol=1e-13)
+
+
+def test_symmetric_gram_is_exactly_symmetric_and_has_the_diagonal(images, monkeypatch):
+    monkeypatch.setattr(bridge, "_BLOCK_BYTES", 4 * 4 * 8 * 12**2)
+    X = inputs(5, 4, 3, 2)
+    engine = make_engine(images, (4, 3, 2), dtype=float)
+    K = engine.symmetric(X)
+    np.testing.assert_array_equal(K, K.swapaxes(-1, -2))
+    np.testing.assert_array_equal(np.einsum("...ii->...i", K), engine.diagonal(X))
+    np.testing.assert_allclose(K, engine.cross(X, X), rtol=1e-7)
+
+
+def test_a_value_does_not_depend_on_how_many_rows_come_with_it(images):
+    X, Z = inputs(6, 4, 3, 2), inputs(4, 4, 3, 2, seed=1)
+    engine = make_engine(images, (4, 3, 2), dtype=np.float64)
+    K = engine.cross(X, Z)
+    np.testing.assert_array_equal(engine.cross(X[:1], Z), K[..., :1, :])
+    np.testing.assert_array_equal(engine.cross(X, Z[:2]), K[..., :2])
+
+
+def test_block_shrinks_with_the_pixels_unless_the_network_only_flattens(monkeypatch):
+    monkeypatch.setattr(bridge, "_BLOCK_BYTES", 64 * 2**20)
+    gap, flatten = to_stax(cntk(1, "gap"))[2], to_stax(cntk(1, "flatten"))[2]
+    large = (32, 32, 3)
+    assert make_engine(gap, large, dtype=np.float32).block == 2
+    assert make_engine(gap, (512, 512, 1), dtype=np.float64).block == 1
+    assert make_engine(flatten, large, dtype=np.float32).block > 20
+    assert make_engine(to_stax(fully_connected(1))[2], (9,), dtype=np.float64).block == 256
+
+
+def test_a_second_engine_on_the_same_kernel_fn_does_not_compile_again(erf):
+    calls = []
+
+    def counted(x, z, get):
+        calls.append(get)
+        return erf(x, z, get)
+
+    X = inputs(3, 4)
+    for _ in range(3):
+        make_engine(counted, (4,), dtype=float).cross(X, X)
+    assert len(calls) == 1
+
+
+def test_networks_that_end_in_images_are_refused_with_the_remedy():
+    stax = import_neural_tangents().stax
+    open_ended = stax.serial(stax.Conv(1, (3, 3), padding="SAME"), stax.Relu())[2]
+    engine = make_engine(open_ended, (4, 3, 2), dtype=float)
+    with pytest.raises(SpecError, match=r"End the network with stax.Flatten\(\)"):
+        engine.cross(inputs(2, 4, 3, 2), inputs(2, 4, 3, 2))
+
+
+def test_depths_need_a_recipe(erf):
+    with pytest.raises(SpecError, match="depths needs a recipe with a depth"):
+        make_engine(erf, (4,), dtype=float, depths=(1, 2))
+
+
+def test_inputs_reach_a_stax_network_in_the_shape_they_came_in(erf):
+    assert check_inputs(erf, inputs(2, 4, 3, 2)).shape == (2, 4, 3, 2)
+    assert check_inputs(StaxNetwork(erf), inputs(2, 5)).shape == (2, 5)
+    with pytest.raises(ShapeError, match=r"X must be \(n, d\) or images"):
+        check_inputs(erf, inputs(2, 5, 3))
+
+
+def test_only_a_named_network_has_a_fingerprint(erf):
+    assert StaxNetwork(erf).fingerprint is None
+    names = [StaxNetwork(erf, "a"), StaxNetwork(erf, "b"), fully_connected(1)]
+    assert len({n.fingerprint for n in names}) == 3
+    assert StaxNetwork(erf, "a").fingerprint == StaxNetwork(len, "a").fingerprint
+    assert repr(StaxNetwork(erf, "erf net")) == "stax:erf net"
+
+
+def test_stax_networks_are_wrapped_once_and_cloned_as_they_are(erf):
+    network = StaxNetwork(erf, "erf")
+    assert as_network(network) is network
+    assert as_network(erf) == StaxNetwork(erf)
+    assert as_network(cntk(1)) == cntk(1)
+    assert clone(network, safe=False) is network
+
+
+def test_what_is_no_network_is_refused(erf):
+    with pytest.raises(SpecError, match="pass its third member"):
+        as_network(to_stax(fully_connected(1)))
+    with pytest.raises(SpecError, match=r"network must be an Architecture .*; got 'cntk'"):
+        as_network("cntk")
+    with pytest.raises(SpecError, match="kernel_fn must be a stax kernel function; got 3"):
+        StaxNetwork(3)
+    for name in ("", "  ", 4):
+        with pytest.raises(SpecError, match="name must be a non-empty string or None"):
+            StaxNetwork(erf, name)
