@@ -36,7 +36,10 @@ def write_quickstart_report(folder: str | Path) -> Path:
         If a file of the study is missing or cannot be read.
     """
     study = StudyFolder(folder)
-    rows, timings, record = study.table("rows"), study.table("timings"), study.record()
+    # Everything is read before the first figure is drawn: what is missing shows at once.
+    rows, timings = study.table("rows"), study.table("timings")
+    eigenvalues, hardest = study.table("eigenvalues"), study.arrays("hardest")
+    record, config_text = study.record(), study.config_text()
     kernels = study.arrays("kernels")
     labels = kernels.pop("labels")
     n_splits = rows.split.nunique()
@@ -53,12 +56,12 @@ def write_quickstart_report(folder: str | Path) -> Path:
             "before any label is used. Each panel has its own colour scale.",
         ),
         "eigenvalues": (
-            eigenvalue_figure(study.table("eigenvalues")),
+            eigenvalue_figure(eigenvalues),
             "Eigenvalues of the whole kernel matrix. Directions with large eigenvalues are "
             "learnt first and from few examples; the ridge stops those far below it.",
         ),
         "hardest": (
-            hardest_figure(study.arrays("hardest")),
+            hardest_figure(hardest),
             "Images most often misclassified by the eight kernels at the largest training set: "
             "true label, most frequent wrong answer, share of wrong predictions and their number.",
         ),
@@ -90,7 +93,7 @@ def write_quickstart_report(folder: str | Path) -> Path:
         blocks["hardest"],
         "<h2>Time</h2>",
         html_table(timings.assign(seconds=timings.seconds.map("{:.2f}".format))),
-        provenance_block(record, study.config_text()),
+        provenance_block(record, config_text),
     ]
     target = study.path / "page.html"
     target.write_text(

@@ -1,6 +1,7 @@
 """A study's output folder, as far as reports read it."""
 
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,9 @@ class StudyFolder:
         """Return all arrays of ``name.npz``."""
 
         def load(path: Path) -> dict[str, np.ndarray]:
-            with np.load(path, allow_pickle=False) as archive:
+            # Opened here: NumPy leaves its own handle open when the archive is damaged.
+            with open(path, "rb") as stream:
+                archive = np.load(stream, allow_pickle=False)
                 return {key: archive[key] for key in archive.files}
 
         return self._read(f"{name}.npz", load)
@@ -60,7 +63,7 @@ class StudyFolder:
             raise DataError(
                 f"report: {path} is missing. Run the study into this folder first."
             ) from None
-        except (ValueError, OSError) as error:
+        except (ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
             raise DataError(
                 f"report: {path} cannot be read ({error}). Run the study again."
             ) from None

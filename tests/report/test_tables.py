@@ -1,0 +1,45 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from ntkreg.report.tables import accuracy_table, html_table, markdown_table, text_table
+
+
+@pytest.fixture
+def rows():
+    return pd.DataFrame(
+        {
+            "method": ["z", "z", "a", "a", "z", "z", "a", "a"],
+            "n_train": [10] * 4 + [20] * 4,
+            "split": [0, 1] * 4,
+            "accuracy": [50.0, 52.0, 60.0, 60.0, 70.0, 74.0, 80.0, 90.0],
+        }
+    )
+
+
+def test_accuracy_table_has_mean_and_std_in_the_order_of_the_rows(rows):
+    table = accuracy_table(rows)
+    # Standard deviations with ddof 1: of (50, 52) sqrt 2, of (80, 90) sqrt 50.
+    assert table.to_numpy().tolist() == [
+        ["z", "51.0 ± 1.4", "72.0 ± 2.8"],
+        ["a", "60.0 ± 0.0", "85.0 ± 7.1"],
+    ]
+    assert list(table.columns) == ["method", "n = 10", "n = 20"]
+
+
+def test_one_split_has_no_spread(rows):
+    table = accuracy_table(rows[rows.split == 0])
+    assert table["n = 10"].tolist() == ["50.0", "60.0"]
+
+
+def test_the_same_table_as_text_markdown_and_html():
+    table = pd.DataFrame({"a < b": ["x", "y"], "n": [1, 2]})
+    assert text_table(table).splitlines()[1].split() == ["x", "1"]
+    assert markdown_table(table) == "| a < b | n |\n| --- | --- |\n| x | 1 |\n| y | 2 |\n"
+    assert "<th>a &lt; b</th><th>n</th>" in html_table(table)
+    assert html_table(table).count("<tr>") == 3
+
+
+def test_columns_keep_their_own_kind_of_number():
+    table = pd.DataFrame({"n": [1, 2], "x": [0.5, np.nan]})
+    assert "| 1 | 0.5 |" in markdown_table(table)

@@ -1,0 +1,127 @@
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.kernel_ridge import KernelRidge
+
+from ntkreg.data import ChannelStandardizer, balanced_draws
+from ntkreg.errors import DataError, NotPSDError, SpecError, StoreMismatchError
+from ntkreg.gram import kernel
+from ntkreg.studies.few_samples import FewSamplesConfig, network_of, run_few_samples
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    """Noisy 4 x 4 images of two channels whose class is the brighter half."""
+    rng = np.random.default_rng(0)
+
+    def draw(n):
+        y = np.arange(n) % 2
+        x = rng.integers(0, 200, size=(n, 4, 4, 2))
+        x[:, :2] += 40 * (y == 0)[:, None, None, None]
+        x[:, 2:] += 40 * (y == 1)[:, None, None, None]
+        return x.astype(np.uint8), y
+
+    x_train, y_train = draw(40)
+    x_test, y_test = draw(16)
+    path = tmp_path_factory.mktemp("images") / "halves.npz"
+    np.savez(path, x_train=x_train, y_train=y_train, x_test=x_test, y_test=y_test)
+    return path
+
+
+@pytest.fixture
+def config(images):
+    return FewSamplesConfig(
+        str(images), 24, 12, (4, 8), 3, (1, 2), "flatten", alpha=1e-4, dtype="float64"
+    )
+
+
+def test_every_field_depth_size_and_draw_has_one_row(config, tmp_path):
+    rows = run_few_samples(config, tmp_path)
+    assert len(rows) == 2 * 2 * 2 * 3
+    assert not rows.duplicated(["get", "depth", "n", "draw"]).any()
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "rows.csv"), rows)
+
+
+def test_rows_repeat_for_a_seed_and_change_with_it(config, tmp_path):
+    first, again = (run_few_samples(config, tmp_path / name) for name in "ab")
+    pd.testing.assert_frame_equal(first, again)
+    other = run_few_samples(replace(config, seed=5), tmp_path / "c")
+    assert not first.condition.equals(other.condition)
+
+
+@pytest.mark.parametrize("normalize", [None, "unit_diagonal"])
+@pytest.mark.parametrize(("preprocessing", "readout"), [("channel", "flatten"), ("none", "gap")])
+def test_accuracy_is_that_of_scikit_learns_kernel_ridge(
+    config, images, tmp_path, normalize, preprocessing, readout
+):
+    config = replace(config, normalize=normalize, preprocessing=preprocessing, readout=readout)
+    rows = run_few_samples(config, tmp_path)
+    data = np.load(images)
+    pool = balanced_draws(data["y_train"], config.pool, 1, config.seed)[0]
+    X, X_test = data["x_train"][pool] / 255, data["x_test"][:12] / 255
+    if preprocessing == "channel":
+        scaler = ChannelStandardizer().fit(X)
+        X, X_test = scaler.transform(X), scaler.transform(X_test)
+    y, y_test = data["y_train"][pool], data["y_test"][:12]
+    network = network_of(config).replace(depth=2)
+    K = kernel(network, X, normalize=normalize)
+    K_test = kernel(network, X_test, X, normalize=normalize)
+    draws = balanced_draws(y, 8, config.n_draws, config.seed + 1)
+    mine = rows[(rows["get"] == "ntk") & (rows.depth == 2) & (rows.n == 8)]
+    for index, row in zip(draws, mine.itertuples(), strict=True):
+        part = K[np.ix_(index, index)]
+        ridge = KernelRidge(alpha=1e-4 * np.trace(part) / 8, kernel="precomputed")
+        ridge.fit(part, np.eye(2)[y[index]] - 0.5)
+        predicted = ridge.predict(K_test[:, index]).argmax(axis=1)
+        assert row.accuracy == pytest.approx(100 * np.mean(predicted == y_test))
+        assert row.alpha == pytest.approx(ridge.alpha)
+
+
+def test_kernels_are_read_not_computed_when_only_the_ridge_changes(config, tmp_path, monkeypatch):
+    run_few_samples(config, tmp_path)
+    files = {p: p.stat().st_mtime_ns for p in (tmp_path / "kernels").rglob("c/*") if p.is_file()}
+
+    def refuse(*args, **kwargs):
+        raise AssertionError("a tile was computed again")
+
+    monkeypatch.setattr("ntkreg.gram.tiles.compute_tile", refuse)
+    rows = run_few_samples(replace(config, alpha=0.5, n_samples=(12,)), tmp_path)
+    assert set(rows.n) == {12}
+    assert all(p.stat().st_mtime_ns == t for p, t in files.items())
+
+
+def test_kernels_of_another_network_are_refused(config, tmp_path):
+    run_few_samples(config, tmp_path)
+    with pytest.raises(StoreMismatchError):
+        run_few_samples(replace(config, train_first=False), tmp_path)
+
+
+def test_summary_and_comparison_follow_from_the_rows(config, tmp_path):
+    rows = run_few_samples(replace(config, n_samples=(10, 20), depths=(4, 5)), tmp_path)
+    summary = pd.read_csv(tmp_path / "summary.csv")
+    line = summary[(summary["get"] == "nngp") & (summary.depth == 5) & (summary.n == 10)].iloc[0]
+    mine = rows[(rows["get"] == "nngp") & (rows.depth == 5) & (rows.n == 10)]
+    assert line["mean"] == pytest.approx(mine.accuracy.mean())
+    comparison = pd.read_csv(tmp_path / "comparison.csv")
+    # CNTK-5 is our depth 5 in one reading and our depth 4 in the other.
+    seen = set(zip(comparison.reading, comparison.published, comparison.depth, strict=True))
+    assert seen == {("convolutions", "CNTK-5", 5), ("read-out counted", "CNTK-5", 4)}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("pool", 25), ("n_samples", (4, 5)), ("n_test", 17), ("pool", 42)]
+)
+def test_sizes_the_data_cannot_give_are_refused(config, tmp_path, key, value):
+    with pytest.raises((SpecError, DataError), match=f"{key}|at most 40"):
+        run_few_samples(replace(config, **{key: value}), tmp_path)
+
+
+def test_an_unsolvable_gram_stops_the_study_with_the_remedy(config, tmp_path, images):
+    data = dict(np.load(images))
+    data["x_train"][:] = data["x_train"][:2].repeat(20, axis=0)  # 20 copies of two images
+    data["y_train"] = np.arange(40) % 2
+    np.savez(tmp_path / "copies.npz", **data)
+    with pytest.raises(NotPSDError, match="Raise alpha"):
+        run_few_samples(replace(config, data=str(tmp_path / "copies.npz"), alpha=0.0), tmp_path)
