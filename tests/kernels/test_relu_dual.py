@@ -1,0 +1,51 @@
+"""The polynomial dual of the compiled loops against extended precision."""
+
+import mpmath
+import numba
+import numpy as np
+import pytest
+
+from ntkreg.kernels.relu_dual import kappas, relu_dual
+
+ERRORS = {"float32": 4e-7, "float64": 2e-15}
+
+
+@numba.njit
+def _values(correlations, dual):
+    out = np.empty((2, len(correlations)), dtype=correlations.dtype)
+    for i in range(len(correlations)):
+        out[0, i], out[1, i] = kappas(correlations[i], dual)
+    return out
+
+
+def _exact(correlations):
+    with mpmath.workdps(40):
+        k0 = [1 - mpmath.acos(mpmath.mpf(float(c))) / mpmath.pi for c in correlations]
+        k1 = [
+            mpmath.sqrt(1 - mpmath.mpf(float(c)) ** 2) / mpmath.pi + mpmath.mpf(float(c)) * k
+            for c, k in zip(correlations, k0, strict=True)
+        ]
+        return np.array([[float(v) for v in k0], [float(v) for v in k1]])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_polynomials_are_the_dual_to_the_dtype_s_rounding(dtype):
+    near_one = 1 - np.logspace(-3, -14, 60)
+    c = np.concatenate([np.linspace(-1, 1, 401), near_one, -near_one]).astype(dtype)
+    error = np.abs(_values(c, relu_dual(dtype)) - _exact(c))
+    assert error.max() <= ERRORS[dtype]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_correlations_beyond_one_are_clamped_not_nan(dtype):
+    c = np.array([1 + 1e-6, -1 - 1e-6, 1, -1, 0], dtype)
+    k0, k1 = _values(c, relu_dual(dtype))
+    assert np.allclose(k0, [1, 0, 1, 0, 0.5], atol=ERRORS[dtype])
+    assert np.allclose(k1, [1, 0, 1, 0, 1 / np.pi], atol=2e-6)
+
+
+def test_gain_scales_kappa0_only():
+    c = np.linspace(-1, 1, 11)
+    plain, scaled = _values(c, relu_dual("float64")), _values(c, relu_dual("float64", 0.25))
+    assert np.allclose(scaled[0], plain[0] / 4, rtol=1e-14)
+    assert np.array_equal(scaled[1], plain[1])
