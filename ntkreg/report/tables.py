@@ -79,7 +79,11 @@ def text_table(table: pd.DataFrame) -> str:
 
 def markdown_table(table: pd.DataFrame) -> str:
     """Return a table in GitHub's Markdown."""
-    lines = [list(table.columns), ["---"] * len(table.columns), *table.to_numpy().tolist()]
+    lines = [
+        list(table.columns),
+        ["---"] * len(table.columns),
+        *table.astype(object).to_numpy().tolist(),
+    ]
     return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines) + "\n"
 
 
@@ -88,7 +92,7 @@ def html_table(table: pd.DataFrame) -> str:
     head = "".join(f"<th>{html.escape(str(name))}</th>" for name in table.columns)
     body = "".join(
         "<tr>" + "".join(f"<td>{html.escape(str(cell))}</td>" for cell in line) + "</tr>\n"
-        for line in table.to_numpy().tolist()
+        for line in table.astype(object).to_numpy().tolist()
     )
     table = f"<table><thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table>"
     return f'<div class="scroll">{table}</div>'
