@@ -1,6 +1,7 @@
 """`Architecture`: a checked, hashable sequence of layers."""
 
 import hashlib
+import inspect
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -94,7 +95,14 @@ class Architecture:
 
     def __repr__(self) -> str:
         if self.recipe is not None:
-            return f"{self.recipe}({', '.join(f'{k}={v!r}' for k, v in self.arguments)})"
+            parameters = inspect.signature(_recipe_of(self)).parameters
+            shown = (
+                f"{name}={value!r}"
+                for name, value in self.arguments
+                if parameters[name].kind is not inspect.Parameter.KEYWORD_ONLY
+                or value != parameters[name].default
+            )
+            return f"{self.recipe}({', '.join(shown)})"
         return f"Architecture({', '.join(map(repr, self.layers))})"
 
 
