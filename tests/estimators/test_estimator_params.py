@@ -36,6 +36,8 @@ def test_setting_the_depth_replaces_the_recipe_and_leaves_it_as_it_was(Estimator
 @ESTIMATORS
 def test_nested_names_start_from_the_default_network_or_the_one_set_beside_them(Estimator):
     assert Estimator().set_params(architecture__depth=1).architecture == fully_connected(1)
+    biased = Estimator().set_params(architecture__bias_std=0.1).architecture
+    assert biased == fully_connected(3, bias_std=0.1)
     both = Estimator().set_params(architecture__readout="gap", architecture=cntk(2, "flatten"))
     assert both.architecture == cntk(2, "gap")
 

@@ -1,5 +1,7 @@
 """NTKRegressor against closed forms, scikit-learn's ridge, and its own promises."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from sklearn.kernel_ridge import KernelRidge
@@ -189,6 +191,19 @@ def test_prediction_is_the_same_in_many_small_batches(data, monkeypatch):
     monkeypatch.setattr("ntkreg.estimators.base.CROSS_BYTES", 1)
     model.predict(Z)
     assert sizes == [1] * 7
+
+
+def test_prediction_never_holds_the_whole_cross_kernel(monkeypatch):
+    rng = np.random.default_rng(0)
+    X, Z = rng.normal(size=(400, 2)), rng.normal(size=(6000, 2))
+    model = NTKRegressor(fully_connected(1), n_jobs=1).fit(X, X[:, 0])
+    model.predict(Z[:1])  # compiles
+    monkeypatch.setattr("ntkreg.estimators.base.CROSS_BYTES", 2**20)
+    tracemalloc.start()
+    model.predict(Z)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4 * 2**20 < 6000 * 400 * 8 / 4
 
 
 def test_fit_copies_X_and_changes_nothing_it_was_given(data):
