@@ -13,7 +13,7 @@ import pytest
 import toy_engine
 
 from ntkreg import compute_gram, fully_connected
-from ntkreg.gram import store, threads
+from ntkreg.gram import store
 from ntkreg.gram.store import _TileStore
 
 X = np.random.default_rng(0).standard_normal((30, 3))
@@ -255,21 +255,3 @@ def test_a_failing_worker_leaves_a_folder_that_resumes(folder, monkeypatch):
     computed = _count_computed(monkeypatch)
     assert np.array_equal(_compute(folder), _wanted())
     assert len(computed) == TILES - kept
-
-
-def test_no_more_than_two_tasks_a_thread_wait_in_the_pool(monkeypatch):
-    drawn = []
-
-    def tasks():
-        for i in range(50):
-            drawn.append(i)
-            yield i
-
-    def work(task, done):
-        if task == 0:
-            raise FloatingPointError
-        time.sleep(0.05)
-
-    with pytest.raises(FloatingPointError):
-        threads.run_tasks(tasks(), work, pairs=50, n_jobs=2, progress=False)
-    assert len(drawn) <= 4

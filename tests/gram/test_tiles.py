@@ -5,7 +5,7 @@ from threadpoolctl import threadpool_info
 
 from ntkreg import cntk, compute_gram, fully_connected
 from ntkreg.gram import work as work_module
-from ntkreg.gram.tiles import count_tiles, iter_tiles
+from ntkreg.gram.tiles import count_tiles, iter_tiles, tile_size
 from ntkreg.gram.work import check_work
 
 CASES = {
@@ -51,6 +51,24 @@ def test_every_entry_is_written_whatever_the_tile(monkeypatch, n, tile):
     for Z in (None, _inputs((7, 3), np.float64)):
         K = compute_gram(fully_connected(), X, Z, tile=tile).values["ntk"]
         np.testing.assert_allclose(K, X @ (X if Z is None else Z).T, rtol=1e-13, atol=1e-15)
+
+
+@pytest.mark.parametrize("tile", [4, 8, 20])
+def test_unit_diagonal_takes_the_norms_of_the_right_rows_and_columns(monkeypatch, tile):
+    toy_engine.install(monkeypatch.setattr)
+    X, Z = _inputs((11, 3), np.float64), _inputs((9, 3), np.float64) + 1
+    for other in (None, Z):
+        B = X if other is None else other
+        wanted = X @ B.T / np.linalg.norm(X, axis=1)[:, None] / np.linalg.norm(B, axis=1)
+        K = compute_gram(fully_connected(), X, other, normalize="unit_diagonal", tile=tile)
+        np.testing.assert_allclose(K.values["ntk"], wanted, rtol=1e-13, atol=1e-15)
+
+
+def test_a_tile_is_whole_blocks(monkeypatch):
+    toy_engine.install(monkeypatch.setattr)
+    work = check_work(fully_connected(), np.ones((1000, 2)))
+    assert [tile_size(work, t) for t in (None, 1, 4, 5, 9)] == [4, 4, 4, 8, 12]
+    assert tile_size(work, None, in_folder=True) == 32
 
 
 def test_symmetric_gram_computes_each_pair_once(monkeypatch):

@@ -1,0 +1,52 @@
+import time
+
+import pytest
+
+from ntkreg.gram import threads
+
+
+def test_no_more_than_two_tasks_a_thread_wait_in_the_pool(monkeypatch):
+    drawn = []
+
+    def tasks():
+        for i in range(50):
+            drawn.append(i)
+            yield i
+
+    def work(task, done):
+        if task == 0:
+            raise FloatingPointError
+        time.sleep(0.05)
+
+    with pytest.raises(FloatingPointError):
+        threads.run_tasks(tasks(), work, pairs=50, n_jobs=2, progress=False)
+    assert len(drawn) <= 4
+
+
+def test_workers_stop_at_their_next_block_once_another_has_failed():
+    blocks = []
+
+    def work(task, done):
+        if task == 0:
+            raise FloatingPointError
+        for i in range(100):
+            time.sleep(0.02)
+            done(1)
+            blocks.append(i)
+
+    with pytest.raises(FloatingPointError):
+        threads.run_tasks(range(4), work, pairs=400, n_jobs=2, progress=False)
+    assert len(blocks) < 50
+
+
+def test_every_task_runs_once():
+    ran = []
+    threads.run_tasks(
+        range(37), lambda task, done: ran.append(task), pairs=37, n_jobs=3, progress=False
+    )
+    assert sorted(ran) == list(range(37))
+
+
+def test_threads_are_the_cpus_this_process_may_use_unless_told():
+    assert threads.check_n_jobs(None) == threads.check_n_jobs(-1) >= 1
+    assert threads.check_n_jobs(7) == 7
