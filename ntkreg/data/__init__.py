@@ -5,6 +5,7 @@ from ntkreg.data.digits import load_digits_images, load_digits_split
 from ntkreg.data.draws import balanced_draws
 from ntkreg.data.images import ImageData, Provenance, fingerprint_arrays
 from ntkreg.data.npz import load_npz, read_arrays
+from ntkreg.data.sources import load_data, load_inputs
 from ntkreg.data.standardize import ChannelStandardizer
 
 __all__ = [
@@ -14,8 +15,10 @@ __all__ = [
     "balanced_draws",
     "fingerprint_arrays",
     "load_cifar10",
+    "load_data",
     "load_digits_images",
     "load_digits_split",
+    "load_inputs",
     "load_npz",
     "read_arrays",
 ]

@@ -1,0 +1,8 @@
+"""``python -m ntkreg`` is ``ntkreg``."""
+
+import sys
+
+from ntkreg.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,179 @@
+"""The commands. Each imports what it needs when it runs."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ntkreg.cli.options import (
+    add_config,
+    add_option,
+    make_parser,
+    output_folder,
+    parse,
+    prepare_folder,
+    print_config,
+    resolve,
+)
+
+__all__ = ["few_samples", "fit", "plan", "predict", "quickstart"]
+
+
+def quickstart(arguments: list[str]) -> None:
+    """Run the comparison on digits, print its table, make its page."""
+    from ntkreg.studies.quickstart import QuickstartConfig, run_quickstart
+
+    parser = make_parser(
+        "quickstart",
+        "[CONFIG] [--KEY VALUE ...]",
+        "NTK and NNGP of dense and convolutional networks of infinite width against an\n"
+        "RBF-SVM, on the same splits of scikit-learn's 8 x 8 digits. Nothing is downloaded.",
+        "  ntkreg quickstart                   table, and results/quickstart/page.html\n"
+        "  ntkreg quickstart --n_splits 10 --conv_depth 8\n"
+        "  ntkreg quickstart --n_images 300 --n_train '[50,100]'",
+    )
+    add_config(parser, QuickstartConfig, config_required=False)
+    given = parse(parser, arguments)
+    config = resolve(QuickstartConfig, given)
+    if "print_config" in given:
+        return print_config(config)
+    from ntkreg.report.quickstart import write_quickstart_report
+    from ntkreg.report.tables import accuracy_table, text_table
+
+    output = prepare_folder(output_folder(given, "quickstart"))
+    rows = run_quickstart(config, output, n_jobs=given.get("n_jobs"))
+    page = write_quickstart_report(output)
+    print("Accuracy on images held out, %, mean ± standard deviation over splits:\n")
+    print(text_table(accuracy_table(rows)))
+    print(f"\npage   {page}\nrows   {output / 'rows.csv'}")
+
+
+def fit(arguments: list[str]) -> None:
+    """Fit, test and save one model."""
+    from ntkreg.studies.fit import FitConfig, run_fit
+
+    parser = make_parser(
+        "fit",
+        "CONFIG [--KEY VALUE ...]",
+        "Fit one model, test it and save it, with its configuration, beside the results.",
+        "  ntkreg fit configs/digits_fit.yaml\n"
+        "  ntkreg fit configs/digits_fit.yaml --alpha 1e-3 --output results/ridge3\n"
+        "  ntkreg fit configs/digits_fit.yaml --architecture.depth 3\n"
+        "  ntkreg fit configs/digits_fit.yaml --architecture '{recipe: fully_connected}'\n"
+        "  ntkreg fit configs/digits_fit.yaml --data my_images.npz --store_kernel true",
+    )
+    add_config(parser, FitConfig)
+    given = parse(parser, arguments)
+    config = resolve(FitConfig, given)
+    if "print_config" in given:
+        return print_config(config)
+    output = prepare_folder(output_folder(given, "fit"))
+    results = run_fit(config, output, n_jobs=given.get("n_jobs"))
+    print(_sentence(results))
+    print(
+        f"condition {results['condition']:.2g}, ridge {results['alpha']:.2g}; "
+        f"fit {results['fit_seconds']:.1f} s, test {results['test_seconds']:.1f} s"
+    )
+    print(f"model  {output / 'model'}\nresult {output / 'record.json'}")
+
+
+def predict(arguments: list[str]) -> None:
+    """Predict with a saved model."""
+    from ntkreg.studies.fit import run_predict
+
+    parser = make_parser(
+        "predict",
+        "MODEL_FOLDER --data DATA [--key KEY] [--output FILE]",
+        "Predict with a model that `ntkreg fit` saved; writes a CSV file, one row an input.",
+        "  ntkreg predict results/digits_fit --data digits\n"
+        "  ntkreg predict results/cifar --data images.npz --key x_new --output new.csv",
+    )
+    parser.add_argument("MODEL_FOLDER", help="what `ntkreg fit` wrote, or the model/ in it")
+    add_option(parser, "--data", help="digits, an .npz file, or CIFAR-10's official files")
+    add_option(parser, "--key", help="array of the .npz file, or x_train; default x_test")
+    add_option(parser, "--output", help="CSV file to write; default predictions.csv")
+    given = parse(parser, arguments)
+    if "data" not in given:
+        parser.error("--data is missing: digits, an .npz file, or CIFAR-10's official files.")
+    output = Path(given.get("output", "predictions.csv"))
+    prepare_folder(output.parent)
+    results = run_predict(
+        given["MODEL_FOLDER"],
+        given["data"],
+        output,
+        key=given.get("key", "x_test"),
+        n_jobs=given.get("n_jobs"),
+    )
+    print(_sentence(results | {"n_test": results["n"]}))
+    print(f"rows   {output}")
+
+
+def plan(arguments: list[str]) -> None:
+    """Say what a configuration's kernels cost; refuse what cannot fit."""
+    from ntkreg.studies.config import read_mapping
+    from ntkreg.studies.few_samples import FewSamplesConfig
+    from ntkreg.studies.fit import FitConfig
+    from ntkreg.studies.plan import plan_few_samples, plan_fit
+
+    # Which study a file is for shows in its keys; --help is about `fit`.
+    files = [a for a in arguments if a.endswith((".yaml", ".yml"))]
+    is_fit = not any({"depths", "pool", "n_samples"} & set(read_mapping(f)) for f in files)
+    parser = make_parser(
+        "plan",
+        "CONFIG [--KEY VALUE ...]",
+        "Say how many kernel values a configuration of `ntkreg fit` or `ntkreg few-samples`\n"
+        "needs, and about how many seconds and bytes on this machine. Nothing is computed\n"
+        "but a short calibration; what cannot fit is refused, with what would.",
+        "  ntkreg plan configs/digits_fit.yaml\n"
+        "  ntkreg plan configs/digits_fit.yaml --n_train 1000 --architecture.depth 20\n"
+        "  ntkreg plan configs/cifar10_few_samples.yaml",
+    )
+    add_config(parser, FitConfig if is_fit else FewSamplesConfig)
+    given = parse(parser, arguments)
+    config: Any = resolve(FitConfig if is_fit else FewSamplesConfig, given)
+    if "print_config" in given:
+        return print_config(config)
+    plans = (plan_fit if is_fit else plan_few_samples)(
+        config, output_folder(given, "plan"), n_jobs=given.get("n_jobs")
+    )
+    for title, cost in plans:
+        print(f"{title}\n{cost}\n")
+
+
+def few_samples(arguments: list[str]) -> None:
+    """Run the few-samples study and make its page."""
+    from ntkreg.studies.few_samples import FewSamplesConfig, run_few_samples
+
+    parser = make_parser(
+        "few-samples",
+        "CONFIG [--KEY VALUE ...]",
+        "Accuracy of convolutional kernels from 10 to 320 images, in the setting of Arora et\n"
+        "al. 2020. Kernels are stored as they come: a run that was stopped goes on.",
+        "  ntkreg few-samples configs/cifar10_few_samples.yaml\n"
+        "  ntkreg few-samples configs/cifar10_few_samples.yaml --pool 40 --n_test 20 \\\n"
+        "      --n_samples '[10,20]' --depths '[2,3]'         a trial in a minute\n"
+        "  ntkreg few-samples configs/cifar10_few_samples.yaml --data my_images.npz",
+    )
+    add_config(parser, FewSamplesConfig)
+    given = parse(parser, arguments)
+    config = resolve(FewSamplesConfig, given)
+    if "print_config" in given:
+        return print_config(config)
+    from ntkreg.report.few_samples import write_few_samples_report
+    from ntkreg.report.read import StudyFolder
+    from ntkreg.report.tables import depth_table, text_table
+
+    output = prepare_folder(output_folder(given, "few_samples"))
+    run_few_samples(config, output, n_jobs=given.get("n_jobs"))
+    page = write_few_samples_report(output)
+    print("NTK: accuracy, %, mean ± standard deviation over draws:\n")
+    print(text_table(depth_table(StudyFolder(output).table("summary"), "ntk")))
+    print(f"\npage   {page}\nrows   {output / 'rows.csv'}")
+
+
+def _sentence(results: Mapping[str, Any]) -> str:
+    n = f"{results['n_test']} inputs"
+    if "accuracy" in results:
+        return f"accuracy {results['accuracy']:.2f} % of {n}"
+    if "rmse" in results:
+        return f"R2 {results['r2']:.4f}, root mean squared error {results['rmse']:.4g} on {n}"
+    return f"{n} predicted" if results["n_test"] else "no test inputs"

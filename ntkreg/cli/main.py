@@ -1,0 +1,123 @@
+"""`main`: which command, and one clear line for whatever goes wrong in it."""
+
+import argparse
+import difflib
+import errno
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import ntkreg
+from ntkreg.errors import BackendError, NotPSDError
+
+__all__ = ["main"]
+
+COMMANDS = {
+    "quickstart": "kernels of four networks against an RBF-SVM on handwritten digits",
+    "fit": "fit, test and save one model from a YAML file",
+    "predict": "predict with a saved model",
+    "plan": "say what a configuration will cost, before any work",
+    "few-samples": "convolutional kernels on 10 to 320 images, after a YAML file",
+}
+
+EPILOG = """\
+examples:
+  ntkreg quickstart                                   a real result in under 2 minutes
+  ntkreg plan configs/digits_fit.yaml                 pairs, seconds, bytes
+  ntkreg fit configs/digits_fit.yaml --alpha 1e-3     the command line wins over the file
+  ntkreg fit configs/digits_fit.yaml --architecture.depth 3
+  ntkreg predict results/digits_fit --data digits
+  ntkreg COMMAND --help                               every option and key, explained
+
+Exit status: 0 done; 2 something in the request, the data or the machine is in the way,
+and one line on standard error says what; 130 interrupted.
+"""
+
+EXPECTED = (ValueError, MemoryError, OSError, NotPSDError, BackendError)
+"""What is the request's, the data's or the machine's fault; all else shows a traceback."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Parameters
+    ----------
+    argv : sequence of str or None
+        Arguments after the program's name; None for those of this process.
+
+    Returns
+    -------
+    int
+        0: done. 2: an error, told in one line on standard error (with ``--debug``, raised
+        instead). 130: Ctrl-C.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in arguments
+    arguments = [a for a in arguments if a != "--debug"]
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            return _dispatch(arguments)
+    except KeyboardInterrupt:
+        _say("interrupted. Kernel tiles already stored are kept; the same command goes on there.")
+        return 130
+    except EXPECTED as error:
+        if debug:
+            raise
+        _say(_one_line(error))
+        return 2
+
+
+def _dispatch(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="ntkreg",
+        usage="ntkreg COMMAND ...",
+        description="Exact kernel regression with the kernels of infinitely wide networks.",
+        epilog="commands:\n"
+        + "".join(f"  {name:<12} {text}\n" for name, text in COMMANDS.items())
+        + f"\n{EPILOG}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"ntkreg {ntkreg.__version__}")
+    parser.add_argument("--debug", action="store_true", help="errors with their traceback")
+    if not arguments:
+        parser.print_help()
+        return 0
+    name = arguments[0]
+    if name.startswith("-"):
+        parser.parse_args(arguments)
+    if name not in COMMANDS:
+        near = difflib.get_close_matches(name, COMMANDS, n=1, cutoff=0.4)
+        hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(COMMANDS)}."
+        raise ValueError(f"unknown command {name!r}. {hint}")
+    # Imported here, so that `ntkreg --help` waits for nothing.
+    from ntkreg.cli import commands
+
+    run: Callable[[list[str]], None] = getattr(commands, name.replace("-", "_"))
+    try:
+        run(arguments[1:])
+    except SystemExit as stop:  # of --help
+        return int(stop.code or 0)
+    return 0
+
+
+def _one_line(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.errno is not None:
+        text = f"{error.filename or 'output'}: {error.strerror}"
+        if error.errno == errno.ENOSPC:
+            text += ". Free some space, or give another --output"
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            text += ". Give another --output, or change the permissions"
+        return f"{text}."
+    if isinstance(error, MemoryError) and not str(error):
+        return "out of memory. `ntkreg plan` says what would fit."
+    return " ".join(str(error).split())
+
+
+def _say(text: str) -> None:
+    print(f"ntkreg: {text}", file=sys.stderr)
+
+
+def _show_warning(message: Any, category: Any, *args: Any, **kwargs: Any) -> None:
+    _say(f"warning: {' '.join(str(message).split())}")

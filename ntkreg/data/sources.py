@@ -1,0 +1,68 @@
+"""Data by one word or path, as configurations and commands give it."""
+
+from pathlib import Path
+
+import numpy as np
+
+from ntkreg.data.cifar10 import load_cifar10
+from ntkreg.data.digits import load_digits_split
+from ntkreg.data.images import ImageData
+from ntkreg.data.npz import load_npz, read_arrays
+from ntkreg.errors import DataError
+
+__all__ = ["load_data", "load_inputs"]
+
+
+def load_data(source: str) -> ImageData:
+    """Load training and test data from the place that `source` names.
+
+    Parameters
+    ----------
+    source : str
+        ``digits`` for scikit-learn's digits (`load_digits_split`); a path that ends in
+        ``.npz`` (`load_npz`); else a path of CIFAR-10's official files (`load_cifar10`).
+
+    Raises
+    ------
+    FileNotFoundError, DataError
+        As the loader raises them.
+    """
+    if source == "digits":
+        return load_digits_split()
+    return load_npz(source) if source.endswith(".npz") else load_cifar10(source)
+
+
+def load_inputs(source: str, key: str = "x_test") -> tuple[np.ndarray, np.ndarray | None, str]:
+    """Load inputs alone, to predict, and their labels if there are any.
+
+    Parameters
+    ----------
+    source : str
+        As in `load_data`.
+    key : str
+        Array to read: any of an npz archive; elsewhere ``x_train`` or ``x_test``. Labels
+        are those of the same name with y for x.
+
+    Returns
+    -------
+    X : ndarray of shape (n, h, w, c) or (n, d)
+    y : ndarray of shape (n,) or None
+    name : str
+        Of the source, without the folders above it.
+
+    Raises
+    ------
+    FileNotFoundError, DataError
+        No such file, a damaged one, or no such array.
+    """
+    labels = f"y{key[1:]}" if key[:1] in "xX" else ""
+    if source.endswith(".npz"):
+        found = read_arrays(source, (key,), optional=(labels,))
+        X = found[key]
+        return X[..., None] if X.ndim == 3 else X, found.get(labels), Path(source).name
+    if key not in ("x_train", "x_test"):
+        raise DataError(f"{source}: has x_train and x_test only; got key {key!r}.")
+    data = load_data(source)
+    if key == "x_train":
+        return data.X_train, data.y_train, data.provenance.source
+    return data.X_test, data.y_test, data.provenance.source

@@ -1,0 +1,264 @@
+"""One model on one data set: fit, test, save; predict with it later."""
+
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import clone
+from sklearn.metrics import r2_score, root_mean_squared_error
+from sklearn.pipeline import Pipeline, make_pipeline
+
+from ntkreg.architecture import from_dict, to_dict
+from ntkreg.data import ChannelStandardizer, ImageData, load_data, load_inputs
+from ntkreg.errors import SpecError
+from ntkreg.estimators import NTKClassifier, NTKRegressor
+from ntkreg.gram import compute_gram
+from ntkreg.kernels import kernel_dtype
+from ntkreg.studies.config import check_choice, check_flag, check_int, check_number
+from ntkreg.studies.record import write_record
+from ntkreg.studies.saved_model import load_model, restore_fit, save_model
+
+__all__ = ["FitConfig", "load_selected", "run_fit", "run_predict"]
+
+
+@dataclass(frozen=True)
+class FitConfig:
+    """Settings of `run_fit`; every key of the YAML file.
+
+    Attributes
+    ----------
+    data : str
+        digits (scikit-learn's, nothing is downloaded), the path of an .npz file with
+        x_train, y_train, x_test, y_test, or of CIFAR-10's official folder or .tar.gz.
+    architecture : mapping
+        The network: {recipe: cntk, depth: 5, readout: gap}, {recipe: fully_connected,
+        depth: 3} or {layers: [...]}.
+    task : {"classify", "regress"}
+        What y holds: labels or numbers.
+    n_train, n_test : int or None
+        First so many training and test inputs; null for all.
+    preprocessing : {"channel", "none"}
+        channel: each channel (of table rows, each column) to mean 0, std 1, statistics
+        from the training inputs. none: as they come.
+    get : {"ntk", "nngp"}
+        Which kernel of the network.
+    normalize : {None, "unit_diagonal"}
+        Whether K(x, z) is divided by sqrt(K(x, x) K(z, z)).
+    alpha : float
+        Ridge, >= 0.
+    alpha_scale : {"absolute", "mean_diagonal"}
+        Unit of alpha: that of K, or the mean of K's diagonal.
+    dtype : {None, "float32", "float64"}
+        Of the kernel; null follows the data. Solves are float64.
+    store_kernel : bool
+        Keep the kernel matrix under the output folder, tile by tile: a fit that was killed
+        goes on where it was, and other ridges cost seconds.
+    """
+
+    data: str
+    architecture: dict[str, Any]
+    task: str = "classify"
+    n_train: int | None = None
+    n_test: int | None = None
+    preprocessing: str = "channel"
+    get: str = "ntk"
+    normalize: str | None = None
+    alpha: float = 1e-4
+    alpha_scale: str = "mean_diagonal"
+    dtype: str | None = None
+    store_kernel: bool = False
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.data, str) or not self.data:
+            raise SpecError(f"data must be 'digits' or a path; got {self.data!r}.")
+        # With all of the recipe's arguments, so that the stored configuration says them.
+        object.__setattr__(self, "architecture", to_dict(from_dict(self.architecture)))
+        check_choice("task", self.task, ("classify", "regress"))
+        for key in ("n_train", "n_test"):
+            if getattr(self, key) is not None:
+                check_int(key, getattr(self, key), 1)
+        check_choice("preprocessing", self.preprocessing, ("channel", "none"))
+        check_choice("get", self.get, ("ntk", "nngp"))
+        check_choice("normalize", self.normalize, (None, "unit_diagonal"))
+        object.__setattr__(self, "alpha", check_number("alpha", self.alpha, 0))
+        check_choice("alpha_scale", self.alpha_scale, ("absolute", "mean_diagonal"))
+        check_choice("dtype", self.dtype, (None, "float32", "float64"))
+        check_flag("store_kernel", self.store_kernel)
+
+
+def run_fit(
+    config: FitConfig,
+    output: str | Path,
+    *,
+    n_jobs: int | None = None,
+    progress: bool | None = None,
+) -> dict[str, Any]:
+    """Fit, test on the test inputs, and write model and results into a folder.
+
+    Parameters
+    ----------
+    config : FitConfig
+    output : path of a folder
+        Made if absent.
+    n_jobs : int or None
+        Threads; None for one a core.
+    progress : bool or None
+        Progress bar; None for one where the work takes more than two seconds.
+
+    Returns
+    -------
+    dict
+        n_train, n_test, accuracy (percent; regression: r2 and rmse), alpha (absolute),
+        condition, min_eigenvalue, residual, fit_seconds, test_seconds. Also under
+        ``results`` in ``record.json``; beside it ``config.yaml`` and ``model/``.
+
+    Raises
+    ------
+    SpecError, DataError, PlanError, StoreMismatchError, NotPSDError
+        Settings, data or ridge that do not go together; a kernel too big; a folder with
+        another model's kernel.
+    """
+    output = Path(output)
+    data = load_selected(config)
+    start = time.perf_counter()
+    model = _fit(config, data, output / "kernel", n_jobs, progress)
+    fitted = time.perf_counter()
+    results: dict[str, Any] = {"n_train": len(data.X_train), "n_test": len(data.X_test)}
+    if len(data.X_test):
+        results |= _metrics(config.task, data.y_test, model.predict(data.X_test))
+    solution = model[-1].solver_result_
+    results |= {
+        "alpha": float(solution.alpha),
+        "condition": solution.condition,
+        "min_eigenvalue": solution.min_eigenvalue,
+        "residual": solution.residual,
+        "fit_seconds": fitted - start,
+        "test_seconds": time.perf_counter() - fitted,
+    }
+    output.mkdir(parents=True, exist_ok=True)
+    save_model(model, output / "model")
+    write_record(output, config, results=results, data=asdict(data.provenance))
+    return results
+
+
+def run_predict(
+    folder: str | Path,
+    source: str,
+    output: str | Path,
+    *,
+    key: str = "x_test",
+    n_jobs: int | None = None,
+) -> dict[str, Any]:
+    """Predict with a saved model and write one row for each input.
+
+    Parameters
+    ----------
+    folder : path
+        Of the model, or the folder that `run_fit` wrote into.
+    source, key : str
+        As in `ntkreg.data.load_inputs`.
+    output : path of a CSV file
+        Columns index, predicted, label (if the data have any) and, of a classifier, one
+        ``score_`` column for each class (with two classes, for the second only).
+    n_jobs : int or None
+        Threads; None for one a core.
+
+    Returns
+    -------
+    dict
+        n and, if there are labels, the metrics of `run_fit`.
+    """
+    folder = Path(folder)
+    inner = folder / "model"
+    model = load_model(inner if (inner / "model.json").exists() else folder, n_jobs=n_jobs)
+    X, y, _ = load_inputs(source, key)
+    rows: dict[str, Any] = {"index": np.arange(len(X))}
+    task = "classify" if isinstance(model[-1], NTKClassifier) else "regress"
+    if task == "classify":
+        scores = model.decision_function(X)
+        scores = scores[:, None] if scores.ndim == 1 else scores
+        classes = model[-1].classes_
+        # The scores say it all: predict would compute the kernel a second time.
+        binary = scores.shape[1] == 1
+        winner = (scores[:, 0] > 0).astype(int) if binary else scores.argmax(axis=1)
+        rows["predicted"] = classes[winner]
+        shown = classes[1:] if binary else classes
+        rows |= {f"score_{c}": scores[:, i] for i, c in enumerate(shown)}
+    else:
+        rows["predicted"] = model.predict(X)
+    if y is not None:
+        rows["label"] = y
+    target = Path(output)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    pd.DataFrame(rows).to_csv(target, index=False)
+    return {"n": len(X)} | ({} if y is None else _metrics(task, y, rows["predicted"]))
+
+
+def load_selected(config: FitConfig) -> ImageData:
+    """Load the data and return its first `n_train` and `n_test` inputs."""
+    data = load_data(config.data)
+    for key, there in (("n_train", data.X_train), ("n_test", data.X_test)):
+        asked = getattr(config, key)
+        if asked is not None and asked > len(there):
+            raise SpecError(f"{key} must be at most {len(there)} for {config.data}; got {asked}.")
+    return replace(
+        data,
+        X_train=data.X_train[: config.n_train],
+        y_train=data.y_train[: config.n_train],
+        X_test=data.X_test[: config.n_test],
+        y_test=data.y_test[: config.n_test],
+    )
+
+
+def _fit(
+    config: FitConfig,
+    data: ImageData,
+    folder: Path,
+    n_jobs: int | None,
+    progress: bool | None,
+) -> Pipeline:
+    dtype = kernel_dtype(data.X_train, config.dtype)
+    network = from_dict(config.architecture)
+    cls = NTKClassifier if config.task == "classify" else NTKRegressor
+    estimator = cls(
+        network,
+        get=config.get,
+        alpha=config.alpha,
+        alpha_scale=config.alpha_scale,
+        normalize=config.normalize,
+        dtype=dtype.name,
+        n_jobs=n_jobs,
+    )
+    steps = [ChannelStandardizer()] if config.preprocessing == "channel" else []
+    X = data.X_train
+    if not config.store_kernel:
+        return make_pipeline(*steps, estimator).fit(X, data.y_train)
+    for step in steps:
+        X = step.fit_transform(X)
+    X = np.asarray(X, dtype=dtype)
+    gram = compute_gram(
+        network,
+        X,
+        get=config.get,
+        normalize=config.normalize,
+        folder=folder,
+        n_jobs=n_jobs,
+        progress=progress,
+    )
+    solver = clone(estimator).set_params(architecture=None, normalize=None, kernel="precomputed")
+    solver.fit(np.asarray(gram.values[config.get]), data.y_train)
+    target = solver.classes_ if config.task == "classify" else solver.y_mean_
+    restore_fit(estimator, X, solver.solver_result_, target, n_jobs)
+    return make_pipeline(*steps, estimator)
+
+
+def _metrics(task: str, y: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
+    if task == "classify":
+        return {"accuracy": 100 * float(np.mean(y == predicted))}
+    return {
+        "r2": float(r2_score(y, predicted)) if len(y) > 1 else float("nan"),
+        "rmse": float(root_mean_squared_error(y, predicted)),
+    }

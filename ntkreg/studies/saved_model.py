@@ -1,0 +1,193 @@
+"""A fitted model in a folder: numbers and text only, nothing that loading could run.
+
+``model.json`` says which estimator, network and settings; ``model.npz`` holds the arrays.
+A pickle would be shorter, but whoever opens one runs what its writer wanted.
+"""
+
+import functools
+import hashlib
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.pipeline import Pipeline, make_pipeline
+
+from ntkreg.architecture import from_dict, to_dict
+from ntkreg.data import ChannelStandardizer, read_arrays
+from ntkreg.errors import DataError
+from ntkreg.estimators import NTKClassifier, NTKRegressor
+from ntkreg.gram import kernel
+from ntkreg.solvers import Solution
+
+__all__ = ["load_model", "restore_fit", "save_model"]
+
+FORMAT = 1
+ESTIMATORS = {"NTKClassifier": NTKClassifier, "NTKRegressor": NTKRegressor}
+PARAMETERS = ("get", "alpha", "alpha_scale", "normalize")
+TARGET = {"NTKClassifier": "classes", "NTKRegressor": "y_mean"}
+"""What each estimator needs beside dual coefficients to turn sums into predictions."""
+
+
+def save_model(model: Pipeline, folder: str | Path) -> None:
+    """Write a fitted pipeline of [`ChannelStandardizer`,] `NTKClassifier` or `NTKRegressor`.
+
+    Parameters
+    ----------
+    model : Pipeline
+        Its network is an `Architecture`; its kernel is not precomputed.
+    folder : path
+        Made if absent; a model in it is replaced.
+
+    Raises
+    ------
+    OSError
+        The folder cannot be written.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    estimator = model[-1]
+    name = type(estimator).__name__
+    arrays = {
+        "X_fit": estimator.X_fit_,
+        "dual_coef": estimator.dual_coef_,
+        TARGET[name]: np.asarray(getattr(estimator, f"{TARGET[name]}_")),
+    }
+    if len(model) > 1:
+        arrays |= {"channel_mean": model[0].mean_, "channel_scale": model[0].scale_}
+    # The description goes last: without it there is no model, however a run ends.
+    (folder / "model.json").unlink(missing_ok=True)
+    np.savez(folder / "model.npz", allow_pickle=False, **arrays)
+    solution = estimator.solver_result_
+    description = {
+        "format": FORMAT,
+        "estimator": name,
+        "architecture": to_dict(estimator.architecture_),
+        "parameters": {key: getattr(estimator, key) for key in PARAMETERS},
+        "solution": {
+            "alpha": float(solution.alpha),
+            "condition": solution.condition,
+            "residual": solution.residual,
+            "min_eigenvalue": solution.min_eigenvalue,
+        },
+        "sha256_of_arrays": _sha256(folder / "model.npz"),
+    }
+    text = json.dumps(description, indent=1) + "\n"
+    (folder / "model.json").write_text(text, encoding="utf-8")
+
+
+def load_model(folder: str | Path, *, n_jobs: int | None = None) -> Pipeline:
+    """Read the fitted pipeline that `save_model` wrote.
+
+    Parameters
+    ----------
+    folder : path
+    n_jobs : int or None
+        Threads for the kernel in predict; None for all cores.
+
+    Returns
+    -------
+    Pipeline
+        Predicts the same bits as the one that was saved.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no model in the folder.
+    DataError
+        A file of it is damaged, or another version of the format.
+    """
+    folder = Path(folder)
+    path = folder / "model.json"
+    try:
+        described = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise FileNotFoundError(
+            f"{folder}: holds no fitted model (model.json). Give the folder that 'ntkreg fit' "
+            "wrote it to."
+        ) from None
+    except ValueError as error:
+        raise DataError(f"{path}: not sound JSON ({error}). Fit the model again.") from None
+    if not isinstance(described, dict) or described.get("format") != FORMAT:
+        raise DataError(f"{path}: not a model of format {FORMAT}. Fit it with this version.")
+    try:
+        return _build(folder, described, n_jobs)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"{path}: not a sound model ({error!r}). Fit it again.") from None
+
+
+def restore_fit(
+    estimator: Any,
+    X_fit: np.ndarray,
+    solution: Solution,
+    target: np.ndarray,
+    n_jobs: int | None = None,
+) -> Any:
+    """Give an estimator the fitted attributes of a fit that was done elsewhere.
+
+    Parameters
+    ----------
+    estimator : NTKClassifier or NTKRegressor
+        With an `Architecture`.
+    X_fit : ndarray of shape (n, d) or (n, h, w, c)
+        Training inputs, in the dtype of the kernel.
+    solution : Solution
+    target : ndarray
+        Its classes, or the mean of y.
+    n_jobs : int or None
+        Threads in predict.
+
+    Returns
+    -------
+    The same estimator, fitted.
+    """
+    estimator.architecture_ = estimator.architecture
+    estimator.X_fit_ = X_fit
+    estimator.n_features_in_ = math.prod(X_fit.shape[1:])
+    estimator.solver_result_ = solution
+    estimator.dual_coef_ = solution.dual_coef
+    setattr(estimator, f"{TARGET[type(estimator).__name__]}_", target)
+    estimator.kernel_ = functools.partial(
+        kernel,
+        estimator.architecture_,
+        get=estimator.get,
+        dtype=X_fit.dtype,
+        normalize=estimator.normalize,
+        n_jobs=n_jobs,
+    )
+    return estimator
+
+
+def _build(folder: Path, described: dict[str, Any], n_jobs: int | None) -> Pipeline:
+    path = folder / "model.npz"
+    name = described["estimator"]
+    target = TARGET[name]
+    scaling = ("channel_mean", "channel_scale")
+    arrays = read_arrays(path, ("X_fit", "dual_coef", target), optional=scaling)
+    if _sha256(path) != described["sha256_of_arrays"]:
+        raise DataError(f"{path}: is not the file that {folder / 'model.json'} was written for.")
+    X_fit = arrays["X_fit"]
+    estimator = restore_fit(
+        ESTIMATORS[name](
+            from_dict(described["architecture"]),
+            dtype=X_fit.dtype.name,
+            n_jobs=n_jobs,
+            **described["parameters"],
+        ),
+        X_fit,
+        Solution(arrays["dual_coef"], **described["solution"]),
+        arrays[target],
+        n_jobs,
+    )
+    if "channel_mean" not in arrays:
+        return make_pipeline(estimator)
+    scaler = ChannelStandardizer()
+    scaler.mean_, scaler.scale_ = (arrays[key] for key in scaling)
+    scaler.n_features_in_ = estimator.n_features_in_
+    return make_pipeline(scaler, estimator)
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
