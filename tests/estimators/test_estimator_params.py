@@ -10,7 +10,7 @@ from sklearn.utils import get_tags
 
 import ntkreg
 from ntkreg import Architecture, Dense, NTKClassifier, NTKRegressor, Relu, cntk, fully_connected
-from ntkreg.kernels import to_stax
+from ntkreg.kernels import StaxNetwork, to_stax
 
 ESTIMATORS = pytest.mark.parametrize("Estimator", [NTKRegressor, NTKClassifier])
 
@@ -122,7 +122,9 @@ def test_a_stax_kernel_function_stands_wherever_a_network_does(Estimator, data):
     network = fully_connected(1)
     kernel_fn = to_stax(network)[2]
     ours = Estimator(network).fit(X, y).predict(X)
-    np.testing.assert_allclose(clone(Estimator(kernel_fn)).fit(X, y).predict(X), ours, atol=1e-6)
+    for twin in (kernel_fn, StaxNetwork(kernel_fn)):
+        theirs = clone(Estimator(twin)).fit(X, y).predict(X)
+        np.testing.assert_allclose(theirs, ours, atol=1e-6)
 
 
 def test_estimators_are_public_names():

@@ -82,7 +82,7 @@ def test_sample_weights_equal_repeated_and_removed_rows(data, alpha_scale, norma
     X, y, Z = data
     weights = np.random.default_rng(1).integers(0, 4, size=len(X))
     assert (weights == 0).any()
-    model = NTKRegressor(alpha_scale=alpha_scale, normalize=normalize)
+    model = NTKRegressor(alpha=1.0, alpha_scale=alpha_scale, normalize=normalize)
     weighted = model.fit(X, y, sample_weight=weights).predict(Z)
     repeated = model.fit(X.repeat(weights, axis=0), y.repeat(weights)).predict(Z)
     # Kernel values of equal rows are good to sqrt(eps), infinite slope of kappa0 at 1.
