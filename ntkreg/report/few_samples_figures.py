@@ -25,16 +25,16 @@ def few_samples_figure(
     sizes = sorted(summary.n.unique())
     deepest = summary.depth.max()
 
-    for get, marker, colour in (("ntk", "o", COLOURS[0]), ("nngp", "s", COLOURS[1])):
+    for i, get in enumerate(("ntk", "nngp")):
         ours = summary[(summary["get"] == get) & (summary.depth == deepest)]
         _bars(
             left,
-            ours.n,
+            ours.n * 1.04 ** (i - 1),
             ours["mean"],
             ours.corrected_std,
             f"{get.upper()}, {deepest} hidden layers",
-            marker,
-            colour,
+            "os"[i],
+            COLOURS[i],
         )
     for i, label in enumerate(("CNTK-14", "ResNet-34")):
         row = published[(published.label == label) & published.n.isin(sizes)]
