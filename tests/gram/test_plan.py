@@ -94,7 +94,7 @@ def test_a_folder_needs_memory_for_tiles_only():
 def test_no_more_memory_is_taken_than_planned(monkeypatch, normalize):
     toy_engine.install(monkeypatch.setattr, side=40)
     X = np.ones((1200, 4))
-    options = {"n_jobs": 2, "tile": 40, "normalize": normalize}
+    options = {"n_jobs": 2, "tile": 400, "normalize": normalize}
     made = plan_gram(NET, X, **options)
     compute_gram(NET, X[:10], **options)  # imports and caches are not the Gram's
     tracemalloc.start()

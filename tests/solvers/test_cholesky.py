@@ -48,6 +48,7 @@ def test_same_as_scikit_learns_kernel_ridge(alpha, weighted):
     wanted = KernelRidge(alpha=alpha, kernel="precomputed").fit(K, y, weights).dual_coef_
     found = solve_cholesky(K, y, alpha=alpha, sample_weight=weights)
     np.testing.assert_allclose(found.dual_coef, wanted, rtol=1e-8, atol=1e-10)
+    assert found.residual < 1e-10
 
 
 def test_dual_equals_primal_on_the_linear_kernel():
@@ -139,6 +140,8 @@ def test_an_indefinite_gram_that_cannot_be_solved_raises_with_the_alpha_that_wou
     assert "float64" in message
     assert "least eigenvalue of K -4.00e-04" in message
     enough = float(re.search(r"at least about (\S+e-\d+)", message).group(1))
+    unit = 1 if scale == "absolute" else np.trace(K) / n
+    assert 4e-4 < enough * unit < 2e-3
     with pytest.warns(PrecisionWarning):
         solve_cholesky(K, np.ones(n), alpha=enough, alpha_scale=scale)
 
