@@ -132,7 +132,7 @@ def test_an_indefinite_gram_that_can_be_solved_warns_with_its_eigenvalue(n):
 @pytest.mark.parametrize("n", [20, 200])
 @pytest.mark.parametrize("scale", ["absolute", "mean_diagonal"])
 def test_an_indefinite_gram_that_cannot_be_solved_raises_with_the_alpha_that_would_do(n, scale):
-    K = _indefinite(n, least=-4e-4)
+    K = 50 * _indefinite(n, least=-8e-6)
     with pytest.raises(NotPSDError, match="not positive definite at pivot") as caught:
         solve_cholesky(K, np.ones(n), alpha=1e-6, alpha_scale=scale)
     message = str(caught.value)
