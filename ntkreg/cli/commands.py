@@ -150,7 +150,7 @@ def few_samples(arguments: list[str]) -> None:
         "al. 2020. Kernels are stored as they come: a run that was stopped goes on.",
         "  ntkreg few-samples configs/cifar10_few_samples.yaml\n"
         "  ntkreg few-samples configs/cifar10_few_samples.yaml --pool 40 --n_test 20 \\\n"
-        "      --n_samples '[10,20]' --depths '[2,3]'         a trial in a minute\n"
+        "      --n_samples '[10,20]' --depths '[4,5]'         a trial in a minute\n"
         "  ntkreg few-samples configs/cifar10_few_samples.yaml --data my_images.npz",
     )
     add_config(parser, FewSamplesConfig)

@@ -130,7 +130,7 @@ def add_config(parser: Parser, cls: type, *, config_required: bool = True) -> No
             f"--{field.name}",
             metavar="VALUE",
             type=hints[field.name],
-            help=(docs.get(field.name, "") + default).replace("%", "%%"),
+            help=(docs.get(field.name, "") + default),
         )
 
 
@@ -225,8 +225,8 @@ def attribute_docs(cls: type) -> dict[str, str]:
         head, _, body = entry.partition("\n")
         names, _, kind = head.partition(" : ")
         text = " ".join(body.split())
-        if kind.startswith("{") or not text:
+        if kind.startswith("{"):
             choices = kind.replace("None", "null").replace('"', "")
             text = f"{text} One of {choices}.".strip()
-        docs |= {name.strip(): text for name in names.split(",")}
+        docs |= {name.strip(): text or kind for name in names.split(",")}
     return docs

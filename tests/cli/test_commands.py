@@ -1,0 +1,324 @@
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from ntkreg.cli import main
+from ntkreg.data import load_digits_split
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def record(folder):
+    return json.loads((Path(folder) / "record.json").read_text())
+
+
+def test_fit_then_predict_gives_the_same_accuracy(config, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert main(["fit", config, "--output", str(out), "--n_test", "500"]) == 0
+    accuracy = record(out)["results"]["accuracy"]
+    assert accuracy > 60
+    assert f"accuracy {accuracy:.2f} % of 500 inputs" in capsys.readouterr().out
+    csv = tmp_path / "made" / "p.csv"
+    assert main(["predict", str(out), "--data", "digits", "--output", str(csv)]) == 0
+    assert f"accuracy {accuracy:.2f} % of 500 inputs" in capsys.readouterr().out
+    rows = pd.read_csv(csv)
+    assert list(rows.columns[:3]) == ["index", "predicted", "score_0"]
+    np.testing.assert_array_equal(rows.label, load_digits_split().y_test)
+    assert 100 * (rows.predicted == rows.label).mean() == pytest.approx(accuracy)
+
+
+def test_predict_on_an_archive_without_labels(config, tmp_path):
+    assert main(["fit", config, "--output", str(tmp_path / "out")]) == 0
+    data = load_digits_split()
+    np.savez(tmp_path / "new.npz", mine=data.X_test[:7])
+    csv = tmp_path / "p.csv"
+    request = ["--data", str(tmp_path / "new.npz"), "--key", "mine", "--output", str(csv)]
+    assert main(["predict", str(tmp_path / "out" / "model"), *request]) == 0
+    rows = pd.read_csv(csv)
+    assert len(rows) == 7
+    assert "label" not in rows
+
+
+def test_the_resolved_config_and_its_hash_are_stored_and_reproduce_the_run(
+    config, tmp_path, capsys
+):
+    out, again = tmp_path / "out", tmp_path / "again"
+    assert main(["fit", config, "--alpha", "0.5", "--output", str(out)]) == 0
+    stored = yaml.safe_load((out / "config.yaml").read_text())
+    assert stored["alpha"] == 0.5
+    assert stored["architecture"]["depth"] == 2
+    assert stored["architecture"]["bias_std"] == 0
+    assert main(["fit", str(out / "config.yaml"), "--output", str(again)]) == 0
+    assert record(again)["config_hash"] == record(out)["config_hash"]
+    for key in ("accuracy", "condition", "alpha"):
+        assert record(again)["results"][key] == record(out)["results"][key]
+    capsys.readouterr()
+    assert main(["fit", config, "--alpha", "0.5", "--print_config"]) == 0
+    assert capsys.readouterr().out.startswith(f"# SHA-256 {record(out)['config_hash']}\n")
+    assert record(out)["environment"]["ntkreg"]
+    assert record(out)["data"]["source"] == "digits"
+
+
+def test_print_config_is_a_config_and_its_hash_follows_every_key(config, tmp_path, capsys):
+    def printed(*arguments):
+        assert main(["fit", *arguments, "--print_config"]) == 0
+        return capsys.readouterr().out
+
+    base = printed(config)
+    copy = tmp_path / "copy.yaml"
+    copy.write_text(base)
+    assert printed(str(copy)) == base
+    other = {
+        "--data": "images.npz",
+        "--architecture.depth": "3",
+        "--task": "regress",
+        "--n_train": "61",
+        "--n_test": "null",
+        "--preprocessing": "none",
+        "--get": "nngp",
+        "--normalize": "unit_diagonal",
+        "--alpha": "0",
+        "--alpha_scale": "absolute",
+        "--dtype": "float64",
+        "--store_kernel": "true",
+    }
+    hashes = {printed(config, key, value).splitlines()[0] for key, value in other.items()}
+    assert len(hashes | {base.splitlines()[0]}) == len(other) + 1
+
+
+def test_the_output_folder_is_named_after_the_config(config, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["fit", config]) == 0
+    assert (tmp_path / "results" / "small" / "model" / "model.json").exists()
+
+
+def test_a_stored_kernel_gives_the_same_model_and_serves_other_ridges(config, tmp_path):
+    plain, stored = tmp_path / "plain", tmp_path / "stored"
+    assert main(["fit", config, "--output", str(plain)]) == 0
+    request = ["fit", config, "--store_kernel", "true", "--output", str(stored)]
+    assert main(request) == 0
+    files = sorted(p for p in (stored / "kernel").rglob("*") if p.is_file())
+    before = {p: p.stat().st_mtime_ns for p in files if "values" in str(p)}
+    assert before
+    for name in ("plain", "stored"):
+        csv = str(tmp_path / f"{name}.csv")
+        assert main(["predict", str(tmp_path / name), "--data", "digits", "--output", csv]) == 0
+    ours, theirs = (pd.read_csv(tmp_path / f"{n}.csv") for n in ("plain", "stored"))
+    np.testing.assert_allclose(ours, theirs, atol=1e-6)
+    assert main([*request, "--alpha", "0.1"]) == 0
+    assert {p: p.stat().st_mtime_ns for p in before} == before
+
+
+def test_a_stored_kernel_of_another_network_is_refused(config, tmp_path, capsys):
+    request = ["fit", config, "--store_kernel", "true", "--output", str(tmp_path / "out")]
+    assert main(request) == 0
+    assert main([*request, "--architecture.depth", "3"]) == 2
+    assert "depth" in capsys.readouterr().err
+
+
+def test_regression_reports_r2_and_predicts_numbers(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(80, 3))
+    y = X[:, 0] + 0.5 * np.abs(X[:, 1]) + 3
+    np.savez(tmp_path / "t.npz", x_train=X[:60], y_train=y[:60], x_test=X[60:], y_test=y[60:])
+    path = tmp_path / "r.yaml"
+    path.write_text(
+        f"data: {tmp_path / 't.npz'}\ntask: regress\narchitecture: {{recipe: fully_connected, "
+        "bias_std: 0.5}\nalpha: 1.0e-2\n"
+    )
+    assert main(["fit", str(path), "--output", str(tmp_path / "out")]) == 0
+    assert record(tmp_path / "out")["results"]["r2"] > 0.8
+    assert "root mean squared error" in capsys.readouterr().out
+    csv = str(tmp_path / "p.csv")
+    request = ["--data", str(tmp_path / "t.npz"), "--output", csv]
+    assert main(["predict", str(tmp_path / "out"), *request]) == 0
+    rows = pd.read_csv(csv)
+    assert list(rows.columns) == ["index", "predicted", "label"]
+    assert np.corrcoef(rows.predicted, rows.label)[0, 1] > 0.9
+
+
+def test_plan_says_pairs_time_and_bytes_and_writes_nothing(config, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["plan", config]) == 0
+    text = capsys.readouterr().out
+    assert "1,830 pairs" in text  # 60 * 61 / 2
+    assert "2,400 pairs" in text  # 40 * 60
+    assert re.search(r"time +about", text)
+    assert "disk" not in text
+    assert main(["plan", config, "--store_kernel", "true", "--n_train", "10"]) == 0
+    text = capsys.readouterr().out
+    assert "55 pairs" in text
+    assert "disk" in text
+    assert os.listdir(tmp_path) == ["small.yaml"]
+
+
+def test_plan_refuses_what_cannot_fit_and_says_what_would(config, monkeypatch, capsys):
+    monkeypatch.setattr("ntkreg.gram.plan.free_memory", lambda: 20_000)
+    assert main(["plan", config]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "What would fit" in error
+
+
+def test_plan_reads_a_few_samples_file_too(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    path = tmp_path / "tiny.npz"
+    images = rng.integers(0, 256, (20, 4, 4, 3), dtype=np.uint8)
+    labels = np.arange(20) % 2
+    np.savez(path, x_train=images, y_train=labels, x_test=images[:6], y_test=labels[:6])
+    config = str(ROOT / "configs" / "cifar10_few_samples.yaml")
+    sizes = ["--pool", "10", "--n_test", "6", "--n_samples", "[2,4]", "--depths", "[1,2]"]
+    assert main(["plan", config, "--data", str(path), *sizes]) == 0
+    text = capsys.readouterr().out
+    assert "55 pairs" in text
+    assert "60 pairs" in text
+    assert "2 depths" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--data", "none.npz"], "none.npz: there is no such file"),
+        (["--data", "nowhere"], "nowhere: there is no such file or folder"),
+        (["--architecture.dpeth", "3"], "unknown argument of recipe fully_connected: 'dpeth'"),
+        (["--architecture.depth", "-1"], "depth must be an integer >= 0; got -1"),
+        (["--architecture.recipe", "cnkt"], "unknown recipe: 'cnkt'. Did you mean 'cntk'"),
+        (["--architecture", "{layers: [Dens]}"], "unknown layer 0: 'Dens'. Did you mean 'Dense'"),
+        (["--alpha", "-1"], "alpha must be a finite number >= 0; got -1"),
+        (["--n_train", "5000"], "n_train must be at most 1297"),
+        (["--n_train", "1"], "two classes"),
+        (["--dtype", "float16"], "dtype must be one of null, float32, float64; got 'float16'"),
+        (["--task", "rank"], "task must be one of classify, regress"),
+    ],
+)
+def test_a_wrong_request_is_one_clear_line(config, tmp_path, capsys, arguments, message):
+    assert main(["fit", config, *arguments, "--output", str(tmp_path / "out")]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def test_duplicate_images_without_ridge_raise_with_the_remedy(tmp_path, capsys):
+    data = load_digits_split()
+    twice = np.concatenate([data.X_train[:20]] * 2).astype(np.float64)
+    labels = np.concatenate([data.y_train[:20]] * 2)
+    path = tmp_path / "twice.npz"
+    np.savez(path, x_train=twice, y_train=labels, x_test=twice, y_test=labels)
+    config = tmp_path / "c.yaml"
+    config.write_text(f"data: {path}\narchitecture: {{recipe: fully_connected}}\nalpha: 0\n")
+    assert main(["fit", str(config), "--output", str(tmp_path / "out")]) == 2
+    assert "alpha" in capsys.readouterr().err
+
+
+def test_a_file_where_the_output_folder_should_be_is_told_before_work(
+    config, tmp_path, capsys, monkeypatch
+):
+    def too_late(*args, **kwargs):
+        raise AssertionError("worked before looking at the folder")
+
+    monkeypatch.setattr("ntkreg.studies.fit.run_fit", too_late)
+    (tmp_path / "taken").write_text("")
+    for output in (tmp_path / "taken", tmp_path / "taken" / "below"):
+        assert main(["fit", config, "--output", str(output)]) == 2
+        assert str(output) in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_work(config, tmp_path, capsys, monkeypatch):
+    def refuse(self, content):
+        raise PermissionError(13, "Permission denied", str(self))
+
+    # Not by chmod: an administrator may write everywhere.
+    monkeypatch.setattr(Path, "write_bytes", refuse)
+    monkeypatch.setattr("ntkreg.studies.fit.run_fit", lambda *a, **k: 1 / 0)
+    assert main(["fit", config, "--output", str(tmp_path / "out")]) == 2
+    assert "Permission denied. Give another --output" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, a full disk")
+def test_a_full_disk_is_one_clear_line(config, tmp_path, capsys):
+    out = tmp_path / "out"
+    (out / "model").mkdir(parents=True)
+    (out / "model" / "model.npz").symlink_to("/dev/full")
+    assert main(["fit", config, "--output", str(out)]) == 2
+    error = capsys.readouterr().err
+    assert "No space left on device. Free some space" in error
+    assert not (out / "model" / "model.json").exists()
+    assert not (out / "record.json").exists()
+
+
+def test_predict_without_data_or_model_says_what_to_give(tmp_path, capsys):
+    assert main(["predict", str(tmp_path)]) == 2
+    assert "--data is missing" in capsys.readouterr().err
+    csv = str(tmp_path / "p.csv")
+    assert main(["predict", str(tmp_path), "--data", "digits", "--output", csv]) == 2
+    assert "holds no fitted model" in capsys.readouterr().err
+
+
+def test_quickstart_and_few_samples_resolve_their_configs(capsys):
+    assert main(["quickstart", "--print_config", "--n_splits", "7"]) == 0
+    assert "n_splits: 7" in capsys.readouterr().out
+    path = str(ROOT / "configs" / "cifar10_few_samples.yaml")
+    assert main(["few-samples", path, "--print_config", "--data", "mine.npz"]) == 0
+    assert "data: mine.npz" in capsys.readouterr().out
+
+
+def test_few_samples_runs_end_to_end_on_tiny_images(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    labels = np.arange(40) % 10
+    images = rng.integers(0, 100, (40, 4, 4, 3)) + 15 * labels[:, None, None, None]
+    path, out = tmp_path / "tiny.npz", tmp_path / "out"
+    images = images.astype(np.uint8)
+    np.savez(path, x_train=images, y_train=labels, x_test=images[:20], y_test=labels[:20])
+    config = str(ROOT / "configs" / "cifar10_few_samples.yaml")
+    sizes = ["--pool", "30", "--n_test", "20", "--n_samples", "[10,20]", "--n_draws", "2"]
+    request = [config, "--data", str(path), *sizes, "--depths", "[2,5]", "--output", str(out)]
+    assert main(["few-samples", *request]) == 0
+    text = capsys.readouterr().out
+    assert "page.html" in text
+    assert (out / "page.html").exists()
+    assert len(pd.read_csv(out / "rows.csv")) == 2 * 2 * 2 * 2
+    assert record(out)["config_hash"]
+
+
+@pytest.mark.slow
+def test_the_example_configuration_runs_out_of_the_box(tmp_path):
+    run = subprocess.run(
+        [sys.executable, "-m", "ntkreg", "fit", str(ROOT / "configs" / "digits_fit.yaml")],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stderr == ""
+    assert record(tmp_path / "results" / "digits_fit")["results"]["accuracy"] > 93
+
+
+@pytest.mark.slow
+def test_ctrl_c_stops_a_fit_quietly_and_the_same_command_goes_on(config, tmp_path):
+    out = tmp_path / "out"
+    network = "{recipe: cntk, depth: 10, readout: gap}"
+    request = [sys.executable, "-m", "ntkreg", "fit", config, "--architecture", network]
+    request += ["--store_kernel", "true", "--n_train", "250", "--output", str(out)]
+    process = subprocess.Popen(request, stderr=subprocess.PIPE, text=True)
+    journal = out / "kernel" / "tiles.txt"
+    while process.poll() is None and not (journal.exists() and journal.stat().st_size):
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    error = process.communicate()[1]
+    assert process.returncode == 130, error
+    assert "Traceback" not in error
+    assert "ntkreg: interrupted." in error
+    done = journal.read_text().splitlines()
+    assert subprocess.run(request, capture_output=True).returncode == 0
+    assert journal.read_text().splitlines()[: len(done)] == done
+    assert record(out)["results"]["accuracy"] > 60

@@ -1,0 +1,43 @@
+import numpy as np
+import pytest
+
+from ntkreg.data import load_data, load_digits_split, load_inputs
+from ntkreg.errors import DataError
+
+
+def test_digits_are_named_by_a_word():
+    assert load_data("digits").provenance == load_digits_split().provenance
+    for key, name in (("x_train", "train"), ("x_test", "test")):
+        X, y, source = load_inputs("digits", key)
+        np.testing.assert_array_equal(X, getattr(load_digits_split(), f"X_{name}"))
+        np.testing.assert_array_equal(y, getattr(load_digits_split(), f"y_{name}"))
+        assert source == "digits"
+
+
+def test_npz_is_known_by_its_name_and_any_array_can_be_read(tmp_path):
+    path = tmp_path / "set.npz"
+    np.savez(
+        path,
+        x_train=np.zeros((3, 2, 2)),
+        y_train=np.arange(3),
+        x_test=np.ones((2, 2, 2)),
+        y_test=np.arange(2),
+        extra=np.full((4, 2, 2), 7),
+    )
+    assert load_data(str(path)).X_train.shape == (3, 2, 2, 1)
+    X, y, source = load_inputs(str(path))
+    assert (X.shape, y.tolist(), source) == ((2, 2, 2, 1), [0, 1], "set.npz")
+    X, y, _ = load_inputs(str(path), "extra")
+    assert (X.shape, y) == ((4, 2, 2, 1), None)
+    with pytest.raises(DataError, match="no array named x_new"):
+        load_inputs(str(path), "x_new")
+
+
+def test_all_else_is_a_path_of_cifar10(tmp_path):
+    with pytest.raises(FileNotFoundError, match="CIFAR-10"):
+        load_data(str(tmp_path))
+
+
+def test_digits_have_no_other_arrays():
+    with pytest.raises(DataError, match="x_train and x_test only"):
+        load_inputs("digits", "x_new")
