@@ -63,11 +63,15 @@ def _interpolate(f: Callable[[np.ndarray], np.ndarray], degree: int) -> np.ndarr
 
 
 class Dual(NamedTuple):
-    """Constants of the dual in a loop's dtype; `a` and `half` carry the gain on kappa0."""
+    """Constants of the dual in a loop's dtype; `a` and `half` carry the gain on kappa0.
+
+    `tiny` is 4 eps: nearer to 1 than that, a correlation counts as 1.
+    """
 
     a: Coefficients
     c: Coefficients
     half: Any
+    tiny: Any
     one: Any
     zero: Any
 
@@ -77,7 +81,7 @@ def relu_dual(dtype: str, gain: float = 1.0) -> Dual:
     """Return the constants of (gain * kappa0, kappa1) for a dtype's loops."""
     kind = np.dtype(dtype).type
     a, c = (_interpolate(f, degree) for f, degree in zip((_a, _c), _DEGREES[dtype], strict=True))
-    constants = (kind(gain / 2), kind(1), kind(0))
+    constants = (kind(gain / 2), kind(4 * np.finfo(dtype).eps), kind(1), kind(0))
     return Dual(tuple(kind(gain * v) for v in a), tuple(kind(v) for v in c), *constants)
 
 
@@ -96,8 +100,13 @@ def _unrolled_horner(coefficients, u):
 
 @inlined
 def kappas(correlation, dual):
-    """Return (gain * kappa0, kappa1) of a correlation, clamped to [-1, 1]."""
-    u = max(dual.one - abs(correlation), dual.zero)
+    """Return (gain * kappa0, kappa1) of a correlation, clamped to [-1, 1].
+
+    A correlation within its own rounding of 1 is taken as 1: kappa0 has infinite slope
+    there, and inputs that are equal must get equal kernels, or their Gram looks regular.
+    """
+    u = dual.one - abs(correlation)
+    u = u if u > dual.tiny else dual.zero
     root = np.sqrt(u)
     h = dual.half - root * horner(dual.a, u)
     kappa0 = dual.half + (h if correlation >= dual.zero else -h)

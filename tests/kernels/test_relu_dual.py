@@ -32,8 +32,20 @@ def _exact(correlations):
 def test_polynomials_are_the_dual_to_the_dtype_s_rounding(dtype):
     near_one = 1 - np.logspace(-3, -14, 60)
     c = np.concatenate([np.linspace(-1, 1, 401), near_one, -near_one]).astype(dtype)
+    c = c[1 - np.abs(c) > 4 * np.finfo(dtype).eps]
     error = np.abs(_values(c, relu_dual(dtype)) - _exact(c))
     assert error.max() <= ERRORS[dtype]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_correlations_within_their_rounding_of_one_count_as_one(dtype):
+    eps = np.finfo(dtype).eps
+    c = np.array([1 - 4 * eps, 1 - 8 * eps, 4 * eps - 1, 8 * eps - 1], dtype)
+    kappa0, _ = _values(c, relu_dual(dtype))
+    assert kappa0[0] == 1
+    assert kappa0[2] == 0
+    assert np.abs(kappa0 - _exact(c)[0]).max() <= np.sqrt(eps)
+    assert 0 < kappa0[3] < 2 * np.sqrt(eps)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
