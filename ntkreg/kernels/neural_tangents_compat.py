@@ -63,12 +63,7 @@ def enable_x64(on: bool = True) -> Iterator[None]:
     BackendError
         If JAX cannot be imported.
     """
-    jax = import_jax()
-    if hasattr(jax, "enable_x64"):
-        context = jax.enable_x64(on)
-    else:  # where it lived before JAX 0.9
-        context = importlib.import_module("jax.experimental").enable_x64(on)
-    with context:
+    with import_jax().enable_x64(on):
         yield
 
 
