@@ -68,7 +68,8 @@ def few_samples_figure(
         )
     right.axhline(0, color="0.4", linewidth=0.8)
     right.set(ylabel="NTK less published, points", title="difference, bar: 95 % interval")
-    right.legend(frameon=False, fontsize="small")
+    if len(chosen):
+        right.legend(frameon=False, fontsize="small")
 
     for axes in (left, right):
         plain_log_x(axes, sizes)

@@ -64,7 +64,7 @@ class FewSamplesConfig:
         Whether the first convolution and the dense read-out count in the NTK.
     preprocessing : {"channel", "none"}
         "channel": each channel to mean 0, std 1, statistics from the pool.
-        "none": pixels divided by 255.
+        "none": pixels as they come.
     normalize : {None, "unit_diagonal"}
         Whether K(x, z) is divided by sqrt(K(x, x) K(z, z)).
     alpha : float
@@ -253,9 +253,10 @@ def _select(data: ImageData, config: FewSamplesConfig) -> tuple[np.ndarray, np.n
 def _preprocess(
     config: FewSamplesConfig, pool: np.ndarray, test: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    pool, test = (np.asarray(a, dtype=config.dtype) / 255 for a in (pool, test))
+    pool, test = (np.asarray(a, dtype=config.dtype) for a in (pool, test))
     if config.preprocessing == "none":
         return pool, test
+    pool, test = pool / 255, test / 255
     scaler = ChannelStandardizer().fit(pool)
     return scaler.transform(pool), scaler.transform(test)
 

@@ -57,7 +57,9 @@ def write_record(folder: Path, config: Any, **extra: Any) -> None:
 
 def _command() -> str:
     """Return the command line without the folders of this machine's interpreter."""
-    return " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    program = Path(sys.argv[0])
+    name = f"python -m {program.parent.name}" if program.name == "__main__.py" else program.name
+    return " ".join([name, *sys.argv[1:]])
 
 
 def _processor() -> str:

@@ -1,3 +1,4 @@
+import json
 from dataclasses import dataclass
 
 import pytest
@@ -6,6 +7,7 @@ from ntkreg.errors import SpecError
 from ntkreg.studies.config import check_int, check_number, config_hash, make_config, read_config
 from ntkreg.studies.few_samples import FewSamplesConfig
 from ntkreg.studies.quickstart import QuickstartConfig
+from ntkreg.studies.record import write_record
 
 
 @dataclass(frozen=True)
@@ -113,3 +115,16 @@ def test_few_samples_names_the_key_of_a_wrong_value(key, value):
 def test_quickstart_names_the_key_of_a_wrong_value(key, value):
     with pytest.raises(SpecError, match=key):
         make_config(QuickstartConfig, {key: value})
+
+
+@pytest.mark.parametrize(
+    ("argv", "command"),
+    [
+        (["/opt/env/bin/ntkreg", "fit", "c.yaml"], "ntkreg fit c.yaml"),
+        (["/opt/env/lib/ntkreg/__main__.py", "fit", "c.yaml"], "python -m ntkreg fit c.yaml"),
+    ],
+)
+def test_the_recorded_command_is_what_a_reader_can_type(monkeypatch, tmp_path, argv, command):
+    monkeypatch.setattr("sys.argv", argv)
+    write_record(tmp_path, FewSamplesConfig(data="x.npz"))
+    assert json.loads((tmp_path / "record.json").read_text())["command"] == command
