@@ -13,7 +13,7 @@ from ntkreg.kernels.dense_program import (
     compile_dense_network,
     variance_tables,
 )
-from ntkreg.kernels.engine import Engine
+from ntkreg.kernels.engine import FIELDS, Engine
 from ntkreg.kernels.relu_dual import relu_dual
 
 __all__ = ["DenseEngine"]
@@ -100,9 +100,9 @@ class DenseEngine(Engine):
         return RowTables(*(a.astype(self.dtype) for a in (tables.scale, tables.shift, tables.norm)))
 
     def _pick(self, values: np.ndarray) -> np.ndarray:
-        if len(self.fields) == 2 and self.fields[0] == "nngp":
+        if self.fields == FIELDS:
             return values
-        return values[[("nngp", "ntk").index(f) for f in self.fields]]
+        return np.stack([values[FIELDS.index(f)] for f in self.fields])
 
     @cached_property
     def _steps(self) -> Steps:

@@ -3,8 +3,10 @@
 from typing import Any
 
 import numba
+from numba.core import types
+from numba.extending import intrinsic
 
-__all__ = ["FASTMATH", "compiled", "inlined"]
+__all__ = ["FASTMATH", "compiled", "inlined", "wide_vectors"]
 
 FASTMATH = {"contract", "reassoc", "arcp", "nsz"}
 """LLVM may fuse, reorder and divide by reciprocals. It may *not* assume that NaN and
@@ -35,3 +37,21 @@ def inlined(function: Any) -> Any:
     overlap took 10 % of the image engine's time.
     """
     return numba.njit(**_OPTIONS, inline="always")(function)
+
+
+def _wide_vectors(typing_context: Any) -> Any:
+    """Ask LLVM for 512-bit vectors in the function that calls this, where there are any.
+
+    For AVX-512 it prefers 256 bits, which suits mixed code; a loop that does nothing but
+    vector arithmetic gains about 10 % from the wide ones.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        # llvmlite's own `add` knows no attributes with values.
+        set.add(builder.function.attributes, '"prefer-vector-width"="512"')
+        return context.get_dummy_value()
+
+    return types.none(), generate
+
+
+wide_vectors: Any = intrinsic(_wide_vectors)

@@ -53,9 +53,9 @@ class ImageEngine(Engine):
 
     @property
     def block(self) -> int:
-        """8 to 64 images: about a second of work, so that threads share evenly."""
+        """8 to 128 images: some tenths of a second of work, so that threads share evenly."""
         entries = self.weights.share * np.prod(self.shape[:2], dtype=float) ** 2
-        return int(np.clip(2**13 / np.sqrt(entries), 8, 64))
+        return int(np.clip(2**12 / np.sqrt(entries), 8, 128))
 
     def cross(self, X: np.ndarray, Z: np.ndarray) -> np.ndarray:
         """Values of all pairs."""

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ntkreg.kernels.flags import compiled, inlined
+from ntkreg.kernels.flags import compiled, inlined, wide_vectors
 from ntkreg.kernels.image_program import Op
 from ntkreg.kernels.relu_dual import kappas
 
@@ -25,6 +25,8 @@ _CONV = int(Op.CONV)
 _RELU = int(Op.RELU)
 _SCALE = int(Op.SCALE)
 _ONE = np.uint64(1)
+_IN_CACHE = np.uint64(8)
+"""Images of x whose tables stay in the second-level cache while z goes by."""
 
 
 class Steps(NamedTuple):
@@ -59,16 +61,25 @@ class Offsets(NamedTuple):
     row_weights: np.ndarray  # (n_rows, h)
 
 
-@compiled
-def _window_sum(q, out, radius, h, w):
-    """Sum of q over windows, zeros outside: (h*w,) -> (h*w,)."""
-    for i in range(h):
-        for j in range(w):
-            total = 0.0
-            for a in range(max(0, i - radius), min(h, i + radius + 1)):
-                for b in range(max(0, j - radius), min(w, j + radius + 1)):
-                    total += q[a * w + b]
-            out[i * w + j] = total
+@inlined
+def _window_sum(q, rows, radius, h, w):
+    """Replace q by its sums over windows, zeros outside: first along rows, then columns."""
+    size = h * w
+    rows[:] = q
+    for a in range(_ONE, radius + _ONE):
+        for i in range(h):
+            at = i * w
+            for j in range(at + a, at + w):
+                rows[j] += q[j - a]
+            for j in range(at, at + w - a):
+                rows[j] += q[j + a]
+    q[:] = rows
+    for a in range(_ONE, radius + _ONE):
+        shift = a * w
+        for p in range(shift, size):
+            q[p] += rows[p - shift]
+        for p in range(size - shift):
+            q[p] += rows[p + shift]
 
 
 @compiled
@@ -77,8 +88,9 @@ def variance_tables(steps, gain, tiny, h, w, images):
 
     Variances below `tiny` count as zero: their reciprocals would overflow in pairs.
     """
-    n, channels, size = images.pixels.shape
-    q, t, old = np.empty(size), np.empty(size), np.empty(size)
+    h, w = np.uint64(h), np.uint64(w)
+    n, channels, size = np.uint64(len(images.pixels)), np.uint64(images.pixels.shape[1]), h * w
+    q, t, rows = np.empty(size), np.empty(size), np.empty(size)
     for i in range(n):
         q[:] = 0.0
         t[:] = 0.0
@@ -86,24 +98,20 @@ def variance_tables(steps, gain, tiny, h, w, images):
             for p in range(size):
                 q[p] += np.float64(images.pixels[i, c, p]) ** 2
         for k in range(len(steps.op)):
-            op, radius, m = steps.op[k], np.int64(steps.radius[k]), steps.slot[k]
+            op, radius, m = steps.op[k], steps.radius[k], steps.slot[k]
             if op == _CONV or op == _CONV3_RELU:
-                old[:] = q
-                _window_sum(old, q, radius, h, w)
-                old[:] = t
-                _window_sum(old, t, radius, h, w)
+                _window_sum(q, rows, radius, h, w)
+                _window_sum(t, rows, radius, h, w)
                 for p in range(size):
                     q[p] += steps.bias[k]
                     t[p] += steps.trained[k] * q[p]
             if op == _RELU or op == _CONV3_RELU:
                 for p in range(size):
-                    if q[p] < tiny:
-                        q[p] = 0.0
-                        t[p] = 0.0
-                    images.inverse_norm[i, m, p] = 1.0 / np.sqrt(q[p]) if q[p] > 0.0 else 0.0
-                    q[p] *= 0.5 * gain
-                    t[p] *= 0.5 * gain
-                    images.norm[i, m, p] = np.sqrt(q[p])
+                    var = q[p] if q[p] >= tiny else 0.0
+                    images.inverse_norm[i, m, p] = 1.0 / np.sqrt(var) if var > 0.0 else 0.0
+                    images.norm[i, m, p] = np.sqrt(0.5 * gain * var)
+                    t[p] = 0.5 * gain * t[p] if var > 0.0 else 0.0
+                    q[p] = 0.5 * gain * var
             elif op == _SCALE:
                 for p in range(size):
                     q[p] *= steps.factor[k]
@@ -190,7 +198,9 @@ def _conv3_relu(sums, tangents, s, t, x, i, z_inverse, z_norm, m, at, dual, laye
     up = pad - w
     down = pad + w
     for p in range(n):
-        cov = sums[up + p] + sums[pad + p] + sums[down + p] + bias
+        cov = sums[up + p] + sums[pad + p] + sums[down + p]
+        if bias > dual.zero:  # LLVM makes two loops of it
+            cov += bias
         tan = tangents[up + p] + tangents[pad + p] + tangents[down + p] + trained * cov
         c = cov * (x.inverse_norm[i, m, x_at + p] * z_inverse[m, z_at + p])
         k0, k1 = kappas(c, dual)
@@ -259,67 +269,78 @@ def run_block(steps, dual, offsets, x, z, symmetric, h, w, max_radius, out):
     out : float64 array (2, n_reads, len(x), len(z))
         NNGP and NTK at each read, in stored scale.
     """
+    wide_vectors()
     size = h * w
     kind = x.pixels.dtype
     pad = np.uint64(max(max_radius, 1) * w)
     width = np.uint64(w)
-    s = np.zeros(size + 2 * max(max_radius, 1) * w, dtype=kind)
-    t, sums, tangents = np.zeros_like(s), np.zeros_like(s), np.zeros_like(s)
+    # A quarter of 4096 bytes apart (float32) modulo 4096: a load looks blocked by an earlier
+    # store when their addresses agree in these 12 bits, which cost 10 %.
+    stride = (size + 2 * max(max_radius, 1) * w + 1023) // 1024 * 1024 + 256
+    space = np.zeros(4 * stride, dtype=kind)
+    s, t = space[:stride], space[stride : 2 * stride]
+    sums, tangents = space[2 * stride : 3 * stride], space[3 * stride :]
     left = np.zeros((max(max_radius, 1), size), dtype=kind)
     right = np.zeros_like(left)
     partial = np.zeros(w, dtype=kind)
-    z_inverse, z_norm = np.empty_like(z.norm[0]), np.empty_like(z.norm[0])
-    z_pixels = np.empty_like(z.pixels[0])
-    for j in range(np.uint64(z.pixels.shape[0])):
+    rotated_inverse, rotated_norm = np.empty_like(z.norm[0]), np.empty_like(z.norm[0])
+    rotated_pixels = np.empty_like(z.pixels[0])
+    n_x = np.uint64(x.pixels.shape[0])
+    for first in range(np.uint64(0), n_x, _IN_CACHE):
         for d in range(np.uint64(len(offsets.columns))):
             shift = np.int64(offsets.columns[d])
-            _rotate(z.inverse_norm[j], z_inverse, shift, h, w)
-            _rotate(z.norm[j], z_norm, shift, h, w)
-            _rotate(z.pixels[j], z_pixels, shift, h, w)
             _seam_masks(left, right, shift, w)
-            for i in range(np.uint64(x.pixels.shape[0])):
-                if symmetric and i > j:
-                    break
-                for e in range(np.uint64(len(offsets.n_rows))):
-                    at = (offsets.x_start[e], offsets.z_start[e])
-                    rows = offsets.n_rows[e]
-                    n = rows * width
-                    _load(s, t, x, i, z_pixels, at, pad, n)
-                    for p in range(pad + n, pad + n + pad):  # zeros below the tile
-                        sums[p] = 0
-                        tangents[p] = 0
-                    for k in range(len(steps.op)):
-                        op, m = steps.op[k], steps.slot[k]
-                        if op == _CONV3_RELU or op == _CONV:
-                            radius = steps.radius[k]
-                            _row_sums(s, t, sums, tangents, left, right, radius, pad, n)
-                            layer = (steps.bias[k], steps.trained[k])
-                            if op == _CONV3_RELU:
-                                _conv3_relu(
-                                    sums, tangents, s, t, x, i, z_inverse, z_norm, m, at,
-                                    dual, layer, width, pad, n,
-                                )  # fmt: skip
+            for j in range(np.uint64(z.pixels.shape[0])):
+                if shift == 0:
+                    z_inverse, z_norm, z_pixels = z.inverse_norm[j], z.norm[j], z.pixels[j]
+                else:
+                    z_inverse, z_norm, z_pixels = rotated_inverse, rotated_norm, rotated_pixels
+                    _rotate(z.inverse_norm[j], z_inverse, shift, h, w)
+                    _rotate(z.norm[j], z_norm, shift, h, w)
+                    _rotate(z.pixels[j], z_pixels, shift, h, w)
+                for i in range(first, min(first + _IN_CACHE, n_x)):
+                    if symmetric and i > j:
+                        break
+                    for e in range(np.uint64(len(offsets.n_rows))):
+                        at = (offsets.x_start[e], offsets.z_start[e])
+                        rows = offsets.n_rows[e]
+                        n = rows * width
+                        _load(s, t, x, i, z_pixels, at, pad, n)
+                        for p in range(pad + n, pad + n + pad):  # zeros below the tile
+                            sums[p] = 0
+                            tangents[p] = 0
+                        for k in range(len(steps.op)):
+                            op, m = steps.op[k], steps.slot[k]
+                            if op == _CONV3_RELU or op == _CONV:
+                                radius = steps.radius[k]
+                                _row_sums(s, t, sums, tangents, left, right, radius, pad, n)
+                                layer = (steps.bias[k], steps.trained[k])
+                                if op == _CONV3_RELU:
+                                    _conv3_relu(
+                                        sums, tangents, s, t, x, i, z_inverse, z_norm, m, at,
+                                        dual, layer, width, pad, n,
+                                    )  # fmt: skip
+                                else:
+                                    _column_sums(sums, s, radius, width, pad, n)
+                                    _column_sums(tangents, t, radius, width, pad, n)
+                                    _bias_tangent(s, t, layer[0], layer[1], pad, n)
+                            elif op == _RELU:
+                                _relu(s, t, x, i, z_inverse, z_norm, m, at, dual, pad, n)
+                            elif op == _SCALE:
+                                _scale(s, t, steps.factor[k], pad, n)
                             else:
-                                _column_sums(sums, s, radius, width, pad, n)
-                                _column_sums(tangents, t, radius, width, pad, n)
-                                _bias_tangent(s, t, layer[0], layer[1], pad, n)
-                        elif op == _RELU:
-                            _relu(s, t, x, i, z_inverse, z_norm, m, at, dual, pad, n)
-                        elif op == _SCALE:
-                            _scale(s, t, steps.factor[k], pad, n)
-                        else:
-                            weights = (offsets.row_weights, offsets.column_weights)
-                            if symmetric and i == j and shift == 0 and at[0] == at[1]:
-                                out[0, m, i, j] += _weighted_diagonal(
-                                    x.variance, i, m, weights[0], weights[1], e, d, width, rows
-                                )
-                                out[1, m, i, j] += _weighted_diagonal(
-                                    x.tangent, i, m, weights[0], weights[1], e, d, width, rows
-                                )
-                            else:
-                                out[0, m, i, j] += _weighted_sum(
-                                    s, partial, weights[0], weights[1], e, d, width, pad, rows
-                                )
-                                out[1, m, i, j] += _weighted_sum(
-                                    t, partial, weights[0], weights[1], e, d, width, pad, rows
-                                )
+                                weights = (offsets.row_weights, offsets.column_weights)
+                                if symmetric and i == j and shift == 0 and at[0] == at[1]:
+                                    out[0, m, i, j] += _weighted_diagonal(
+                                        x.variance, i, m, weights[0], weights[1], e, d, width, rows
+                                    )
+                                    out[1, m, i, j] += _weighted_diagonal(
+                                        x.tangent, i, m, weights[0], weights[1], e, d, width, rows
+                                    )
+                                else:
+                                    out[0, m, i, j] += _weighted_sum(
+                                        s, partial, weights[0], weights[1], e, d, width, pad, rows
+                                    )
+                                    out[1, m, i, j] += _weighted_sum(
+                                        t, partial, weights[0], weights[1], e, d, width, pad, rows
+                                    )

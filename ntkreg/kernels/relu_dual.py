@@ -108,6 +108,5 @@ def kappas(correlation, dual):
     u = dual.one - abs(correlation)
     u = u if u > dual.tiny else dual.zero
     root = np.sqrt(u)
-    h = dual.half - root * horner(dual.a, u)
-    kappa0 = dual.half + (h if correlation >= dual.zero else -h)
+    kappa0 = dual.half + np.copysign(dual.half - root * horner(dual.a, u), correlation)
     return kappa0, u * root * horner(dual.c, u) + max(correlation, dual.zero)
