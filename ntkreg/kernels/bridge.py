@@ -111,8 +111,14 @@ def as_network(network: Any) -> Architecture | StaxNetwork:
     )
 
 
+_FLOAT64_OPTIONS = {"xla_backend_optimization_level": 1}
+"""For jit in float64. At its default level XLA's CPU code for float64 convolutions (jaxlib
+0.10.2, AVX-512) reads past the end of a buffer and crashes the process, e.g. at 32 x 32
+pixels; at level 1 it does not vectorise that read and costs up to a quarter more time."""
+
+
 @functools.lru_cache(maxsize=16)
-def _compiled(kernel_fn: KernelFn, fields: tuple[Field, ...]) -> tuple[Any, Any]:
+def _compiled(kernel_fn: KernelFn, fields: tuple[Field, ...], double: bool) -> tuple[Any, Any]:
     """Return jitted functions: (x, z) -> values of all pairs, x -> values of each with itself.
 
     Cached, so that a second engine on the same kernel_fn does not compile again.
@@ -134,7 +140,8 @@ def _compiled(kernel_fn: KernelFn, fields: tuple[Field, ...]) -> tuple[Any, Any]
     def diagonal(x: Any) -> Any:
         return jax.vmap(lambda one: cross(one[None], one[None])[:, 0, 0], out_axes=1)(x)
 
-    return jax.jit(cross), jax.jit(diagonal)
+    options = _FLOAT64_OPTIONS if double else None
+    return jax.jit(cross, compiler_options=options), jax.jit(diagonal, compiler_options=options)
 
 
 @dataclass(frozen=True)
@@ -181,13 +188,17 @@ class StaxEngine(Engine):
             np.clip(math.isqrt(_BLOCK_BYTES // (_FIELDS_HELD * self.dtype.itemsize * held)), 1, 256)
         )
 
+    @property
+    def _functions(self) -> tuple[Any, Any]:
+        return _compiled(self.kernel_fn, self.fields, self.dtype == np.float64)
+
     def _padded(self, X: np.ndarray) -> np.ndarray:
         """Return up to a block of rows as a whole block; the last row fills it."""
         return np.concatenate([X, np.repeat(X[-1:], self.block - len(X), axis=0)])
 
     def cross(self, X: np.ndarray, Z: np.ndarray) -> np.ndarray:
         """Values of all pairs: (n_fields, 1, len(X), len(Z))."""
-        run, _ = _compiled(self.kernel_fn, self.fields)
+        run, _ = self._functions
         K = np.empty((len(self.fields), 1, len(X), len(Z)), self.dtype)
         b = self.block
         with enable_x64(self.dtype == np.float64):
@@ -211,7 +222,7 @@ class StaxEngine(Engine):
 
     def diagonal(self, X: np.ndarray) -> np.ndarray:
         """Values of each input with itself: (n_fields, 1, n)."""
-        _, run = _compiled(self.kernel_fn, self.fields)
+        _, run = self._functions
         d = np.empty((len(self.fields), 1, len(X)), self.dtype)
         b = self.block
         with enable_x64(self.dtype == np.float64):
@@ -292,6 +303,11 @@ def _twin(stax: Any, layer: Layer, width: int) -> Any:
             return stax.GlobalAvgPool()
         case LocalAvgPool():
             side = 2 * layer.half_width + 1
-            # normalize_edges would divide by the pixels inside the image only.
-            return stax.AvgPool((side, side), (1, 1), "SAME", normalize_edges=False)
+            # A box is rows, then columns: on covariances 2 sums over side^2 pixels instead
+            # of one over side^4. normalize_edges would divide by the pixels inside only.
+            pools = (
+                stax.AvgPool(box, (1, 1), "SAME", normalize_edges=False)
+                for box in ((side, 1), (1, side))
+            )
+            return stax.serial(*pools)
     raise BackendError(f"to_stax: no stax twin is known for {layer!r}.")

@@ -208,3 +208,15 @@ def test_what_is_no_network_is_refused(erf):
     for name in ("", "  ", 4):
         with pytest.raises(SpecError, match="name must be a non-empty string or None"):
             StaxNetwork(erf, name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("readout", ["gap", "lap"])
+def test_float64_convolutions_of_full_size_survive_xla(readout):
+    # The process crashed here before _FLOAT64_OPTIONS.
+    network, shape = cntk(1, readout, half_width=4), (32, 32, 3)
+    X, Z = inputs(2, *shape), inputs(1, *shape, seed=1)
+    ours, twin = (make_engine(n, shape, dtype=float) for n in (network, to_stax(network)[2]))
+    rows, columns = ours.diagonal(X)[:, 0], ours.diagonal(Z)[:, 0]
+    K = ours.cross(X, Z)[:, 0]
+    assert_agrees(twin.cross(X, Z)[:, 0], K, rows, columns, tolerance(np.float64))

@@ -71,17 +71,17 @@ def test_live_symmetric_gram_differs_from_neural_tangents_only_within_its_own_er
 
 @pytest.mark.slow
 @pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["f32", "f64"])
-@pytest.mark.parametrize("readout", ["flatten", "gap", "lap4"])
+@pytest.mark.parametrize("readout", ["flatten", "gap", "lap1"])  # a 9^4 window takes minutes
 @pytest.mark.parametrize("shape", [(28, 28, 1), (32, 32, 3), (48, 48, 3)], ids=str)
 def test_engines_agree_with_live_neural_tangents_on_large_images(shape, readout, dtype):
-    network = golden.image_network(3, readout)
+    network = golden.image_network(2, readout)
     X, Z = np.random.default_rng(0).normal(size=(2, 1, *shape)).astype(dtype)
     wanted = np.array(stax_kernels(import_neural_tangents(), network, X, Z))
     architecture = architecture_of(network)
     engine = make_engine(architecture, shape, dtype=dtype)
     rows, columns = engine.diagonal(X)[:, 0], engine.diagonal(Z)[:, 0]
     # One channel at 28 x 28: corner patches of four pixels come near lambda = 1 by chance.
-    bound = tolerance(dtype, gap=0.0 if shape[-1] == 1 else 1.0, depth=3)
+    bound = tolerance(dtype, gap=0.0 if shape[-1] == 1 else 1.0, depth=2)
     assert_agrees(engine.cross(X, Z)[:, 0], wanted, rows, columns, bound)
     if shape[0] <= 32:
         plain = ReferenceEngine(shape, np.dtype(dtype), ("nngp", "ntk"), 1, (architecture,))

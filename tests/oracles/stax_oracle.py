@@ -35,7 +35,9 @@ def stax_kernel_fn(neural_tangents, network):
 def stax_kernels(neural_tangents, network, X, Z):
     """Return NNGP and NTK, (n, m) each, in float64."""
     kernel_fn = stax_kernel_fn(neural_tangents, network)
-    run = jax.jit(lambda x, z: tuple(kernel_fn(x, z, ("nngp", "ntk"))))
+    # Level 1: above it, jaxlib 0.10.2 reads past the end of float64 convolutions and crashes.
+    options = {"xla_backend_optimization_level": 1}
+    run = jax.jit(lambda x, z: tuple(kernel_fn(x, z, ("nngp", "ntk"))), compiler_options=options)
     with jax.enable_x64(True):
         nngp, ntk = run(np.asarray(X, np.float64), np.asarray(Z, np.float64))
         return np.array(nngp), np.array(ntk)
