@@ -20,13 +20,13 @@ X = np.random.default_rng(0).standard_normal((30, 3))
 NET = fully_connected(depth=2)
 TILES = 8 * 9 // 2  # of 4 x 4 in the upper triangle of 30 x 30
 
-# What a child process runs: 36 tiles of a tenth of a second on two threads.
+# What a child process runs: 36 tiles of half a second on two threads: nine seconds to be stopped in.
 CHILD = """
 import sys
 import numpy as np
 import toy_engine
 from ntkreg import compute_gram, fully_connected
-toy_engine.install(setattr, pause=0.1)
+toy_engine.install(setattr, pause=0.5)
 X = np.random.default_rng(0).standard_normal((30, 3))
 try:
     compute_gram(fully_connected(depth=2), X, folder=sys.argv[1], tile=4, n_jobs=2, progress=False)
