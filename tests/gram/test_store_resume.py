@@ -20,7 +20,7 @@ X = np.random.default_rng(0).standard_normal((30, 3))
 NET = fully_connected(depth=2)
 TILES = 8 * 9 // 2  # of 4 x 4 in the upper triangle of 30 x 30
 
-# What a child process runs: 36 tiles of half a second on two threads: nine seconds to be stopped in.
+# What a child process runs: 36 tiles of half a second on two threads, nine seconds in all.
 CHILD = """
 import sys
 import numpy as np
