@@ -21,11 +21,14 @@ NET = fully_connected(depth=2)
 TILES = 8 * 9 // 2  # of 4 x 4 in the upper triangle of 30 x 30
 
 # What a child process runs: 36 tiles of half a second on two threads, nine seconds in all.
+# A job in the background of a shell inherits an ignored SIGINT: the child listens anew.
 CHILD = """
+import signal
 import sys
 import numpy as np
 import toy_engine
 from ntkreg import compute_gram, fully_connected
+signal.signal(signal.SIGINT, signal.default_int_handler)
 toy_engine.install(setattr, pause=0.5)
 X = np.random.default_rng(0).standard_normal((30, 3))
 try:
