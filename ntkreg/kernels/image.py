@@ -1,8 +1,8 @@
 """The image engine: exact NNGP and NTK of convolutional networks, tile by tile in cache.
 
-For one offset between the pixels p of x and p' of z, every layer acts on that offset
-alone; so a small tile of the field runs through all layers in cache instead of the whole
-(h w)^2 field through memory layer by layer. ARCHITECTURE.md draws it.
+For one offset between the pixels p of x and p' of z, every layer but pooling acts on that
+offset alone; so a small tile of the field runs through all layers in cache instead of the
+whole (h w)^2 field through memory layer by layer. ARCHITECTURE.md draws it.
 """
 
 from dataclasses import dataclass
@@ -10,24 +10,17 @@ from functools import cached_property
 
 import numpy as np
 
-from ntkreg.architecture import Architecture, Relu
+from ntkreg.architecture import Activation, Architecture, Identity
 from ntkreg.kernels.engine import Engine
-from ntkreg.kernels.image_loops import (
-    Images,
-    Offsets,
-    Steps,
-    run_block,
-    variance_tables,
-)
-from ntkreg.kernels.image_program import ImageProgram, Op, compile_image_network
-from ntkreg.kernels.image_readout import ReadoutWeights, readout_weights
+from ntkreg.kernels.image_geometry import Geometry, stage_geometries
+from ntkreg.kernels.image_loops import ALL_OWN, SKIPPED, Images, take_lanes_apart
+from ntkreg.kernels.image_program import ImageProgram, compile_image_network
+from ntkreg.kernels.image_stage import RunnableStage
+from ntkreg.kernels.lanes import group, n_lanes
 from ntkreg.kernels.relu_dual import relu_dual
 from ntkreg.kernels.vector_tail import run_tail
 
 __all__ = ["ImageEngine"]
-
-_TINY = {"float32": 1e-36, "float64": 1e-290}
-"""Variances that count as zero: two reciprocal roots of larger ones stay finite."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +28,10 @@ class ImageEngine(Engine):
     """Compiled tiles; `networks` are prefixes of one another, one for each depth.
 
     Cost of a pair: about (h w)^2 entries a layer times the share of offsets that the
-    read-out needs (all for GAP, 1/(h w) for flatten). Memory: the block's images and
-    tables, O(layers h w) an image.
+    read-out needs (all for GAP, 1/(h w) for flatten). Pairs are computed 16 (float32) or 8
+    (float64) at a time, one x with so many z, also where fewer are asked for. Memory: the
+    block's images and tables, O(layers h w) an image; below a pooling by s one field of
+    (h w / s^2)^2 entries for the pairs in work.
     """
 
     networks: tuple[Architecture, ...] = ()
@@ -44,98 +39,151 @@ class ImageEngine(Engine):
     @cached_property
     def program(self) -> ImageProgram:
         """What runs on every tile."""
-        return compile_image_network(self.networks)
+        return compile_image_network(self.networks, *self.shape[:2])
 
     @cached_property
-    def weights(self) -> ReadoutWeights:
-        """Which tiles run, and how they add up."""
-        return readout_weights(self.program.readout, *self.shape[:2])
+    def geometries(self) -> list[Geometry]:
+        """Which tiles run in every stage."""
+        return stage_geometries(self.program.stages, self.program.readout)
+
+    @cached_property
+    def stages(self) -> list[RunnableStage]:
+        """The stages, ready to run."""
+        runnable, scale = [], 1.0
+        fields = [geometry.field for geometry in self.geometries]
+        for k, stage in enumerate(self.program.stages):
+            after = fields[min(k + 1, len(fields) - 1)]
+            runnable.append(RunnableStage(stage, self.geometries[k], after, self.dtype, scale))
+            scale = 1.0 / stage.pool**4 if stage.pool else 1.0
+        return runnable
 
     @property
     def block(self) -> int:
-        """8 to 128 images: some tenths of a second of work, so that threads share evenly."""
-        entries = self.weights.share * np.prod(self.shape[:2], dtype=float) ** 2
-        return int(np.clip(2**12 / np.sqrt(entries), 8, 128))
+        """One to sixteen groups of lanes: about half a second of work."""
+        work = sum(
+            g.entries * len(s.operations)
+            for g, s in zip(self.geometries, self.program.stages, strict=True)
+        )
+        size = n_lanes(self.dtype)
+        return size * int(np.clip(2**14.5 / np.sqrt(work) / size, 1, 256 // size))
 
     def cross(self, X: np.ndarray, Z: np.ndarray) -> np.ndarray:
         """Values of all pairs."""
         x, z = self._prepare(X), self._prepare(Z)
-        return self._finish(self._run(x, z, symmetric=False), X, Z)
+        own = np.full((len(X), len(z[0].pixels)), -1)
+        return self._finish(self._run(x, z, own)[..., : len(Z)], X, Z)
 
     def symmetric(self, X: np.ndarray) -> np.ndarray:
         """Values of all pairs within X; the lower triangle is the upper one's mirror."""
-        x = self._prepare(X)
-        fields = self._run(x, x, symmetric=True)
+        x, n = self._prepare(X), n_lanes(self.dtype)
+        lane = np.arange(len(X))[:, None] - n * np.arange(len(x[0].pixels))
+        own = np.where(lane < 0, -1, np.where(lane < n, lane, SKIPPED))
+        fields = self._run(x, x, own)[..., : len(X)]
         lower = np.tril_indices(len(X), -1)
         fields[..., lower[0], lower[1]] = fields[..., lower[1], lower[0]]
         return self._finish(fields, X, X)
 
     def diagonal(self, X: np.ndarray) -> np.ndarray:
         """Values of each image with itself, O(n)."""
-        return np.concatenate([self.symmetric(x[None])[..., 0] for x in X], axis=-1)
+        nngp, ntk = self._diagonal_fields(X)
+        q = nngp.reshape(-1, 1)  # one block of one pair for each depth and image
+        pairs = run_tail(self.program.tail, q[..., None], ntk.reshape(-1, 1, 1), q, q)
+        return self._pick(*(values.reshape(nngp.shape) for values in pairs))
 
-    @cached_property
-    def _steps(self) -> Steps:
-        steps = self.program.operations
-        columns = {
-            name: [getattr(step, name) for step in steps]
-            for name in ("op", "radius", "slot", "bias", "trained", "factor")
-        }
-        integers = {"op": np.int64, "radius": np.uint64, "slot": np.uint64}
-        return Steps(*(np.array(v, integers.get(k, self.dtype)) for k, v in columns.items()))
-
-    @cached_property
-    def _offsets(self) -> Offsets:
-        (h, w), weights = self.shape[:2], self.weights
-        start = lambda e: (np.maximum(e, 0) * w).astype(np.uint64)  # noqa: E731
-        return Offsets(
-            weights.columns.astype(np.uint64),
-            weights.column_weights,
-            start(-weights.rows),
-            start(weights.rows),
-            (h - np.abs(weights.rows)).astype(np.uint64),
-            weights.row_weights.astype(self.dtype),
-        )
-
-    def _prepare(self, X: np.ndarray) -> Images:
+    def _prepare(self, X: np.ndarray) -> list[Images]:
+        """Every stage's tables, as z: groups of images, lanes last."""
         n, h, w, channels = X.shape
-        scale = np.sqrt(self.program.input_scale / channels)
-        pixels = np.ascontiguousarray(
-            X.reshape(n, h * w, channels).transpose(0, 2, 1) * scale, self.dtype
-        )
-        relus, reads = (max(k, 1) for k in (self.program.n_relus, self.program.n_reads))
-        images = Images(
-            pixels,
-            np.empty((n, relus, h * w), self.dtype),
-            np.empty((n, relus, h * w), self.dtype),
-            np.empty((n, reads, h * w)),
-            np.empty((n, reads, h * w)),
-        )
-        variance_tables(self._steps, self.program.gain, _TINY[self.dtype.name], h, w, images)
+        pixels = np.moveaxis(X, 3, 1) / np.sqrt(channels)
+        squares = (pixels.astype(np.float64) ** 2).sum(axis=1).reshape(n, h * w)
+        pixels = np.concatenate([pixels] * self.stages[0].columns_stored, axis=-1)
+        pixels = group(pixels.reshape(n, channels, -1), self.dtype)
+        squares = group(squares, self.dtype, np.dtype(np.float64))
+        tangent = np.zeros_like(squares)
+        images = [
+            stage.images(pixels[:, :, : None if k == 0 else 0])
+            for k, stage in enumerate(self.stages)
+        ]
+        if len(images) == 1:
+            self.stages[0].fill_tables(images[0], squares, tangent)
+        else:
+            for g in range(len(pixels)):
+                part = [_slice(z, g) for z in images]
+                self._fill_below_poolings(part, squares[g : g + 1], tangent[g : g + 1])
         return images
 
-    def _run(self, x: Images, z: Images, *, symmetric: bool) -> np.ndarray:
-        out = np.zeros((2, self.program.n_reads, len(x.pixels), len(z.pixels)))
-        h, w = self.shape[:2]
-        dual = relu_dual(self.dtype.name, self.program.gain / 2)
-        size = (h, w, self.program.radius)
-        run_block(self._steps, dual, self._offsets, x, z, symmetric, *size, out)
-        for step in self.program.operations:
-            if step.op == Op.READ:
-                out[:, step.slot] *= step.factor
-        return out
+    def _fill_below_poolings(
+        self, images: list[Images], variance: np.ndarray, tangent: np.ndarray
+    ) -> None:
+        """Fill the tables of one group, a stage at a time.
+
+        Below a pooling the variances are means over pairs of pixels: the group's images run
+        with themselves.
+        """
+        source, own = None, np.array([[ALL_OWN]])
+        nothing = np.zeros((2, self.program.n_reads, 1, 1, n_lanes(self.dtype)))
+        for k, (stage, z) in enumerate(zip(self.stages, images, strict=True)):
+            stage.fill_tables(z, variance, tangent)
+            if stage.stage.pool:
+                source = stage.run(self._dual, z, z, own, source, nothing)
+                later = self.stages[k + 1].own_tile(source)
+                variance, tangent = later[:1], later[1:]
+
+    def _run(self, x: list[Images], z: list[Images], own: np.ndarray) -> np.ndarray:
+        """Fields at the reads, float64 (2, n_reads, len(x), all lanes of z)."""
+        x = [_one_by_one(images, len(own)) for images in x]
+        out = np.zeros((2, self.program.n_reads, *own.shape, n_lanes(self.dtype)))
+        self._run_stages(x, z, own, out)
+        return out.reshape(*out.shape[:3], -1)
+
+    def _run_stages(
+        self, x: list[Images], z: list[Images], own: np.ndarray, out: np.ndarray
+    ) -> None:
+        if len(self.stages) == 1:
+            self.stages[0].run(self._dual, x[0], z[0], own, None, out)
+            return
+        for i, g in np.argwhere(own != SKIPPED):
+            source = None
+            part = out[:, :, i : i + 1, g : g + 1]
+            for stage, xs, zs in zip(self.stages, x, z, strict=True):
+                pair = own[i : i + 1, g : g + 1]
+                source = stage.run(self._dual, _slice(xs, i), _slice(zs, g), pair, source, part)
+
+    @cached_property
+    def _dual(self):
+        return relu_dual(self.dtype.name, 0.5)
 
     def _finish(self, fields: np.ndarray, X: np.ndarray, Z: np.ndarray) -> np.ndarray:
         """Run the layers after the read-out, pick the fields and cast."""
-        tail = self.program.tail
-        variances: tuple[np.ndarray | None, np.ndarray | None] = (None, None)
-        if any(isinstance(layer, Relu) for layer in tail):
-            variances = self._readout_variances(X), self._readout_variances(Z)
-        nngp, ntk = run_tail(tail, fields[0], fields[1], *variances)
+        variances: tuple[np.ndarray | None, ...] = (None, None)
+        if any(
+            isinstance(s, Activation) and not isinstance(s, Identity) for s in self.program.tail
+        ):
+            variances = tuple(self._diagonal_fields(A)[0] for A in (X, Z))
+        return self._pick(*run_tail(self.program.tail, fields[0], fields[1], *variances))
+
+    def _pick(self, nngp: np.ndarray, ntk: np.ndarray) -> np.ndarray:
         return np.stack([{"nngp": nngp, "ntk": ntk}[f] for f in self.fields]).astype(self.dtype)
 
-    def _readout_variances(self, X: np.ndarray) -> np.ndarray:
-        """NNGP of each image with itself right after the read-out: (n_reads, n)."""
-        return np.stack(
-            [self._run(p := self._prepare(x[None]), p, symmetric=True)[0, :, 0, 0] for x in X], -1
-        )
+    def _diagonal_fields(self, X: np.ndarray) -> np.ndarray:
+        """Both fields of each image with itself right after the read-out: (2, n_reads, n)."""
+        z = self._prepare(X)
+        own = np.full((len(z[0].pixels),) * 2, SKIPPED)
+        np.fill_diagonal(own, ALL_OWN)
+        out = np.zeros((2, self.program.n_reads, *own.shape, n_lanes(self.dtype)))
+        self._run_stages(z, z, own, out)
+        groups = np.einsum("frggl->frgl", out)
+        return groups.reshape(*groups.shape[:2], -1)[..., : len(X)]
+
+
+def _slice(images: Images, k: int) -> Images:
+    return Images(*(a[k : k + 1] for a in images))
+
+
+def _one_by_one(z: Images, n: int) -> Images:
+    """The first n images as x: an image a row; the diagonals, which x needs not, as they are."""
+    apart = []
+    for a in (z.pixels.reshape(len(z.pixels), -1), z.a, z.b):
+        rows = np.empty((n, a.shape[1] // n_lanes(a.dtype)), a.dtype)
+        take_lanes_apart(a, rows)
+        apart.append(rows)
+    return Images(apart[0].reshape(n, z.pixels.shape[1], -1), *apart[1:], z.variance, z.tangent)

@@ -1,13 +1,8 @@
-"""The compiled loops of the image engine: one packed tile through a whole program, in cache.
+"""The compiled loops of the image engine: tiles through a stage's operations, in cache.
 
-Layout. Images lie flat, pixel after pixel. For a row offset e the tile is the h - abs(e)
-rows that both images have; for a packed column offset d, column j of x meets column
-(j + d) mod w of z, so that every tile row is full. z is rotated by d once for all row
-offsets; then both images' rows are contiguous and every loop below is one flat,
-vectorised pass over the tile. Only the horizontal window sums see the packed seam (left of
-columns 0 and w - d): masks of zeros and ones keep them from crossing it.
-
-Indices are unsigned because a signed one costs a wrap-around test.
+One image x and a group of images z at a time, a pair a lane (`lanes`). For every offset the tile
+of both fields is loaded, from the pixels or from what pooling left, runs through the stage's
+operations in place, is read or pooled, and is forgotten.
 """
 
 from typing import NamedTuple
@@ -15,332 +10,420 @@ from typing import NamedTuple
 import numpy as np
 
 from ntkreg.kernels.flags import compiled, inlined, wide_vectors
+from ntkreg.kernels.image_duals import diagonal_row, dual_row
 from ntkreg.kernels.image_program import Op
-from ntkreg.kernels.relu_dual import kappas
+from ntkreg.kernels.image_rows import (
+    add_rows,
+    copy_rows,
+    fill,
+    load_channel,
+    load_field,
+    pool_row,
+    read_row,
+    take_every,
+    window_sums,
+)
+from ntkreg.kernels.lanes import lanes
 
-__all__ = ["Images", "Offsets", "Steps", "run_block", "variance_tables"]
+__all__ = ["ALL_OWN", "SKIPPED", "Images", "Steps", "run_diagonal", "run_stage", "take_lanes_apart"]
 
-_CONV3_RELU = int(Op.CONV3_RELU)
-_CONV = int(Op.CONV)
-_RELU = int(Op.RELU)
-_SCALE = int(Op.SCALE)
-_ONE = np.uint64(1)
-_IN_CACHE = np.uint64(8)
-"""Images of x whose tables stay in the second-level cache while z goes by."""
+_LAYER, _COPY, _ADD, _READ = (int(op) for op in Op)
+ALL_OWN, SKIPPED = -2, -3
+"""Instead of the lane in which x is z: every lane; no pair of this group is wanted."""
 
 
 class Steps(NamedTuple):
-    """`ImageProgram.operations` as arrays (n_steps,); floats in the kernel's dtype."""
+    """A stage's operations as arrays (n_steps,); reals in the kernel's dtype."""
 
     op: np.ndarray
-    radius: np.ndarray
-    slot: np.ndarray
+    register: np.ndarray
+    other: np.ndarray
+    level_in: np.ndarray
+    level: np.ndarray
+    window: np.ndarray
+    stride: np.ndarray
+    origin_row: np.ndarray
+    origin_column: np.ndarray
+    factor: np.ndarray
     bias: np.ndarray
     trained: np.ndarray
-    factor: np.ndarray
+    activation: np.ndarray
+    parameter: np.ndarray
+    table: np.ndarray  # first entry in the images' a and b
+    mark: np.ndarray  # first entry in the images' variance and tangent
+    slot: np.ndarray
+    circular: np.ndarray
+    height: np.ndarray  # rows of `level`
+    width: np.ndarray  # columns of the tables at `level`: the image's, twice if circular
 
 
 class Images(NamedTuple):
-    """A block of images with their tables; variances per ReLU and diagonals per read."""
+    """A block of images with a stage's tables.
 
-    pixels: np.ndarray  # (n, channels, h*w), scaled by the program's input scale
-    inverse_norm: np.ndarray  # (n, n_relus, h*w), 1/sqrt(q), 0 where q is 0
-    norm: np.ndarray  # (n, n_relus, h*w), sqrt(q gain / 2)
-    variance: np.ndarray  # (n, n_reads, h*w) float64, S(p, p) at each read
-    tangent: np.ndarray  # (n, n_reads, h*w) float64, T(p, p) at each read
-
-
-class Offsets(NamedTuple):
-    """`ReadoutWeights` as the loops need it; all indices unsigned."""
-
-    columns: np.ndarray  # (n_columns,)
-    column_weights: np.ndarray  # (n_columns, w)
-    x_start: np.ndarray  # (n_rows,), first flat pixel of x
-    z_start: np.ndarray  # (n_rows,)
-    n_rows: np.ndarray  # (n_rows,), rows of the tile
-    row_weights: np.ndarray  # (n_rows, h)
-
-
-@inlined
-def _window_sum(q, rows, radius, h, w):
-    """Replace q by its sums over windows, zeros outside: first along rows, then columns."""
-    size = h * w
-    rows[:] = q
-    for a in range(_ONE, radius + _ONE):
-        for i in range(h):
-            at = i * w
-            for j in range(at + a, at + w):
-                rows[j] += q[j - a]
-            for j in range(at, at + w - a):
-                rows[j] += q[j + a]
-    q[:] = rows
-    for a in range(_ONE, radius + _ONE):
-        shift = a * w
-        for p in range(shift, size):
-            q[p] += rows[p - shift]
-        for p in range(size - shift):
-            q[p] += rows[p + shift]
-
-
-@compiled
-def variance_tables(steps, gain, tiny, h, w, images):
-    """Run the program on p = p', x = z of every image, and fill its tables (float64 inside).
-
-    Variances below `tiny` count as zero: their reciprocals would overflow in pairs.
+    As x: an image a row. As z (or as x, to pair each image with itself): a group of images a
+    row, the lanes of a number side by side.
     """
-    h, w = np.uint64(h), np.uint64(w)
-    n, channels, size = np.uint64(len(images.pixels)), np.uint64(images.pixels.shape[1]), h * w
-    q, t, rows = np.empty(size), np.empty(size), np.empty(size)
-    for i in range(n):
-        q[:] = 0.0
-        t[:] = 0.0
-        for c in range(channels):
-            for p in range(size):
-                q[p] += np.float64(images.pixels[i, c, p]) ** 2
-        for k in range(len(steps.op)):
-            op, radius, m = steps.op[k], steps.radius[k], steps.slot[k]
-            if op == _CONV or op == _CONV3_RELU:
-                _window_sum(q, rows, radius, h, w)
-                _window_sum(t, rows, radius, h, w)
-                for p in range(size):
-                    q[p] += steps.bias[k]
-                    t[p] += steps.trained[k] * q[p]
-            if op == _RELU or op == _CONV3_RELU:
-                for p in range(size):
-                    var = q[p] if q[p] >= tiny else 0.0
-                    images.inverse_norm[i, m, p] = 1.0 / np.sqrt(var) if var > 0.0 else 0.0
-                    images.norm[i, m, p] = np.sqrt(0.5 * gain * var)
-                    t[p] = 0.5 * gain * t[p] if var > 0.0 else 0.0
-                    q[p] = 0.5 * gain * var
-            elif op == _SCALE:
-                for p in range(size):
-                    q[p] *= steps.factor[k]
-                    t[p] *= steps.factor[k]
-            elif op != _CONV:
-                images.variance[i, m] = q
-                images.tangent[i, m] = t
+
+    pixels: np.ndarray  # (n, channels, h*w), over sqrt(channels)
+    a: np.ndarray  # (n, entries), of every activation in turn
+    b: np.ndarray
+    variance: np.ndarray  # (n, entries) float64, S(p, p) at every mark
+    tangent: np.ndarray
 
 
-@compiled
-def _rotate(source, out, d, h, w):
-    """Rotate every image row to the left by d columns: (k, h*w) -> (k, h*w)."""
-    for k in range(source.shape[0]):
-        for i in range(h):
-            at = i * w
-            out[k, at : at + w - d] = source[k, at + d : at + w]
-            out[k, at + w - d : at + w] = source[k, at : at + d]
+class _Tile(NamedTuple):
+    """Work space: registers for both fields, the last rows' sums, one row."""
 
-
-@compiled
-def _seam_masks(left, right, d, w):
-    """1 where the pixel a + 1 to the left (right) is on the same side of the seam, else 0."""
-    for a in range(left.shape[0]):
-        for p in range(left.shape[1]):
-            j = p % w
-            start, stop = (0, w - d) if j < w - d else (w - d, w)
-            left[a, p] = 1 if j - a - 1 >= start else 0
-            right[a, p] = 1 if j + a + 1 < stop else 0
+    s: np.ndarray  # (registers, size)
+    t: np.ndarray
+    ring_s: np.ndarray
+    ring_t: np.ndarray
+    row_s: np.ndarray
+    row_t: np.ndarray
+    pitch: np.uint64
+    pad: np.uint64
 
 
 @inlined
-def _row_sums(s, t, sums, tangents, left, right, radius, pad, n):
-    """Horizontal window sums of both fields of a tile."""
-    if radius == 0:
-        for p in range(pad, pad + n):
-            sums[p] = s[p]
-            tangents[p] = t[p]
+def _carve(space, n, registers, height, width, window):
+    """Cut the work space up; a quarter of 4096 bytes (float32) between neighbours.
+
+    A load looks blocked by an earlier store when their addresses agree modulo 4096.
+    """
+    pad = window - np.uint64(1)
+    pitch = (width + pad + pad) * n
+    size = height * pitch + pad * n
+    step = (size + np.uint64(1023)) // np.uint64(1024) * np.uint64(1024) + np.uint64(256)
+    at = registers * step
+    ring, row = window * pitch + np.uint64(256), np.uint64(3) * pitch + np.uint64(256)
+    u = np.uint64
+    s = space[:at].reshape((registers, step))
+    t = space[at + u(512) : at + u(512) + at].reshape((registers, step))
+    at += at + u(512)
+    ring_s, ring_t = space[at : at + ring], space[at + ring : at + ring + ring]
+    at += ring + ring
+    row_s, row_t = space[at : at + row], space[at + row : at + row + row]
+    return _Tile(s, t, ring_s, ring_t, row_s, row_t, pitch, pad)
+
+
+@inlined
+def _clear_right(s, t, tile, n, r, columns):
+    """Zeros to the right of a row of the tile, for the windows that reach there."""
+    after = tile.pad * n + r * tile.pitch + columns * n
+    fill(s, after, tile.pad * n, 0)
+    fill(t, after, tile.pad * n, 0)
+
+
+@inlined
+def _windows_to_row(steps, k, tile, n, s, t, r, done, rows_in, columns_in, columns):
+    """Bring row r's window sums into three rows to be added; return the input rows used.
+
+    The last `window` input rows, summed horizontally, are kept in a ring. For windows of 3 they
+    are the three rows; for others their sum is the first of `tile.row_s`, with two of zeros.
+    """
+    window, stride, circular = steps.window[k], steps.stride[k], steps.circular[k]
+    top, left = steps.origin_row[k], steps.origin_column[k]
+    last = np.int64(stride * r + window) - np.int64(top) - 1
+    done = max(done, last + 1 - np.int64(window))
+    margin = window - np.uint64(1)
+    while done <= last:
+        to = np.uint64((done + np.int64(top)) % np.int64(window)) * tile.pitch
+        row = np.uint64(done % np.int64(rows_in)) if circular else np.uint64(max(done, 0))
+        if circular or 0 <= done < np.int64(rows_in):
+            at = tile.pad * n + row * tile.pitch
+            if circular:
+                after = at + columns_in * n
+                for p in range(margin * n):
+                    s[after + p] = s[at + p]
+                    t[after + p] = t[at + p]
+                    s[at - np.uint64(1) - p] = s[after - np.uint64(1) - p]
+                    t[at - np.uint64(1) - p] = t[after - np.uint64(1) - p]
+            full = ((columns - np.uint64(1)) * stride + np.uint64(1)) * n
+            window_sums(s, t, at - left * n, n, window, tile.ring_s, tile.ring_t, to, full)
+            if stride > 1:
+                take_every(tile.ring_s, tile.ring_t, to, n, stride, columns)
+        else:
+            fill(tile.ring_s, to, columns * n, 0)
+            fill(tile.ring_t, to, columns * n, 0)
+        done += 1
+    if window != 3:
+        window_sums(
+            tile.ring_s, tile.ring_t, np.uint64(0), tile.pitch, window,
+            tile.row_s, tile.row_t, np.uint64(0), columns * n,
+        )  # fmt: skip
+    return done
+
+
+@inlined
+def _three_rows(steps, k, tile):
+    """The rows that `_windows_to_row` leaves."""
+    if steps.window[k] == 3:
+        return tile.ring_s, tile.ring_t
+    return tile.row_s, tile.row_t
+
+
+@inlined
+def _source(steps, k, tile, n, rows):
+    """The tile that window sums read: a copy where the first rows come again at the end."""
+    register = steps.register[k]
+    s, t = tile.s[register], tile.t[register]
+    if steps.circular[k]:
+        spare = np.uint64(tile.s.shape[0] - 1)
+        size = tile.pad * n + rows * tile.pitch
+        copy_rows(s, t, tile.s[spare], tile.t[spare], size)
+        return tile.s[spare], tile.t[spare]
+    return s, t
+
+
+@inlined
+def _move(steps, k, tile, n, rows):
+    """COPY or ADD."""
+    register, other = steps.register[k], steps.other[k]
+    size = tile.pad * n + rows * tile.pitch
+    if steps.op[k] == _COPY:
+        copy_rows(tile.s[register], tile.t[register], tile.s[other], tile.t[other], size)
     else:
-        for p in range(n):
-            at = pad + p
-            sums[at] = left[0, p] * s[at - _ONE] + s[at] + right[0, p] * s[at + _ONE]
-            tangents[at] = left[0, p] * t[at - _ONE] + t[at] + right[0, p] * t[at + _ONE]
-        for a in range(_ONE, radius):
-            for p in range(n):
-                at, shift = pad + p, a + _ONE
-                sums[at] += left[a, p] * s[at - shift] + right[a, p] * s[at + shift]
-                tangents[at] += left[a, p] * t[at - shift] + right[a, p] * t[at + shift]
+        add_rows(tile.s[other], tile.t[other], tile.s[register], tile.t[register], size)
 
 
 @inlined
-def _column_sums(rows, field, radius, w, pad, n):
-    """Vertical window sums of the row sums, back into the tile."""
-    first = pad - radius * w
-    for t in range(n):
-        field[pad + t] = rows[first + t]
-    for a in range(_ONE, radius + radius + _ONE):
-        for t in range(n):
-            field[pad + t] += rows[first + a * w + t]
+def _keep(tile, n, h, w, variance, tangent, mark):
+    """Copy the tile of offset (0, 0) to a mark."""
+    for r in range(h):
+        at, to = tile.pad * n + r * tile.pitch, (mark + r * w) * n
+        for p in range(w * n):
+            variance[to + p] = tile.s[0, at + p]
+            tangent[to + p] = tile.t[0, at + p]
 
 
-@inlined
-def _bias_tangent(s, t, bias, trained, pad, n):
-    for p in range(pad, pad + n):
-        s[p] += bias
-        t[p] += trained * s[p]
+@compiled
+def run_diagonal(steps, rows, columns, registers, largest, tiny, mark, space, z):
+    """Run a stage on p = p', z with z, in float64, and fill z's tables and marks.
 
-
-@inlined
-def _scale(s, t, factor, pad, n):
-    for p in range(pad, pad + n):
-        s[p] *= factor
-        t[p] *= factor
-
-
-@inlined
-def _conv3_relu(sums, tangents, s, t, x, i, z_inverse, z_norm, m, at, dual, layer, w, pad, n):
-    """Vertical 3-sums, bias, tangent and ReLU dual in one pass: the package's hot loop.
-
-    Plainly: S' = (sums of 3 rows) + bias, T' = (sums of 3 rows) + trained S',
-    lambda = S' / sqrt(q q'), S = gain/2 sqrt(q q') kappa1(lambda), T = gain/2 T' kappa0(lambda).
+    `z.variance` and `z.tangent` hold the fields at the stage's input in their first entries.
+    Variances below `tiny` count as zero; `mark` is where the stage's end goes, 0 for nowhere.
     """
-    x_at, z_at = at
-    bias, trained = layer
-    up = pad - w
-    down = pad + w
-    for p in range(n):
-        cov = sums[up + p] + sums[pad + p] + sums[down + p]
-        if bias > dual.zero:  # LLVM makes two loops of it
-            cov += bias
-        tan = tangents[up + p] + tangents[pad + p] + tangents[down + p] + trained * cov
-        c = cov * (x.inverse_norm[i, m, x_at + p] * z_inverse[m, z_at + p])
-        k0, k1 = kappas(c, dual)
-        s[pad + p] = x.norm[i, m, x_at + p] * z_norm[m, z_at + p] * k1
-        t[pad + p] = tan * k0
+    wide_vectors()
+    height, width, window = largest
+    n = lanes(z.a)
+    tile = _carve(space, n, registers, height, width, window)
+    ey, ex = rows.own, columns.own
+    for g in range(np.uint64(len(z.a))):
+        a, b, variance, tangent = z.a[g], z.b[g], z.variance[g], z.tangent[g]
+        h, w = rows.length[0, ey], columns.length[0, ex]
+        for r in range(h):
+            at = tile.pad * n + r * tile.pitch
+            for p in range(w * n):
+                tile.s[0, at + p] = variance[r * w * n + p]
+                tile.t[0, at + p] = tangent[r * w * n + p]
+            _clear_right(tile.s[0], tile.t[0], tile, n, r, w)
+        for k in range(len(steps.op)):
+            op, before, level = steps.op[k], steps.level_in[k], steps.level[k]
+            h, w = rows.length[level, ey], columns.length[level, ex]
+            if op == _LAYER:
+                rows_in, columns_in = rows.length[before, ey], columns.length[before, ex]
+                s, t = _source(steps, k, tile, n, rows_in)
+                cov, tan = _three_rows(steps, k, tile)
+                register = steps.register[k]
+                done = -np.int64(steps.origin_row[k])
+                for r in range(h):
+                    done = _windows_to_row(steps, k, tile, n, s, t, r, done, rows_in, columns_in, w)
+                    first = (steps.table[k] + r * steps.width[k]) * n
+                    diagonal_row(
+                        steps.activation[k], cov, tan, tile.pitch, tile.s[register],
+                        tile.t[register], tile.pad * n + r * tile.pitch, a, b, first, w * n,
+                        (steps.factor[k], steps.bias[k], steps.trained[k]),
+                        steps.parameter[k], tiny,
+                    )  # fmt: skip
+                    if steps.width[k] > w and steps.activation[k] > 0:
+                        for p in range(first, first + w * n):
+                            a[p + w * n] = a[p]
+                            b[p + w * n] = b[p]
+                    if w < columns_in:
+                        _clear_right(tile.s[register], tile.t[register], tile, n, r, w)
+            elif op == _READ:
+                _keep(tile, n, h, w, variance, tangent, steps.mark[k])
+            else:
+                _move(steps, k, tile, n, h)
+        if mark > 0:
+            _keep(tile, n, h, w, variance, tangent, mark)
 
 
 @inlined
-def _relu(s, t, x, i, z_inverse, z_norm, m, at, dual, pad, n):
-    """ReLU dual alone, in place: `_conv3_relu` without the convolution."""
-    x_at, z_at = at
-    for p in range(n):
-        c = s[pad + p] * (x.inverse_norm[i, m, x_at + p] * z_inverse[m, z_at + p])
-        k0, k1 = kappas(c, dual)
-        s[pad + p] = x.norm[i, m, x_at + p] * z_norm[m, z_at + p] * k1
-        t[pad + p] *= k0
+def _wrapped(row, height):
+    return row - height if row >= height else row
 
 
 @inlined
-def _load(s, t, x, i, z_pixels, at, pad, n):
-    """Input covariance of the tile; the tangent starts at zero."""
-    x_at, z_at = at
-    for p in range(n):
-        s[pad + p] = x.pixels[i, 0, x_at + p] * z_pixels[0, z_at + p]
-        t[pad + p] = 0
-    for c in range(_ONE, np.uint64(z_pixels.shape[0])):
-        for p in range(n):
-            s[pad + p] += x.pixels[i, c, x_at + p] * z_pixels[c, z_at + p]
+def _set_own(s, t, tile, h, w, variance, tangent, mark, own):
+    """Where x is z, put the exact values of the diagonal into the tile of offset (0, 0)."""
+    n = lanes(s)
+    for r in range(h):
+        for p in range(w):
+            at = tile.pad * n + r * tile.pitch + p * n
+            for lane in range(n):
+                if own == ALL_OWN or own == np.int64(lane):
+                    s[at + lane] = variance[(mark + r * w + p) * n + lane]
+                    t[at + lane] = tangent[(mark + r * w + p) * n + lane]
 
 
 @inlined
-def _weighted_sum(field, partial, row_weights, column_weights, e, d, w, pad, rows):
-    """Sum over the tile of row weight times column weight times field, as float64."""
-    for j in range(w):
-        partial[j] = 0
-    for r in range(rows):
-        weight = row_weights[e, r]
-        for j in range(w):
-            partial[j] += weight * field[pad + r * w + j]
-    total = 0.0
-    for j in range(w):
-        total += column_weights[d, j] * np.float64(partial[j])
-    return total
+def _read(s, t, tile, rows, columns, ey, ex, h, w, out_s, out_t):
+    """Weighted sum over the tile: rows in the loop's dtype, then columns in float64."""
+    n = lanes(s)
+    fill(tile.row_s, 0 * w, w * n, 0)
+    fill(tile.row_t, 0 * w, w * n, 0)
+    for r in range(h):
+        at = tile.pad * n + r * tile.pitch
+        weight = s.dtype.type(rows.weight[ey, r])
+        read_row(s, t, at, weight, tile.row_s, tile.row_t, w * n)
+    for p in range(w):
+        weight = columns.weight[ex, p]
+        for lane in range(n):
+            out_s[lane] += weight * tile.row_s[p * n + lane]
+            out_t[lane] += weight * tile.row_t[p * n + lane]
 
 
 @compiled
-def _weighted_diagonal(values, i, k, row_weights, column_weights, e, d, w, rows):
-    """As `_weighted_sum`, of an image with itself at offset (0, 0), where lambda is exactly 1."""
-    total = 0.0
-    for r in range(rows):
-        for j in range(w):
-            total += row_weights[e, r] * column_weights[d, j] * values[i, k, r * w + j]
-    return total
+def _layer(steps, k, tile, x, z, dual, h, w, rows_in, columns_in, x_first, z_first, paired):
+    """Run a LAYER over a tile, row by row, in place. Not inlined: its constants need registers."""
+    wide_vectors()
+    n = lanes(z[0])
+    register = steps.register[k]
+    s, t = _source(steps, k, tile, n, rows_in)
+    cov, tan = _three_rows(steps, k, tile)
+    to_s, to_t = tile.s[register], tile.t[register]
+    done = -np.int64(steps.origin_row[k])
+    layer = (steps.factor[k], steps.bias[k], steps.trained[k])
+    height, width = steps.height[k], steps.width[k]
+    for r in range(h):
+        done = _windows_to_row(steps, k, tile, n, s, t, r, done, rows_in, columns_in, w)
+        to = tile.pad * n + r * tile.pitch
+        row = _wrapped(z_first[0] + r, height)
+        dual_row(
+            steps.activation[k], cov, tan, tile.pitch, to_s, to_t, to, x, z,
+            steps.table[k] + (x_first[0] + r) * width + x_first[1],
+            steps.table[k] + row * width + z_first[1],
+            w, layer, steps.parameter[k], dual, paired,
+        )  # fmt: skip
+        if w < columns_in:
+            _clear_right(to_s, to_t, tile, n, r, w)
 
 
 @compiled
-def run_block(steps, dual, offsets, x, z, symmetric, h, w, max_radius, out):
-    """Add the values of all pairs of two blocks of images to `out`.
+def run_stage(
+    steps, rows, columns, field, after, registers, largest, dual, space, x, z, own, pooled,
+    pixel_width, scale, source, target, out,
+):  # fmt: skip
+    """Run all tiles of a stage for every image of x with every group of z.
 
     Parameters
     ----------
-    steps, dual, offsets, x, z : Steps, Dual, Offsets, Images, Images
-    symmetric : bool
-        x is z: only pairs i <= j are computed.
-    h, w, max_radius : int
-    out : float64 array (2, n_reads, len(x), len(z))
-        NNGP and NTK at each read, in stored scale.
+    steps, rows, columns : Steps, Axis, Axis
+    field, after : Field
+        Where tiles lie in `source` and in `target`.
+    registers : int
+    largest : (height, width, window), the largest of the stage
+    dual : Dual
+    space : array
+        Work space.
+    x, z : Images
+        x an image a row, or, where `own` is ALL_OWN, the same groups as z.
+    own : int64 array (len(x), len(z))
+        Lane in which x is z, -1 for none, or ALL_OWN or SKIPPED.
+    pooled : (side, mark)
+        Side of the pooling that ends the stage, or 0.
+    pixel_width : int
+        Columns of the pixels as stored; 0 to load `source` times `scale` instead.
+    source, target : arrays (2, entries * lanes)
+        Fields of one pair at the stage's input and, added to, at the next one's.
+    out : float64 array (2, n_reads, len(x), len(z), lanes)
+        NNGP and NTK at each read, added to.
     """
     wide_vectors()
-    size = h * w
-    kind = x.pixels.dtype
-    pad = np.uint64(max(max_radius, 1) * w)
-    width = np.uint64(w)
-    # A quarter of 4096 bytes apart (float32) modulo 4096: a load looks blocked by an earlier
-    # store when their addresses agree in these 12 bits, which cost 10 %.
-    stride = (size + 2 * max(max_radius, 1) * w + 1023) // 1024 * 1024 + 256
-    space = np.zeros(4 * stride, dtype=kind)
-    s, t = space[:stride], space[stride : 2 * stride]
-    sums, tangents = space[2 * stride : 3 * stride], space[3 * stride :]
-    left = np.zeros((max(max_radius, 1), size), dtype=kind)
-    right = np.zeros_like(left)
-    partial = np.zeros(w, dtype=kind)
-    rotated_inverse, rotated_norm = np.empty_like(z.norm[0]), np.empty_like(z.norm[0])
-    rotated_pixels = np.empty_like(z.pixels[0])
-    n_x = np.uint64(x.pixels.shape[0])
-    for first in range(np.uint64(0), n_x, _IN_CACHE):
-        for d in range(np.uint64(len(offsets.columns))):
-            shift = np.int64(offsets.columns[d])
-            _seam_masks(left, right, shift, w)
-            for j in range(np.uint64(z.pixels.shape[0])):
-                if shift == 0:
-                    z_inverse, z_norm, z_pixels = z.inverse_norm[j], z.norm[j], z.pixels[j]
-                else:
-                    z_inverse, z_norm, z_pixels = rotated_inverse, rotated_norm, rotated_pixels
-                    _rotate(z.inverse_norm[j], z_inverse, shift, h, w)
-                    _rotate(z.norm[j], z_norm, shift, h, w)
-                    _rotate(z.pixels[j], z_pixels, shift, h, w)
-                for i in range(first, min(first + _IN_CACHE, n_x)):
-                    if symmetric and i > j:
-                        break
-                    for e in range(np.uint64(len(offsets.n_rows))):
-                        at = (offsets.x_start[e], offsets.z_start[e])
-                        rows = offsets.n_rows[e]
-                        n = rows * width
-                        _load(s, t, x, i, z_pixels, at, pad, n)
-                        for p in range(pad + n, pad + n + pad):  # zeros below the tile
-                            sums[p] = 0
-                            tangents[p] = 0
-                        for k in range(len(steps.op)):
-                            op, m = steps.op[k], steps.slot[k]
-                            if op == _CONV3_RELU or op == _CONV:
-                                radius = steps.radius[k]
-                                _row_sums(s, t, sums, tangents, left, right, radius, pad, n)
-                                layer = (steps.bias[k], steps.trained[k])
-                                if op == _CONV3_RELU:
-                                    _conv3_relu(
-                                        sums, tangents, s, t, x, i, z_inverse, z_norm, m, at,
-                                        dual, layer, width, pad, n,
-                                    )  # fmt: skip
-                                else:
-                                    _column_sums(sums, s, radius, width, pad, n)
-                                    _column_sums(tangents, t, radius, width, pad, n)
-                                    _bias_tangent(s, t, layer[0], layer[1], pad, n)
-                            elif op == _RELU:
-                                _relu(s, t, x, i, z_inverse, z_norm, m, at, dual, pad, n)
-                            elif op == _SCALE:
-                                _scale(s, t, steps.factor[k], pad, n)
-                            else:
-                                weights = (offsets.row_weights, offsets.column_weights)
-                                if symmetric and i == j and shift == 0 and at[0] == at[1]:
-                                    out[0, m, i, j] += _weighted_diagonal(
-                                        x.variance, i, m, weights[0], weights[1], e, d, width, rows
-                                    )
-                                    out[1, m, i, j] += _weighted_diagonal(
-                                        x.tangent, i, m, weights[0], weights[1], e, d, width, rows
-                                    )
-                                else:
-                                    out[0, m, i, j] += _weighted_sum(
-                                        s, partial, weights[0], weights[1], e, d, width, pad, rows
-                                    )
-                                    out[1, m, i, j] += _weighted_sum(
-                                        t, partial, weights[0], weights[1], e, d, width, pad, rows
-                                    )
+    height, width, window = largest
+    n = lanes(z.a)
+    tile = _carve(space, n, registers, height, width, window)
+    side, mark = pooled
+    for g in range(np.uint64(z.pixels.shape[0])):
+        za, zb, z_pixels = z.a[g], z.b[g], z.pixels[g]
+        for i in range(np.uint64(x.pixels.shape[0])):
+            same = own[i, g]
+            paired = same == ALL_OWN
+            if same == SKIPPED:
+                continue
+            xa, xb, x_pixels = x.a[i], x.b[i], x.pixels[i]
+            for ey in range(np.uint64(rows.length.shape[1])):
+                for ex in range(np.uint64(columns.length.shape[1])):
+                    exact = same != -1 and ey == rows.own and ex == columns.own
+                    h, w = rows.length[0, ey], columns.length[0, ex]
+                    for r in range(h):
+                        to = tile.pad * n + r * tile.pitch
+                        if pixel_width > 0:
+                            row = _wrapped(rows.z[0, ey] + r, height)
+                            in_x = (rows.x[0, ey] + r) * pixel_width + columns.x[0, ex]
+                            in_z = row * pixel_width + columns.z[0, ex]
+                            fill(tile.s[0], to, w * n, 0)
+                            fill(tile.t[0], to, w * n, 0)
+                            for c in range(x_pixels.shape[0]):
+                                load_channel(
+                                    tile.s[0], to, x_pixels[c], in_x, z_pixels[c], in_z, w, n,
+                                    paired,
+                                )  # fmt: skip
+                        else:
+                            at = field.row_before[ey] * field.columns
+                            at += h * field.column_before[ex] + r * w
+                            load_field(
+                                tile.s[0], tile.t[0], to, source[0], source[1], at * n,
+                                scale, w * n,
+                            )  # fmt: skip
+                        _clear_right(tile.s[0], tile.t[0], tile, n, r, w)
+                    for k in range(len(steps.op)):
+                        op, before, level = steps.op[k], steps.level_in[k], steps.level[k]
+                        register = steps.register[k]
+                        h, w = rows.length[level, ey], columns.length[level, ex]
+                        if op == _LAYER:
+                            _layer(
+                                steps, k, tile, (xa, xb), (za, zb), dual, h, w,
+                                rows.length[before, ey], columns.length[before, ex],
+                                (rows.x[level, ey], columns.x[level, ex]),
+                                (rows.z[level, ey], columns.z[level, ex]), paired,
+                            )  # fmt: skip
+                        elif op == _READ:
+                            if exact:
+                                _set_own(
+                                    tile.s[register], tile.t[register], tile, h, w,
+                                    z.variance[g], z.tangent[g], steps.mark[k], same,
+                                )  # fmt: skip
+                            _read(
+                                tile.s[register], tile.t[register], tile, rows, columns, ey, ex,
+                                h, w, out[0, steps.slot[k], i, g], out[1, steps.slot[k], i, g],
+                            )  # fmt: skip
+                        else:
+                            _move(steps, k, tile, n, h)
+                    if side > 0:
+                        if exact:
+                            _set_own(
+                                tile.s[0], tile.t[0], tile, h, w,
+                                z.variance[g], z.tangent[g], mark, same,
+                            )  # fmt: skip
+                        for r in range(h):
+                            if rows.kept[ey, r]:
+                                e = rows.target[ey, r]
+                                start = after.row_before[e] * after.columns
+                                pool_row(
+                                    tile.s[0], tile.t[0], tile.pad * n + r * tile.pitch,
+                                    target[0], target[1], (start, after.row_length[e]),
+                                    columns.kept[ex], columns.before[ex], columns.entries[ex],
+                                    columns.place[ex], rows.place[ey, r], w,
+                                )  # fmt: skip
+
+
+@compiled
+def take_lanes_apart(groups, rows):
+    """Groups of images, lanes last, (groups, numbers * lanes) to an image a row, (n, numbers)."""
+    n, count = lanes(groups), np.uint64(rows.shape[0])
+    for g in range(np.uint64(groups.shape[0])):
+        for lane in range(min(n, count - g * n)):
+            for p in range(np.uint64(rows.shape[1])):
+                rows[g * n + lane, p] = groups[g, p * n + lane]

@@ -1,85 +1,150 @@
-"""An image network as a tile program: a short list of operations with parameters.
+"""An image network as a tile program: stages of operations with parameters.
 
-Every operation acts within one offset of pixels, so that a tile runs through all of them
-without leaving the cache (`image_loops`). What the program holds:
+Within a stage no operation changes the offset between the pixels p of x and p' of z, so
+that one tile, the entries of one offset, runs through all of them without leaving the
+cache (`image_loops`). Average pooling mixes offsets and ends a stage. Operations:
 
-- ``CONV3_RELU``: 3 x 3 window sum, bias, tangent, ReLU dual, fused: the hot operation;
-- ``CONV``: window sum of any odd side, bias, tangent;
-- ``RELU``: the dual alone;
-- ``SCALE``: both fields times a constant;
+- ``LAYER``: window sums (1 x 1 for none), times a factor, plus a bias; the tangent's share;
+  then the dual of an activation (the identity's for none);
+- ``COPY`` and ``ADD``: the tile to and from a second register, for residual sums;
 - ``READ``: the weighted sum over the tile, added to the result of one depth.
-
-A convolution averages, and its weights have a variance: both fields are stored multiplied
-by that common factor ``gain = weight_std^2 / window^2`` after every ReLU, which costs
-nothing there, so that the convolutions can be plain sums. Where a layer's factor is
-another one, a SCALE stands before it.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
 from ntkreg.architecture import (
+    Activation,
     Architecture,
+    AvgPool,
     Conv,
     Flatten,
     GlobalAvgPool,
+    Identity,
     Layer,
     LocalAvgPool,
-    Relu,
+    Residual,
+    output_size,
+    window_origin,
 )
 from ntkreg.errors import SpecError
 
-__all__ = ["ImageProgram", "Op", "Operation", "compile_image_network"]
+__all__ = ["ImageProgram", "Level", "Op", "Operation", "Stage", "compile_image_network"]
+
+
+_NO_ACTIVATION = Identity()
 
 
 class Op(IntEnum):
     """Kinds of operation, as the compiled loops see them."""
 
-    CONV3_RELU = 0
-    CONV = 1
-    RELU = 2
-    SCALE = 3
-    READ = 4
+    LAYER = 0
+    COPY = 1
+    ADD = 2
+    READ = 3
+
+
+@dataclass(frozen=True)
+class Level:
+    """A resolution within a stage: h x w pixels, `stride` pixels of the stage's input apart."""
+
+    h: int
+    w: int
+    stride: int
 
 
 @dataclass(frozen=True)
 class Operation:
     """One step of a tile program.
 
-    `radius` is window // 2; `bias` is bias_std squared; `trained` is 1 or 0; `factor` is
-    that of SCALE and READ; `slot` counts ReLUs (whose per-image tables it names) or reads.
+    LAYER sums windows of `window` pixels, `stride` apart, the first starting `origin` (row,
+    column) before the image; then S' = factor sum(S) + bias, T' = factor sum(T) + trained S',
+    then the dual of `activation`. COPY writes register + 1 from register; ADD adds
+    register + 1 to register. `level_in` and `level` number the stage's levels; `slot` counts
+    activations (whose per-image tables it names) or the depth that a READ belongs to.
     """
 
     op: Op
-    radius: int = 0
-    bias: float = 0.0
-    trained: float = 1.0
+    register: int = 0
+    other: int = 0
+    level_in: int = 0
+    level: int = 0
+    window: int = 1
+    stride: int = 1
+    origin: tuple[int, int] = (0, 0)
     factor: float = 1.0
+    bias: float = 0.0
+    trained: float = 0.0
+    activation: Layer = _NO_ACTIVATION
     slot: int = 0
+    circular: bool = False
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Operations between poolings; `pool` is the side of the pooling that ends it, or 0."""
+
+    operations: tuple[Operation, ...]
+    levels: tuple[Level, ...]
+    pool: int
+
+    @property
+    def end(self) -> Level:
+        """Resolution after the last operation."""
+        return self.levels[self.operations[-1].level if self.operations else 0]
+
+    @property
+    def registers(self) -> int:
+        """Number of tiles that are alive at once."""
+        return 1 + max((max(o.register, o.other) for o in self.operations), default=0)
+
+    @property
+    def circular(self) -> bool:
+        """Whether offsets wrap around the image."""
+        return any(o.circular for o in self.operations)
 
 
 @dataclass(frozen=True)
 class ImageProgram:
     """What runs on every tile, what is read from it, and what follows on the vectors."""
 
-    operations: tuple[Operation, ...]
-    gain: float
-    input_scale: float
+    stages: tuple[Stage, ...]
     readout: Layer
     tail: tuple[Layer, ...]
     n_reads: int
 
-    @property
-    def n_relus(self) -> int:
-        """Number of ReLUs, each with tables of its own."""
-        return sum(step.op in (Op.RELU, Op.CONV3_RELU) for step in self.operations)
+    def explain(self) -> str:
+        """Return the program as text, a line an operation."""
+        lines = []
+        for number, stage in enumerate(self.stages):
+            first = stage.levels[0]
+            lines.append(f"stage {number}: {first.h} x {first.w} pixels")
+            lines += [f"  {_describe(o, stage)}" for o in stage.operations]
+            if stage.pool:
+                lines.append(f"  POOL   {stage.pool} x {stage.pool}, gathers offsets")
+        lines.append(f"read-out {self.readout!r}, then {list(self.tail)!r}")
+        return "\n".join(lines)
 
-    @property
-    def radius(self) -> int:
-        """Largest window // 2: the padding that tiles need."""
-        return max(step.radius for step in self.operations)
+
+def _describe(o: Operation, stage: Stage) -> str:
+    if o.op == Op.COPY:
+        return f"COPY   register {o.register} -> {o.other}"
+    if o.op == Op.ADD:
+        return f"ADD    register {o.other} to {o.register}"
+    if o.op == Op.READ:
+        return f"READ   depth {o.slot}"
+    at = stage.levels[o.level]
+    parts = [f"LAYER  register {o.register}"]
+    if o.factor != 1 or o.window > 1 or o.bias or o.trained:
+        windows = f"sums of {o.window} x {o.window}"
+        windows += f" every {o.stride}" if o.stride > 1 else ""
+        windows += ", wrapped" if o.circular else ""
+        parts += [windows, f"x {o.factor:.4g}"]
+        parts += [f"+ {o.bias:.4g}"] if o.bias else []
+        parts += ["tangent + S" if o.trained else "tangent alone"]
+    parts += [f"dual of {o.activation!r}"] if not isinstance(o.activation, Identity) else []
+    return ", ".join(parts) + f" -> {at.h} x {at.w}"
 
 
 def _split(network: Architecture) -> tuple[tuple[Layer, ...], Layer, tuple[Layer, ...]]:
@@ -94,19 +159,21 @@ def _split(network: Architecture) -> tuple[tuple[Layer, ...], Layer, tuple[Layer
     return network.layers[:at], readout, network.layers[after:]
 
 
-def compile_image_network(networks: Sequence[Architecture]) -> ImageProgram:
-    """Compile networks that are prefixes of one another into one program.
+def compile_image_network(networks: Sequence[Architecture], h: int, w: int) -> ImageProgram:
+    """Compile networks that are prefixes of one another, on h x w images, into one program.
 
     Parameters
     ----------
     networks : sequence of Architecture
         Image networks in the order in which their values shall come back. All but the
         deepest must begin as the deepest does, and share its read-out.
+    h, w : int
+        Pixels.
 
     Raises
     ------
     SpecError
-        If they are not prefixes of one another.
+        If they are not prefixes of one another, or a layer has no operation here.
     """
     parts = [_split(network) for network in networks]
     body, readout, tail = max(parts, key=lambda part: len(part[0]))
@@ -118,44 +185,133 @@ def compile_image_network(networks: Sequence[Architecture]) -> ImageProgram:
                 f"{networks[k]!r} is not. Compute it alone."
             )
         reads[len(other_body)] = k
-    factors = [s.weight_std**2 / s.window**2 for s in body if isinstance(s, Conv)]
-    gain = Counter(factors).most_common(1)[0][0] if factors else 1.0
-    operations, scale = _operations(body, reads, gain)
-    return ImageProgram(operations, gain, scale, readout, tail, len(networks))
+    compiler = _Compiler(h, w)
+    compiler.add(body, reads)
+    return ImageProgram(compiler.finish(), readout, tail, len(networks))
 
 
-def _operations(
-    body: tuple[Layer, ...], reads: dict[int, int], gain: float
-) -> tuple[tuple[Operation, ...], float]:
-    """The steps for `body`, with a READ after the layers that `reads` counts."""
-    steps: list[Operation] = []
-    n_relus = 0
-    scale = gain if body and isinstance(body[0], Conv) else 1.0
-    input_scale = scale
-    if 0 in reads:
-        steps.append(Operation(Op.READ, factor=1 / scale, slot=reads[0]))
-    i = 0
-    while i < len(body):
-        layer = body[i]
-        fuse = i + 1 < len(body) and isinstance(body[i + 1], Relu) and i + 1 not in reads
-        wanted = layer.weight_std**2 / layer.window**2 if isinstance(layer, Conv) else 1.0
-        if wanted != scale:
-            steps.append(Operation(Op.SCALE, factor=wanted / scale))
-        if isinstance(layer, Conv):
-            trained, bias, radius = float(layer.trainable), layer.bias_std**2, layer.window // 2
-            if radius == 1 and fuse:
-                steps.append(Operation(Op.CONV3_RELU, 1, bias, trained, slot=n_relus))
+class _Compiler:
+    """Collects the operations of a stage, and the stages."""
+
+    def __init__(self, h: int, w: int) -> None:
+        self.stages: list[Stage] = []
+        self._begin(h, w)
+
+    def _begin(self, h: int, w: int) -> None:
+        self.operations: list[Operation] = []
+        self.levels = [Level(h, w, 1)]
+        self.n_activations = 0
+
+    def _level(self, level: Level) -> int:
+        if level not in self.levels:
+            self.levels.append(level)
+        return self.levels.index(level)
+
+    def finish(self, pool: int = 0) -> tuple[Stage, ...]:
+        """Close the stage."""
+        stage = Stage(tuple(self.operations), tuple(self.levels), pool)
+        if any(stage.levels[o.level] != stage.end for o in stage.operations if o.op == Op.READ):
+            raise SpecError(
+                "depths: a network that ends before a convolution which changes the size of "
+                "the image cannot come from one pass with a deeper one; compute them apart."
+            )
+        wrapping = {o.circular for o in stage.operations if o.window > 1}
+        if len(wrapping) > 1:
+            raise SpecError(
+                "The image engine runs CIRCULAR convolutions apart from SAME and VALID ones: "
+                "put an AvgPool between them, or pass to_stax(architecture)[2], the twin."
+            )
+        self.stages.append(stage)
+        return tuple(self.stages)
+
+    def add(self, layers: Sequence[Layer], reads: dict[int, int]) -> None:
+        """Compile the body, with a READ after the layers that `reads` counts."""
+        level = self._read(0, reads, 0)
+        i = 0
+        while i < len(layers):
+            layer = layers[i]
+            if isinstance(layer, AvgPool):
+                h, w = output_size(layer, (self.levels[level].h, self.levels[level].w))
+                self.finish(layer.window)
+                self._begin(h, w)
+                level = 0
                 i += 1
             else:
-                steps.append(Operation(Op.CONV, radius, bias, trained))
-                scale = 1.0
-        elif isinstance(layer, Relu):
-            steps.append(Operation(Op.RELU, slot=n_relus))
-        else:
-            raise SpecError(f"The image engine has no operation for {layer!r}.")
-        if isinstance(body[i], Relu):
-            n_relus, scale = n_relus + 1, gain
-        i += 1
-        if i in reads:
-            steps.append(Operation(Op.READ, factor=1 / scale, slot=reads[i]))
-    return tuple(steps), input_scale
+                fuse = i + 1 not in reads
+                level, taken = self._one(layers, i, 0, 1, level, fuse)
+                i += taken
+            self._read(i, reads, level)
+
+    def _read(self, count: int, reads: dict[int, int], level: int) -> int:
+        if count in reads:
+            self.operations.append(
+                Operation(Op.READ, level_in=level, level=level, slot=reads[count])
+            )
+        return level
+
+    def _sequence(self, layers: Sequence[Layer], register: int, free: int, level: int) -> int:
+        i = 0
+        while i < len(layers):
+            level, taken = self._one(layers, i, register, free, level, True)
+            i += taken
+        return level
+
+    def _one(
+        self, layers: Sequence[Layer], i: int, register: int, free: int, level: int, fuse: bool
+    ) -> tuple[int, int]:
+        """Compile layer i (and the activation after it); return the level and layers taken."""
+        layer = layers[i]
+        if isinstance(layer, Residual):
+            at = {"register": register, "other": free}
+            self.operations.append(Operation(Op.COPY, **at, level_in=level, level=level))
+            body = self._sequence(layer.body, register, free + 1, level)
+            shortcut = self._sequence(layer.shortcut, free, free + 1, level)
+            if self.levels[body] != self.levels[shortcut]:
+                raise SpecError(f"{layer!r}: body and shortcut give images of different size.")
+            self.operations.append(Operation(Op.ADD, **at, level_in=body, level=body))
+            return body, 1
+        if isinstance(layer, Activation):
+            return self._layer(Conv(1, 1.0, 0.0, False), layer, register, level, 0.0), 1
+        if isinstance(layer, Conv):
+            after = layers[i + 1] if fuse and i + 1 < len(layers) else None
+            activation = after if isinstance(after, Activation) else Identity()
+            trained = float(layer.trainable)
+            done = self._layer(layer, activation, register, level, trained)
+            return done, 2 if activation is after else 1
+        raise SpecError(
+            f"The image engine has no operation for {layer!r} here; pass "
+            "to_stax(architecture)[2] instead, which neural-tangents runs."
+        )
+
+    def _layer(
+        self, conv: Conv, activation: Layer, register: int, level: int, trained: float
+    ) -> int:
+        before = self.levels[level]
+        h, w = output_size(conv, (before.h, before.w))
+        circular = conv.padding == "CIRCULAR"
+        if circular and conv.stride > 1 and (before.h % conv.stride or before.w % conv.stride):
+            raise SpecError(
+                f"{conv!r}: a CIRCULAR stride must divide the image, which is "
+                f"{before.h} x {before.w} here; pass to_stax(architecture)[2] instead."
+            )
+        after = self._level(Level(h, w, before.stride * conv.stride))
+        place = (conv.window, conv.stride, conv.padding)
+        self.operations.append(
+            Operation(
+                Op.LAYER,
+                register,
+                level_in=level,
+                level=after,
+                window=conv.window,
+                stride=conv.stride,
+                origin=(window_origin(before.h, *place), window_origin(before.w, *place)),
+                factor=conv.weight_std**2 / conv.window**2,
+                bias=conv.bias_std**2,
+                trained=trained,
+                activation=activation,
+                slot=self.n_activations,
+                circular=circular and conv.window > 1,
+            )
+        )
+        self.n_activations += not isinstance(activation, Identity)
+        return after

@@ -106,7 +106,6 @@ def kappas(correlation, dual):
     there, and inputs that are equal must get equal kernels, or their Gram looks regular.
     """
     u = dual.one - abs(correlation)
-    u = u if u > dual.tiny else dual.zero
-    root = np.sqrt(u)
+    root = np.sqrt(u) if u > dual.tiny else dual.zero
     kappa0 = dual.half + np.copysign(dual.half - root * horner(dual.a, u), correlation)
     return kappa0, u * root * horner(dual.c, u) + max(correlation, dual.zero)

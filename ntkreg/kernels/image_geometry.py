@@ -1,0 +1,175 @@
+"""Where the tiles of a stage lie: offsets, their sizes, where their entries go, as arrays.
+
+A tile of offset (d_row, d_column) holds the pairs of pixels p' = p + d with both in the
+image: along an axis of n pixels, n - |d| of them, from p = max(-d, 0) on. With wrapping
+(CIRCULAR) convolutions d runs over 0..n-1, p' = (p + d) mod n and the tile has n entries. Rows
+and columns are independent of each other, so everything here is one axis at a time.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from ntkreg.architecture import Layer
+from ntkreg.kernels.image_program import Op, Stage
+from ntkreg.kernels.image_readout import readout_weights
+
+__all__ = ["Axis", "Field", "Geometry", "stage_geometries"]
+
+
+class Axis(NamedTuple):
+    """One axis of all tiles of a stage; e numbers the offsets. Integers are unsigned."""
+
+    length: np.ndarray  # (n_levels, n_e), entries of the tile
+    x: np.ndarray  # (n_levels, n_e), first pixel of x
+    z: np.ndarray  # (n_levels, n_e), first pixel of z
+    weight: np.ndarray  # (n_e, longest) float64, of the entries at a READ
+    target: np.ndarray  # (n_e, longest), offset that pooling takes the entry to
+    place: np.ndarray  # (n_e, longest), its place there
+    before: np.ndarray  # (n_e, longest), entries before that offset's
+    entries: np.ndarray  # (n_e, longest), entries of that offset
+    kept: np.ndarray  # (n_e, longest), 1 if pooling takes it anywhere
+    own: np.uint64  # the e of offset 0
+
+
+class Field(NamedTuple):
+    """Where tiles lie in a stage's input field, one after another along each axis."""
+
+    row_length: np.ndarray  # (n_e,)
+    row_before: np.ndarray  # (n_e,), entries before this offset's
+    column_length: np.ndarray
+    column_before: np.ndarray
+    columns: np.uint64  # all entries along the columns
+
+    @property
+    def size(self) -> int:
+        """Entries of the whole field."""
+        return int(self.row_length.sum() * self.column_length.sum())
+
+
+class Below(NamedTuple):
+    """One axis of a stage as the pooling before it sees it."""
+
+    offsets: np.ndarray  # (n_e,), at the stage's first level
+    entries: np.ndarray  # (n_e,)
+    size: int
+    circular: bool
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """A stage's tiles."""
+
+    rows: Axis
+    columns: Axis
+    field: Field
+    rows_below: Below
+    columns_below: Below
+
+    @property
+    def entries(self) -> int:
+        """Entries of all tiles at the first level."""
+        return self.field.size
+
+
+def _before(entries: np.ndarray) -> np.ndarray:
+    return np.concatenate([[0], np.cumsum(entries)[:-1]]).astype(np.uint64)
+
+
+def _offsets(n: int, circular: bool) -> np.ndarray:
+    return np.arange(n) if circular else np.arange(-(n - 1), n)
+
+
+def _pairs(d: np.ndarray, n: int, circular: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Pixels p and p' of every entry (n_e, n), and whether the entry exists."""
+    i = np.arange(n)[None]
+    if circular:
+        p = np.broadcast_to(i, (len(d), n))
+        return p, (p + d[:, None]) % n, np.ones(p.shape, bool)
+    return i + np.maximum(-d, 0)[:, None], i + np.maximum(d, 0)[:, None], i < n - abs(d)[:, None]
+
+
+def _axis(
+    sizes: Sequence[int],
+    strides: Sequence[int],
+    end: int,
+    circular: bool,
+    read: np.ndarray | None,
+    pool: int,
+    after: Below | None,
+) -> tuple[Axis, np.ndarray]:
+    """One axis of a stage.
+
+    Parameters
+    ----------
+    sizes, strides : of the stage's levels
+    end : the level after the last operation
+    read : weights (n, n) of the read-out at the end, or None if nothing is read
+    pool, after : side of the pooling at the end, and where it leads
+    """
+    n = sizes[end]
+    d = _offsets(n, circular)
+    p, q, exists = _pairs(d, n, circular)
+    safe_p, safe_q = np.minimum(p, n - 1), np.minimum(q, n - 1)
+    weight = np.zeros(p.shape) if read is None else np.where(exists, read[safe_p, safe_q], 0.0)
+    target, place, before, entries_there, kept = np.zeros((5, *p.shape), np.int64)
+    if after is not None:
+        later, entries, m, later_circular = after
+        coarse_p, coarse_q = p // pool, q // pool
+        e = (coarse_q - coarse_p) % m if later_circular else coarse_q - coarse_p
+        known = {int(v): k for k, v in enumerate(later)}
+        number = np.vectorize(lambda v: known.get(int(v), -1), otypes=[np.int64])(e)
+        kept = (exists & (coarse_p < m) & (coarse_q < m) & (number >= 0)).astype(np.int64)
+        target = np.where(kept, number, 0)
+        place = coarse_p if later_circular else coarse_p - np.maximum(-e, 0)
+        place = np.where(kept, place, 0)
+        before = np.where(kept, _before(entries)[target], 0)
+        entries_there = np.where(kept, entries[target], 0)
+    used = weight.any(axis=1) | kept.any(axis=1)
+    d, weight, target, place, before, entries_there, kept = (
+        a[used] for a in (d, weight, target, place, before, entries_there, kept)
+    )
+    back = strides[end]
+    length, x, z = [], [], []
+    for size, stride in zip(sizes, strides, strict=True):
+        here = d * (back // stride)
+        length.append(np.full(len(d), size) if circular else size - abs(here))
+        x.append(np.zeros(len(d), int) if circular else np.maximum(-here, 0))
+        z.append(here % size if circular else np.maximum(here, 0))
+    unsigned = lambda a: np.ascontiguousarray(a).astype(np.uint64)  # noqa: E731
+    axis = Axis(
+        *map(unsigned, (length, x, z)),
+        np.ascontiguousarray(weight),
+        *map(unsigned, (target, place, before, entries_there, kept)),
+        np.uint64(np.flatnonzero(d == 0)[0]),
+    )
+    return axis, d
+
+
+def stage_geometries(stages: Sequence[Stage], readout: Layer) -> list[Geometry]:
+    """Return the geometry of every stage; only offsets that something later reads are there."""
+    done: list[Geometry] = []
+    for stage in reversed(stages):
+        after = done[-1] if done else None
+        rows = _stage_axis(stage, "h", readout, after and after.rows_below)
+        columns = _stage_axis(stage, "w", readout, after and after.columns_below)
+        sizes = rows[0].length[0], columns[0].length[0]
+        field = Field(
+            sizes[0], _before(sizes[0]), sizes[1], _before(sizes[1]), np.uint64(sizes[1].sum())
+        )
+        done.append(Geometry(rows[0], columns[0], field, rows[1], columns[1]))
+    return done[::-1]
+
+
+def _stage_axis(stage: Stage, side: str, readout: Layer, after: Below | None) -> tuple[Axis, Below]:
+    """One axis of a stage, and what the stage before must know of it."""
+    levels, circular = stage.levels, stage.circular
+    sizes = [getattr(level, side) for level in levels]
+    end = levels.index(stage.end)
+    reads = any(o.op == Op.READ for o in stage.operations)
+    weights = readout_weights(readout, sizes[end]) if reads else None
+    strides = [level.stride for level in levels]
+    axis, offsets = _axis(sizes, strides, end, circular, weights, stage.pool, after)
+    return axis, Below(offsets * stage.end.stride, axis.length[0], sizes[0], circular)

@@ -1,0 +1,194 @@
+"""A stage of the image engine ready to run: its operations and tiles as the loops want them."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ntkreg.architecture import Identity
+from ntkreg.kernels.image_duals import NUMBERS, parameter
+from ntkreg.kernels.image_geometry import Field, Geometry
+from ntkreg.kernels.image_loops import Images, Steps, run_diagonal, run_stage
+from ntkreg.kernels.image_program import Op, Operation, Stage
+from ntkreg.kernels.lanes import aligned, n_lanes
+
+__all__ = ["RunnableStage"]
+
+_TINY = {"float32": 1e-36, "float64": 1e-290}
+"""Variances that count as zero: two reciprocal roots of larger ones stay finite."""
+
+_INTEGERS = ("op", "activation")
+_REALS = ("factor", "bias", "trained", "parameter")
+
+
+@dataclass(frozen=True)
+class RunnableStage:
+    """A stage, its tiles, where its pooling leaves them, and the dtype of the loops.
+
+    `scale` is what its input field is multiplied by: 1/s^4 after s x s pooling.
+    """
+
+    stage: Stage
+    geometry: Geometry
+    after: Field
+    dtype: np.dtype
+    scale: float
+
+    @property
+    def columns_stored(self) -> int:
+        """Images are stored twice side by side where offsets wrap around them."""
+        return 2 if self.stage.circular else 1
+
+    @property
+    def registers(self) -> int:
+        """Tiles alive at once, and one to copy a wrapping tile into."""
+        return self.stage.registers + self.stage.circular
+
+    @cached_property
+    def _tables(self) -> tuple[list[int], int]:
+        """First entry of every operation's tables, and their length."""
+        starts, at = [], 0
+        for o in self.stage.operations:
+            starts.append(at)
+            if o.op == Op.LAYER and not isinstance(o.activation, Identity):
+                level = self.stage.levels[o.level]
+                at += level.h * level.w * self.columns_stored
+        return starts, at
+
+    @cached_property
+    def _marks(self) -> tuple[list[int], int, int]:
+        """First entry of every READ's diagonal, the pooling's, and their length."""
+        first = self.stage.levels[0]
+        starts, at = [], first.h * first.w
+        for o in self.stage.operations:
+            starts.append(at)
+            if o.op == Op.READ:
+                at += self.stage.levels[o.level].h * self.stage.levels[o.level].w
+        end = self.stage.end
+        return starts, at, at + (end.h * end.w if self.stage.pool else 0)
+
+    def _row(self, k: int, o: Operation) -> dict[str, Any]:
+        level = self.stage.levels[o.level]
+        return {
+            "op": o.op,
+            "register": o.register,
+            "other": o.other,
+            "level_in": o.level_in,
+            "level": o.level,
+            "window": o.window,
+            "stride": o.stride,
+            "origin_row": o.origin[0],
+            "origin_column": o.origin[1],
+            "factor": o.factor,
+            "bias": o.bias,
+            "trained": o.trained,
+            "activation": NUMBERS[type(o.activation)],
+            "parameter": parameter(o.activation),
+            "table": self._tables[0][k],
+            "mark": self._marks[0][k],
+            "slot": o.slot,
+            "circular": o.circular,
+            "height": level.h,
+            "width": level.w * self.columns_stored,
+        }
+
+    def steps(self, dtype: Any) -> Steps:
+        """The operations as arrays, reals in `dtype`."""
+        rows = [self._row(k, o) for k, o in enumerate(self.stage.operations)]
+        kinds = {**dict.fromkeys(_INTEGERS, np.int64), **dict.fromkeys(_REALS, dtype)}
+        columns = (
+            np.array([row[name] for row in rows], kinds.get(name, np.uint64))
+            for name in Steps._fields
+        )
+        return Steps(*columns)
+
+    @cached_property
+    def _steps(self) -> tuple[Steps, Steps]:
+        return self.steps(self.dtype), self.steps(np.float64)
+
+    @property
+    def _largest(self) -> tuple[np.uint64, np.uint64, np.uint64]:
+        levels, operations = self.stage.levels, self.stage.operations
+        sizes = (
+            max(level.h for level in levels),
+            max(level.w for level in levels),
+            max((o.window for o in operations), default=1),
+        )
+        h, w, window = (np.uint64(v) for v in sizes)
+        return h, w, window
+
+    def _space(self, dtype: Any) -> np.ndarray:
+        h, w, window = (int(v) for v in self._largest)
+        n = n_lanes(self.dtype)
+        pitch = (w + 2 * (window - 1)) * n
+        tile = h * pitch + window * n + 1280
+        size = 2 * self.registers * tile + 2 * (window + 3) * pitch + 4096
+        return aligned((size,), np.dtype(dtype))
+
+    def images(self, pixels: np.ndarray) -> Images:
+        """Return empty tables for groups of images, pixels (groups, channels, numbers)."""
+        groups, n = len(pixels), n_lanes(self.dtype)
+        tables = (aligned((groups, self._tables[1] * n), self.dtype) for _ in range(2))
+        diagonals = (aligned((groups, self._marks[2] * n), np.dtype(float)) for _ in range(2))
+        return Images(pixels, *tables, *diagonals)
+
+    def fill_tables(self, z: Images, variance: np.ndarray, tangent: np.ndarray) -> None:
+        """Fill tables from both fields on p = p' at the input, float64 (groups, h * w * lanes)."""
+        z.variance[:, : variance.shape[1]] = variance
+        z.tangent[:, : tangent.shape[1]] = tangent
+        run_diagonal(
+            self._steps[1],
+            self.geometry.rows,
+            self.geometry.columns,
+            np.uint64(self.registers),
+            self._largest,
+            _TINY[self.dtype.name],
+            np.uint64(self._marks[1] if self.stage.pool else 0),
+            self._space(np.float64),
+            z,
+        )
+
+    def run(
+        self,
+        dual: Any,
+        x: Images,
+        z: Images,
+        own: np.ndarray,
+        source: np.ndarray | None,
+        out: np.ndarray,
+    ) -> np.ndarray:
+        """Run all tiles (`run_stage`); return the field that pooling leaves."""
+        n, kind = n_lanes(self.dtype), self.dtype.type
+        nothing = aligned((2, 0), self.dtype)
+        target = aligned((2, self.after.size * n), self.dtype) if self.stage.pool else nothing
+        first = self.stage.levels[0]
+        run_stage(
+            self._steps[0],
+            self.geometry.rows,
+            self.geometry.columns,
+            self.geometry.field,
+            self.after,
+            np.uint64(self.registers),
+            self._largest,
+            dual,
+            self._space(self.dtype),
+            x,
+            z,
+            own,
+            (np.int64(self.stage.pool), np.uint64(self._marks[1])),
+            np.uint64(first.w * self.columns_stored if source is None else 0),
+            kind(self.scale),
+            nothing if source is None else source,
+            target,
+            out,
+        )
+        return target
+
+    def own_tile(self, source: np.ndarray) -> np.ndarray:
+        """Both fields on p = p' at the input, float64 (2, h * w * lanes)."""
+        n, field, geometry = n_lanes(self.dtype), self.geometry.field, self.geometry
+        ey, ex = int(geometry.rows.own), int(geometry.columns.own)
+        rows, columns = int(field.row_length[ey]), int(field.column_length[ex])
+        at = int(field.row_before[ey]) * int(field.columns) + rows * int(field.column_before[ex])
+        return source[:, at * n : (at + rows * columns) * n].astype(np.float64) * self.scale
