@@ -134,7 +134,8 @@ def _twin(stax: Any, layer: Layer, width: int) -> Any:
             )
             return stax.serial(stax.FanOut(2), stax.parallel(*branches), stax.FanInSum())
         case AvgPool(side):
-            return stax.AvgPool((side, side), (side, side), "VALID")
+            # The axis as Conv counts it: beside one in another branch, -1 brings a warning.
+            return stax.AvgPool((side, side), (side, side), "VALID", channel_axis=3)
         case LeakyRelu(slope):
             return stax.LeakyRelu(slope)
         case Erf():
