@@ -14,7 +14,7 @@ import yaml
 
 from ntkreg.architecture.base import Layer
 from ntkreg.architecture.network import Architecture
-from ntkreg.architecture.recipes import RECIPES
+from ntkreg.architecture.recipe import RECIPES
 from ntkreg.architecture.registry import BRIDGE_ONLY, LAYERS, no_native_form
 from ntkreg.errors import SpecError
 
