@@ -7,7 +7,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-__all__ = ["FASTMATH", "compiled", "inlined", "row_of_vectors", "wide_vectors"]
+__all__ = ["FASTMATH", "compiled", "counting_nothing", "inlined", "row_of_vectors", "wide_vectors"]
 
 FASTMATH = {"contract", "arcp", "nsz"}
 """LLVM may fuse, reorder and divide by reciprocals. It may *not* assume that NaN and
@@ -19,7 +19,6 @@ _OPTIONS: dict[str, Any] = {
     "cache": True,
     "fastmath": FASTMATH,
     "error_model": "numpy",
-    "_nrt": False,
 }
 
 
@@ -32,9 +31,18 @@ def compiled(function: Any) -> Any:
     return numba.njit(**_OPTIONS)(function)
 
 
+def counting_nothing(function: Any) -> Any:
+    """As `compiled`, for loops that make no arrays, only views of those that they are given.
+
+    References to arrays are not counted: at every call of a loop with many arrays, counting
+    them took longer than the loop.
+    """
+    return numba.njit(**_OPTIONS, _nrt=False)(function)
+
+
 def inlined(function: Any) -> Any:
-    """As `compiled`, and always copied into its callers by LLVM."""
-    return numba.njit(**_OPTIONS, forceinline=True)(function)
+    """As `counting_nothing`, and always copied into its callers by LLVM."""
+    return numba.njit(**_OPTIONS, _nrt=False, forceinline=True)(function)
 
 
 def _row_of_vectors(typing_context: Any) -> Any:

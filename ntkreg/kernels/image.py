@@ -65,7 +65,9 @@ class ImageEngine(Engine):
             for g, s in zip(self.geometries, self.program.stages, strict=True)
         )
         size = n_lanes(self.dtype)
-        return size * int(np.clip(2**14.5 / np.sqrt(work) / size, 1, 256 // size))
+        # Below poolings an image's tables cost a pair's work: share them among more pairs.
+        least = 2 if len(self.geometries) > 1 else 1
+        return size * int(np.clip(2**14.5 / np.sqrt(work) / size, least, 256 // size))
 
     def cross(self, X: np.ndarray, Z: np.ndarray) -> np.ndarray:
         """Values of all pairs."""

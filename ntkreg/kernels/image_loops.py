@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ntkreg.kernels.flags import compiled, inlined, wide_vectors
+from ntkreg.kernels.flags import counting_nothing, inlined, wide_vectors
 from ntkreg.kernels.image_duals import diagonal_row, dual_row
 from ntkreg.kernels.image_program import Op
 from ntkreg.kernels.image_rows import (
@@ -53,6 +53,7 @@ class Steps(NamedTuple):
     mark: np.ndarray  # first entry in the images' variance and tangent
     slot: np.ndarray
     circular: np.ndarray
+    plain: np.ndarray  # 3 x 3 windows, same size, an activation: the fast way
     height: np.ndarray  # rows of `level`
     width: np.ndarray  # columns of the tables at `level`: the image's, twice if circular
 
@@ -85,6 +86,12 @@ class _Tile(NamedTuple):
 
 
 @inlined
+def _spare_row(window):
+    """Number of the row behind those in use, in the ring and in the work rows."""
+    return max(window, np.uint64(4))
+
+
+@inlined
 def _carve(space, n, registers, height, width, window):
     """Cut the work space up; a quarter of 4096 bytes (float32) between neighbours.
 
@@ -95,7 +102,8 @@ def _carve(space, n, registers, height, width, window):
     size = height * pitch + pad * n
     step = (size + np.uint64(1023)) // np.uint64(1024) * np.uint64(1024) + np.uint64(256)
     at = registers * step
-    ring, row = window * pitch + np.uint64(256), np.uint64(3) * pitch + np.uint64(256)
+    ring = (_spare_row(window) + np.uint64(1)) * pitch + np.uint64(256)
+    row = ring
     u = np.uint64
     s = space[:at].reshape((registers, step))
     t = space[at + u(512) : at + u(512) + at].reshape((registers, step))
@@ -155,11 +163,14 @@ def _windows_to_row(steps, k, tile, n, s, t, r, done, rows_in, columns_in, colum
 
 
 @inlined
-def _three_rows(steps, k, tile):
-    """The rows that `_windows_to_row` leaves."""
+def _three_rows(steps, k, tile, r):
+    """The rows that `_windows_to_row` leaves, and where: always from top to bottom."""
+    one, n = np.uint64(1), np.uint64(3)
+    top = steps.stride[k] * r % n if steps.window[k] == 3 else n - n
+    at = (top * tile.pitch, (top + one) % n * tile.pitch, (top + one + one) % n * tile.pitch)
     if steps.window[k] == 3:
-        return tile.ring_s, tile.ring_t
-    return tile.row_s, tile.row_t
+        return tile.ring_s, tile.ring_t, at
+    return tile.row_s, tile.row_t, at
 
 
 @inlined
@@ -196,7 +207,7 @@ def _keep(tile, n, h, w, variance, tangent, mark):
             tangent[to + p] = tile.t[0, at + p]
 
 
-@compiled
+@counting_nothing
 def run_diagonal(steps, rows, columns, registers, largest, tiny, mark, space, z):
     """Run a stage on p = p', z with z, in float64, and fill z's tables and marks.
 
@@ -223,14 +234,14 @@ def run_diagonal(steps, rows, columns, registers, largest, tiny, mark, space, z)
             if op == _LAYER:
                 rows_in, columns_in = rows.length[before, ey], columns.length[before, ex]
                 s, t = _source(steps, k, tile, n, rows_in)
-                cov, tan = _three_rows(steps, k, tile)
                 register = steps.register[k]
                 done = -np.int64(steps.origin_row[k])
                 for r in range(h):
                     done = _windows_to_row(steps, k, tile, n, s, t, r, done, rows_in, columns_in, w)
+                    cov, tan, three = _three_rows(steps, k, tile, r)
                     first = (steps.table[k] + r * steps.width[k]) * n
                     diagonal_row(
-                        steps.activation[k], cov, tan, tile.pitch, tile.s[register],
+                        steps.activation[k], cov, tan, three, tile.s[register],
                         tile.t[register], tile.pad * n + r * tile.pitch, a, b, first, w * n,
                         (steps.factor[k], steps.bias[k], steps.trained[k]),
                         steps.parameter[k], tiny,
@@ -284,33 +295,73 @@ def _read(s, t, tile, rows, columns, ey, ex, h, w, out_s, out_t):
             out_t[lane] += weight * tile.row_t[p * n + lane]
 
 
-@compiled
+@counting_nothing
 def _layer(steps, k, tile, x, z, dual, h, w, rows_in, columns_in, x_first, z_first, paired):
     """Run a LAYER over a tile, row by row, in place. Not inlined: its constants need registers."""
     wide_vectors()
     n = lanes(z[0])
     register = steps.register[k]
     s, t = _source(steps, k, tile, n, rows_in)
-    cov, tan = _three_rows(steps, k, tile)
     to_s, to_t = tile.s[register], tile.t[register]
     done = -np.int64(steps.origin_row[k])
     layer = (steps.factor[k], steps.bias[k], steps.trained[k])
     height, width = steps.height[k], steps.width[k]
+    unused = (np.uint64(0), _spare_row(steps.window[k]) * tile.pitch)
     for r in range(h):
         done = _windows_to_row(steps, k, tile, n, s, t, r, done, rows_in, columns_in, w)
-        to = tile.pad * n + r * tile.pitch
+        cov, tan, rows = _three_rows(steps, k, tile, r)
         row = _wrapped(z_first[0] + r, height)
         dual_row(
-            steps.activation[k], cov, tan, tile.pitch, to_s, to_t, to, x, z,
+            steps.activation[k], cov, tan, rows, to_s, to_t, tile.pad * n + r * tile.pitch, x, z,
             steps.table[k] + (x_first[0] + r) * width + x_first[1],
             steps.table[k] + row * width + z_first[1],
-            w, layer, steps.parameter[k], dual, paired,
+            w, layer, steps.parameter[k], dual, paired, unused,
         )  # fmt: skip
         if w < columns_in:
             _clear_right(to_s, to_t, tile, n, r, w)
 
 
-@compiled
+@counting_nothing
+def _layer_of_3(steps, k, tile, x, z, dual, h, w, x_first, z_first):
+    """`_layer` for 3 x 3 windows that keep the image's size: the package's hot loop.
+
+    Rows are summed over windows two rows ahead, inside the loop of the dual (`dual_row`), into a
+    ring of four.
+    """
+    wide_vectors()
+    n, pitch = lanes(z[0]), tile.pitch
+    one, two, three, four = np.uint64(1), np.uint64(2), np.uint64(3), np.uint64(4)
+    register = steps.register[k]
+    s, t, ring_s, ring_t = tile.s[register], tile.t[register], tile.ring_s, tile.ring_t
+    layer = (steps.factor[k], steps.bias[k], steps.trained[k])
+    height, width = steps.height[k], steps.width[k]
+    first, size = (tile.pad - one) * n, w * n
+    fill(ring_s, one - one, size, 0)
+    fill(ring_t, one - one, size, 0)
+    window_sums(s, t, first, n, three, ring_s, ring_t, pitch, size)
+    if h > 1:
+        window_sums(s, t, first + pitch, n, three, ring_s, ring_t, two * pitch, size)
+    else:
+        fill(ring_s, two * pitch, size, 0)
+        fill(ring_t, two * pitch, size, 0)
+    for r in range(h):
+        slot = (r + three) % four * pitch
+        ahead = (first + (r + two) * pitch, slot)
+        if r + two >= h:  # nothing is left: zeros, and the loop's sums go to a fifth row
+            ahead = (first + r * pitch, four * pitch)
+            fill(ring_s, slot, size, 0)
+            fill(ring_t, slot, size, 0)
+        row = _wrapped(z_first[0] + r, height)
+        rows = (r % four * pitch, (r + one) % four * pitch, (r + two) % four * pitch)
+        dual_row(
+            steps.activation[k], ring_s, ring_t, rows, s, t, tile.pad * n + r * pitch, x, z,
+            steps.table[k] + (x_first[0] + r) * width + x_first[1],
+            steps.table[k] + row * width + z_first[1],
+            w, layer, steps.parameter[k], dual, False, ahead,
+        )  # fmt: skip
+
+
+@counting_nothing
 def run_stage(
     steps, rows, columns, field, after, registers, largest, dual, space, x, z, own, pooled,
     pixel_width, scale, source, target, out,
@@ -363,12 +414,11 @@ def run_stage(
                             row = _wrapped(rows.z[0, ey] + r, height)
                             in_x = (rows.x[0, ey] + r) * pixel_width + columns.x[0, ex]
                             in_z = row * pixel_width + columns.z[0, ex]
-                            fill(tile.s[0], to, w * n, 0)
                             fill(tile.t[0], to, w * n, 0)
                             for c in range(x_pixels.shape[0]):
                                 load_channel(
-                                    tile.s[0], to, x_pixels[c], in_x, z_pixels[c], in_z, w, n,
-                                    paired,
+                                        tile.s[0], to, c == 0, x_pixels[c], in_x, z_pixels[c], in_z,
+                                    w, n, paired,
                                 )  # fmt: skip
                         else:
                             at = field.row_before[ey] * field.columns
@@ -383,12 +433,19 @@ def run_stage(
                         register = steps.register[k]
                         h, w = rows.length[level, ey], columns.length[level, ex]
                         if op == _LAYER:
-                            _layer(
-                                steps, k, tile, (xa, xb), (za, zb), dual, h, w,
-                                rows.length[before, ey], columns.length[before, ex],
-                                (rows.x[level, ey], columns.x[level, ex]),
-                                (rows.z[level, ey], columns.z[level, ex]), paired,
-                            )  # fmt: skip
+                            x_first = (rows.x[level, ey], columns.x[level, ex])
+                            z_first = (rows.z[level, ey], columns.z[level, ex])
+                            if steps.plain[k] and not paired:
+                                _layer_of_3(
+                                    steps, k, tile, (xa, xb), (za, zb), dual, h, w, x_first,
+                                    z_first,
+                                )  # fmt: skip
+                            else:
+                                _layer(
+                                    steps, k, tile, (xa, xb), (za, zb), dual, h, w,
+                                    rows.length[before, ey], columns.length[before, ex],
+                                    x_first, z_first, paired,
+                                )  # fmt: skip
                         elif op == _READ:
                             if exact:
                                 _set_own(
@@ -419,7 +476,7 @@ def run_stage(
                                 )  # fmt: skip
 
 
-@compiled
+@counting_nothing
 def take_lanes_apart(groups, rows):
     """Groups of images, lanes last, (groups, numbers * lanes) to an image a row, (n, numbers)."""
     n, count = lanes(groups), np.uint64(rows.shape[0])

@@ -78,8 +78,8 @@ def add_rows(s, t, out_s, out_t, n):
 
 
 @inlined
-def load_channel(s, to, x, x_at, z, z_at, columns, n, paired):
-    """Add one channel's products to a row of covariances.
+def load_channel(s, to, first, x, x_at, z, z_at, columns, n, paired):
+    """Add one channel's products to a row of covariances; the `first` channel sets them.
 
     `n` is the number of lanes: as a constant it would make LLVM unroll the inner loop, and
     then gather and scatter along the outer one. `paired`: every lane has an x of its own.
@@ -89,7 +89,12 @@ def load_channel(s, to, x, x_at, z, z_at, columns, n, paired):
     if paired:
         x_at *= n
         for i in range(columns * n):
-            s[to + i] += x[x_at + i] * z[z_at + i]
+            s[to + i] = (0 if first else s[to + i]) + x[x_at + i] * z[z_at + i]
+    elif first:
+        for p in range(columns):
+            value = x[x_at + p]
+            for i in range(p * n, p * n + n):
+                s[to + i] = value * z[z_at + i]
     else:
         for p in range(columns):
             value = x[x_at + p]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ntkreg.architecture import Identity
-from ntkreg.kernels.image_duals import NUMBERS, parameter
+from ntkreg.kernels.image_duals import number_of, parameter
 from ntkreg.kernels.image_geometry import Field, Geometry
 from ntkreg.kernels.image_loops import Images, Steps, run_diagonal, run_stage
 from ntkreg.kernels.image_program import Op, Operation, Stage
@@ -83,12 +83,13 @@ class RunnableStage:
             "factor": o.factor,
             "bias": o.bias,
             "trained": o.trained,
-            "activation": NUMBERS[type(o.activation)],
+            "activation": number_of(o.activation),
             "parameter": parameter(o.activation),
             "table": self._tables[0][k],
             "mark": self._marks[0][k],
             "slot": o.slot,
             "circular": o.circular,
+            "plain": _is_plain(o, self.stage),
             "height": level.h,
             "width": level.w * self.columns_stored,
         }
@@ -123,7 +124,7 @@ class RunnableStage:
         n = n_lanes(self.dtype)
         pitch = (w + 2 * (window - 1)) * n
         tile = h * pitch + window * n + 1280
-        size = 2 * self.registers * tile + 2 * (window + 3) * pitch + 4096
+        size = 2 * self.registers * tile + 4 * (max(window, 4) + 1) * pitch + 4096
         return aligned((size,), np.dtype(dtype))
 
     def images(self, pixels: np.ndarray) -> Images:
@@ -192,3 +193,10 @@ class RunnableStage:
         rows, columns = int(field.row_length[ey]), int(field.column_length[ex])
         at = int(field.row_before[ey]) * int(field.columns) + rows * int(field.column_before[ex])
         return source[:, at * n : (at + rows * columns) * n].astype(np.float64) * self.scale
+
+
+def _is_plain(o: Operation, stage: Stage) -> bool:
+    """Whether the fast loop for 3 x 3 windows runs this operation."""
+    same = stage.levels[o.level_in] == stage.levels[o.level]
+    active = not isinstance(o.activation, Identity)
+    return o.op == Op.LAYER and o.window == 3 and same and active and not o.circular
