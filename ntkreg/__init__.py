@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ntkreg.architecture import cntk as cntk
     from ntkreg.architecture import fully_connected as fully_connected
     from ntkreg.data import ChannelStandardizer as ChannelStandardizer
+    from ntkreg.data import ZCAWhitener as ZCAWhitener
     from ntkreg.estimators import NTKClassifier as NTKClassifier
     from ntkreg.estimators import NTKRegressor as NTKRegressor
     from ntkreg.gram import Gram as Gram
@@ -38,6 +39,7 @@ _HOME = {
     "NTKClassifier": "estimators",
     "NTKRegressor": "estimators",
     "Relu": "architecture",
+    "ZCAWhitener": "data",
     "cntk": "architecture",
     "compute_gram": "gram",
     "fully_connected": "architecture",
