@@ -13,7 +13,7 @@ import numpy as np
 from ntkreg.architecture import Activation, Architecture, Identity
 from ntkreg.kernels.engine import Engine
 from ntkreg.kernels.image_geometry import Geometry, stage_geometries
-from ntkreg.kernels.image_inputs import ImageInputs, Tables
+from ntkreg.kernels.image_inputs import ImageInputs
 from ntkreg.kernels.image_loops import ALL_OWN, SKIPPED, Images
 from ntkreg.kernels.image_program import ImageProgram, compile_image_network
 from ntkreg.kernels.image_stage import RunnableStage
@@ -81,13 +81,13 @@ class ImageEngine(Engine):
 
     def cross(self, X: np.ndarray | ImageInputs, Z: np.ndarray | ImageInputs) -> np.ndarray:
         """Values of all pairs."""
-        x, z = self._tables(X), self._tables(Z)
+        x, z = self._inputs(X), self._inputs(Z)
         own = np.full((len(X), len(z.as_z[0].pixels)), -1)
         return self._finish(self._run(x, z, own), x, z)
 
     def symmetric(self, X: np.ndarray | ImageInputs) -> np.ndarray:
         """Values of all pairs within X; the lower triangle is the upper one's mirror."""
-        x, n = self._tables(X), n_lanes(self.dtype)
+        x, n = self._inputs(X), n_lanes(self.dtype)
         lane = np.arange(len(X))[:, None] - n * np.arange(len(x.as_z[0].pixels))
         own = np.where(lane < 0, -1, np.where(lane < n, lane, SKIPPED))
         fields = self._run(x, x, own)
@@ -97,13 +97,13 @@ class ImageEngine(Engine):
 
     def diagonal(self, X: np.ndarray | ImageInputs) -> np.ndarray:
         """Values of each image with itself, O(n)."""
-        nngp, ntk = self._diagonal_fields(self._tables(X))
+        nngp, ntk = self._diagonal_fields(self._inputs(X))
         q = nngp.reshape(-1, 1)  # one block of one pair for each depth and image
         pairs = run_tail(self.program.tail, q[..., None], ntk.reshape(-1, 1, 1), q, q)
         return self._pick(*(values.reshape(nngp.shape) for values in pairs))
 
-    def _tables(self, X: np.ndarray | ImageInputs) -> Tables:
-        return (X if isinstance(X, ImageInputs) else self.prepare(X)).tables
+    def _inputs(self, X: np.ndarray | ImageInputs) -> ImageInputs:
+        return X if isinstance(X, ImageInputs) else self.prepare(X)
 
     def _make_tables(self, X: np.ndarray) -> list[Images]:
         """Every stage's tables, as z: groups of images, lanes last."""
@@ -143,11 +143,11 @@ class ImageEngine(Engine):
                 later = self.stages[k + 1].own_tile(source)
                 variance, tangent = later[:1], later[1:]
 
-    def _run(self, x: Tables, z: Tables, own: np.ndarray) -> np.ndarray:
+    def _run(self, x: ImageInputs, z: ImageInputs, own: np.ndarray) -> np.ndarray:
         """Fields at the reads, float64 (2, n_reads, n, m)."""
         out = np.zeros((2, self.program.n_reads, *own.shape, n_lanes(self.dtype)))
         self._run_stages(x.as_x, z.as_z, own, out)
-        return out.reshape(*out.shape[:3], -1)[..., : z.n]
+        return out.reshape(*out.shape[:3], -1)[..., : len(z)]
 
     def _run_stages(
         self, x: list[Images], z: list[Images], own: np.ndarray, out: np.ndarray
@@ -166,27 +166,27 @@ class ImageEngine(Engine):
     def _dual(self):
         return relu_dual(self.dtype.name, 0.5)
 
-    def _finish(self, fields: np.ndarray, x: Tables, z: Tables) -> np.ndarray:
+    def _finish(self, fields: np.ndarray, x: ImageInputs, z: ImageInputs) -> np.ndarray:
         """Run the layers after the read-out, pick the fields and cast."""
         variances: tuple[np.ndarray | None, ...] = (None, None)
         if any(
             isinstance(s, Activation) and not isinstance(s, Identity) for s in self.program.tail
         ):
-            variances = tuple(self._diagonal_fields(tables)[0] for tables in (x, z))
+            variances = tuple(self._diagonal_fields(inputs)[0] for inputs in (x, z))
         return self._pick(*run_tail(self.program.tail, fields[0], fields[1], *variances))
 
     def _pick(self, nngp: np.ndarray, ntk: np.ndarray) -> np.ndarray:
         return np.stack([{"nngp": nngp, "ntk": ntk}[f] for f in self.fields]).astype(self.dtype)
 
-    def _diagonal_fields(self, tables: Tables) -> np.ndarray:
+    def _diagonal_fields(self, inputs: ImageInputs) -> np.ndarray:
         """Both fields of each image with itself right after the read-out: (2, n_reads, n)."""
-        z = tables.as_z
+        z = inputs.as_z
         own = np.full((len(z[0].pixels),) * 2, SKIPPED)
         np.fill_diagonal(own, ALL_OWN)
         out = np.zeros((2, self.program.n_reads, *own.shape, n_lanes(self.dtype)))
         self._run_stages(z, z, own, out)
         groups = np.einsum("frggl->frgl", out)
-        return groups.reshape(*groups.shape[:2], -1)[..., : tables.n]
+        return groups.reshape(*groups.shape[:2], -1)[..., : len(inputs)]
 
 
 def _slice(images: Images, k: int) -> Images:

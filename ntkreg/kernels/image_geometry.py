@@ -140,9 +140,15 @@ def _axis(
         z.append(here % size if circular else np.maximum(here, 0))
     unsigned = lambda a: np.ascontiguousarray(a).astype(np.uint64)  # noqa: E731
     axis = Axis(
-        *map(unsigned, (length, x, z)),
+        unsigned(length),
+        unsigned(x),
+        unsigned(z),
         np.ascontiguousarray(weight),
-        *map(unsigned, (target, place, before, entries_there, kept)),
+        unsigned(target),
+        unsigned(place),
+        unsigned(before),
+        unsigned(entries_there),
+        unsigned(kept),
         np.uint64(np.flatnonzero(d == 0)[0]),
     )
     return axis, d
@@ -153,8 +159,8 @@ def stage_geometries(stages: Sequence[Stage], readout: Layer) -> list[Geometry]:
     done: list[Geometry] = []
     for stage in reversed(stages):
         after = done[-1] if done else None
-        rows = _stage_axis(stage, "h", readout, after and after.rows_below)
-        columns = _stage_axis(stage, "w", readout, after and after.columns_below)
+        rows = _stage_axis(stage, "h", readout, after.rows_below if after else None)
+        columns = _stage_axis(stage, "w", readout, after.columns_below if after else None)
         sizes = rows[0].length[0], columns[0].length[0]
         field = Field(
             sizes[0], _before(sizes[0]), sizes[1], _before(sizes[1]), np.uint64(sizes[1].sum())

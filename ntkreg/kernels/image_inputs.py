@@ -2,8 +2,6 @@
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
 from threading import Lock
 
 import numpy as np
@@ -11,63 +9,40 @@ import numpy as np
 from ntkreg.kernels.image_loops import Images, take_lanes_apart
 from ntkreg.kernels.lanes import n_lanes
 
-__all__ = ["ImageInputs", "Tables"]
+__all__ = ["ImageInputs"]
 
-_ROOM = 64 * 2**20
+_ROOM = 112 * 2**20
 """Bytes of tables kept for one Gram."""
 
-
-@dataclass(frozen=True)
-class Tables:
-    """Tables of n images for every stage, in both layouts.
-
-    Attributes
-    ----------
-    as_z : list of Images
-        Groups of images, lanes last.
-    """
-
-    as_z: list[Images]
-    n: int
-
-    @cached_property
-    def as_x(self) -> list[Images]:
-        """An image a row. The diagonals, which x needs not, stay as they are."""
-        return [_one_by_one(z, self.n) for z in self.as_z]
-
-    @property
-    def nbytes(self) -> int:
-        """Memory of both layouts."""
-        return 2 * sum(a.nbytes for z in self.as_z for a in z)
-
-
-def _one_by_one(z: Images, n: int) -> Images:
-    apart = []
-    for a in (z.pixels.reshape(len(z.pixels), -1), z.a, z.b):
-        rows = np.empty((n, a.shape[1] // n_lanes(a.dtype)), a.dtype)
-        take_lanes_apart(a, rows)
-        apart.append(rows)
-    return Images(apart[0].reshape(n, z.pixels.shape[1], -1), *apart[1:], z.variance, z.tangent)
+Tables = list[Images]
+"""Of a block of images, for every stage."""
 
 
 class _Kept:
-    """The tables used last, by the place of their images; shared by threads."""
+    """The tables used last, by name; shared by threads."""
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._tables: OrderedDict[tuple[int, int], Tables] = OrderedDict()
+        self._tables: OrderedDict[tuple[int, int, str], Tables] = OrderedDict()
+        self._bytes = 0
 
-    def get(self, place: tuple[int, int], make: Callable[[], Tables]) -> Tables:
+    def get(self, name: tuple[int, int, str], make: Callable[[], Tables]) -> Tables:
         with self._lock:
-            if place in self._tables:
-                self._tables.move_to_end(place)
-                return self._tables[place]
-        tables = make()
+            if name in self._tables:
+                self._tables.move_to_end(name)
+                return self._tables[name]
+        tables = make()  # not under the lock: the others go on meanwhile
         with self._lock:
-            self._tables[place] = tables
-            while sum(t.nbytes for t in self._tables.values()) > _ROOM:
-                self._tables.popitem(last=False)
+            if name not in self._tables:
+                self._tables[name] = tables
+                self._bytes += _size(tables)
+            while self._bytes > _ROOM:
+                self._bytes -= _size(self._tables.popitem(last=False)[1])
         return tables
+
+
+def _size(tables: Tables) -> int:
+    return sum(a.nbytes for images in tables for a in images)
 
 
 class ImageInputs:
@@ -76,7 +51,7 @@ class ImageInputs:
     def __init__(
         self,
         X: np.ndarray,
-        make: Callable[[np.ndarray], list[Images]],
+        make: Callable[[np.ndarray], Tables],
         start: int = 0,
         kept: _Kept | None = None,
     ) -> None:
@@ -91,7 +66,28 @@ class ImageInputs:
         return ImageInputs(self._X[part], self._make, self._start + first, self._kept)
 
     @property
-    def tables(self) -> Tables:
-        """The tables of all of these images."""
-        make = lambda: Tables(self._make(self._X), len(self._X))  # noqa: E731
-        return self._kept.get((self._start, len(self._X)), make)
+    def as_z(self) -> Tables:
+        """Groups of images, lanes last."""
+        name = (self._start, len(self._X), "z")
+        return self._kept.get(name, lambda: self._make(self._X))
+
+    @property
+    def as_x(self) -> Tables:
+        """An image a row; without the diagonals, which x needs not."""
+        name = (self._start, len(self._X), "x")
+        return self._kept.get(name, lambda: [_one_by_one(z, len(self._X)) for z in self.as_z])
+
+
+def _one_by_one(z: Images, n: int) -> Images:
+    apart = []
+    for a in (z.pixels.reshape(len(z.pixels), -1), z.a, z.b):
+        rows = np.empty((n, a.shape[1] // n_lanes(a.dtype)), a.dtype)
+        take_lanes_apart(a, rows)
+        apart.append(rows)
+    return Images(
+        apart[0].reshape(n, z.pixels.shape[1], -1),
+        apart[1],
+        apart[2],
+        z.variance[:0],
+        z.tangent[:0],
+    )

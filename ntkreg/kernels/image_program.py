@@ -262,13 +262,12 @@ class _Compiler:
         """Compile layer i (and the activation after it); return the level and layers taken."""
         layer = layers[i]
         if isinstance(layer, Residual):
-            at = {"register": register, "other": free}
-            self.operations.append(Operation(Op.COPY, **at, level_in=level, level=level))
+            self.operations.append(Operation(Op.COPY, register, free, level, level))
             body = self._sequence(layer.body, register, free + 1, level)
             shortcut = self._sequence(layer.shortcut, free, free + 1, level)
             if self.levels[body] != self.levels[shortcut]:
                 raise SpecError(f"{layer!r}: body and shortcut give images of different size.")
-            self.operations.append(Operation(Op.ADD, **at, level_in=body, level=body))
+            self.operations.append(Operation(Op.ADD, register, free, body, body))
             return body, 1
         if isinstance(layer, Activation):
             return self._layer(Conv(1, 1.0, 0.0, False), layer, register, level, 0.0), 1
