@@ -187,7 +187,7 @@ def _slice(images: Images, k: int) -> Images:
 
 
 def one_by_one(z: Images, n: int) -> Images:
-    """Return the first n images as x: an image a row; the diagonals, which x needs not, as they are."""
+    """Return the first n images as x: an image a row. Its diagonals stay as they are: unused."""
     apart = []
     for a in (z.pixels.reshape(len(z.pixels), -1), z.a, z.b):
         rows = np.empty((n, a.shape[1] // n_lanes(a.dtype)), a.dtype)
