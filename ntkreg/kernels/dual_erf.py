@@ -34,7 +34,7 @@ def _constants(dtype: str) -> _Constants:
 
 @inlined
 def _angle(c, w, k):
-    """arcsin c and 1 - c^2."""
+    """Return arcsin c and 1 - c^2."""
     u = max(k.one - abs(c), w - k.half * (w * w))
     return arcsine(c, u), u * (k.two - u)
 

@@ -9,8 +9,6 @@ numbers themselves. To add one: its pair of functions in a file of its own, and 
 
 from typing import Any
 
-import numpy as np
-
 from ntkreg.architecture import (
     Cos,
     Erf,

@@ -93,7 +93,7 @@ power_of_two: Any = intrinsic(_power_of_two)
 
 @inlined
 def exponential(x):
-    """e^x for x <= 0; the least normal number or so instead of anything smaller."""
+    """Return e^x for x <= 0; the least normal number or so instead of anything smaller."""
     e = _exponential(x)
     x = max(x, e.least)
     shifted = x * e.per_octave + e.shift
@@ -119,7 +119,7 @@ def _arcsine(dtype: str) -> _Arcsine:
 
 @inlined
 def arcsine(x, u):
-    """arcsin x, where u = 1 - abs(x) may be given more precisely than x has it."""
+    """Return arcsin x, where u = 1 - abs(x) may be given more precisely than x has it."""
     c = _arcsine(x)
     size = abs(x)
     near = size > c.half  # to 1: arcsin x = pi/2 - 2 arcsin sqrt(u / 2)
@@ -138,6 +138,6 @@ def _sinh(dtype: str) -> Coefficients:
 
 @inlined
 def short_sinh(x):
-    """sinh x for abs(x) <= 1."""
+    """Return sinh x for abs(x) <= 1."""
     z = x * x
     return x + x * (z * horner(_sinh(x), z))
