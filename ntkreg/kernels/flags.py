@@ -28,6 +28,8 @@ _OPTIONS: dict[str, Any] = {
     "fastmath": FASTMATH,
     "error_model": "numpy",
 }
+# Says always whether to force inlining: numba would take what is left out from the first caller.
+_UNCOUNTED: dict[str, Any] = {**_OPTIONS, "_nrt": False}
 
 
 def compiled(function: Any) -> Any:
@@ -45,13 +47,12 @@ def counting_nothing(function: Any) -> Any:
     References to arrays are not counted: at every call of a loop with many arrays, counting
     them took longer than the loop.
     """
-    # What is not said here, numba would take from the first caller.
-    return numba.njit(**_OPTIONS, _nrt=False, forceinline=False)(function)
+    return numba.njit(**_UNCOUNTED, forceinline=False)(function)
 
 
 def inlined(function: Any) -> Any:
     """As `counting_nothing`, and always copied into its callers by LLVM."""
-    return numba.njit(**_OPTIONS, _nrt=False, forceinline=True)(function)
+    return numba.njit(**_UNCOUNTED, forceinline=True)(function)
 
 
 def _hint(builder: Any) -> None:

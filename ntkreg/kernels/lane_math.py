@@ -65,15 +65,15 @@ def _exponential(dtype: str) -> _Exponential:
     half, degree = np.log(2) / 2, 10 if double else 5
     taylor = Polynomial([1 / factorial(k + 1) for k in range(20)])  # (e^r - 1) / r
     series = interpolate(taylor, degree, -half, half)
-    numbers = (
-        -708.0 if double else -87.0,
-        1 / np.log(2),
-        1.5 * 2.0 ** (52 if double else 23),
-        0.693145751953125,
-        1.42860682030941723212e-6,
-        1.0,
+    return _Exponential(
+        least=kind(-708 if double else -87),
+        per_octave=kind(1 / np.log(2)),
+        shift=kind(1.5 * 2.0 ** (52 if double else 23)),
+        high=kind(0.693145751953125),
+        low=kind(1.42860682030941723212e-6),
+        one=kind(1),
+        series=tuple(map(kind, series)),
     )
-    return _Exponential(*map(kind, numbers), tuple(map(kind, series)))
 
 
 def _power_of_two(typing_context: Any, shifted: Any) -> Any:

@@ -16,7 +16,7 @@ class Pairs(NamedTuple):
     """Pairs (x, z), float64 arrays; `q` and `r` broadcast to the others' shape.
 
     `q` and `r`, the NNGP of x with itself and of z, may be None where `needs_variances` says
-    so. Where all four but `ntk` are one array, so they stay: each input with itself.
+    so. Of inputs with themselves, `nngp`, `q` and `r` are the same numbers, and stay so.
     """
 
     nngp: np.ndarray
@@ -57,22 +57,25 @@ def _apply(layer: Layer, pairs: Pairs) -> Pairs:
         case Activation():
             return _activation(layer, pairs)
         case Residual():
-            body, shortcut = run_tail(layer.body, pairs), run_tail(layer.shortcut, pairs)
-            return Pairs(*(_sum(a, b) for a, b in zip(body, shortcut, strict=True)))
+            return _sum(run_tail(layer.body, pairs), run_tail(layer.shortcut, pairs))
     raise SpecError(
         f"There is no operation for {layer!r} on vectors. Use the kernel_fn of "
         "ntkreg.kernels.to_stax(network) in the network's place."
     )
 
 
-def _sum(a: np.ndarray | None, b: np.ndarray | None) -> np.ndarray | None:
-    return None if a is None or b is None else a + b
+def _sum(a: Pairs, b: Pairs) -> Pairs:
+    q = None if a.q is None or b.q is None else a.q + b.q
+    r = None if a.r is None or b.r is None else a.r + b.r
+    return Pairs(a.nngp + b.nngp, a.ntk + b.ntk, q, r)
 
 
 def _dense(layer: Dense, pairs: Pairs) -> Pairs:
     w2, b2 = layer.weight_std**2, layer.bias_std**2
-    nngp, q, r = (None if v is None else w2 * v + b2 for v in (pairs.nngp, pairs.q, pairs.r))
-    return Pairs(nngp, w2 * pairs.ntk + (nngp if layer.trainable else 0.0), q, r)
+    nngp = w2 * pairs.nngp + b2
+    ntk = w2 * pairs.ntk + (nngp if layer.trainable else 0.0)
+    q, r = (None if v is None else w2 * v + b2 for v in (pairs.q, pairs.r))
+    return Pairs(nngp, ntk, q, r)
 
 
 def _activation(layer: Activation, pairs: Pairs) -> Pairs:
