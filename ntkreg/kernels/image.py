@@ -59,7 +59,7 @@ class ImageEngine(Engine):
 
     @property
     def block(self) -> int:
-        """One to sixteen groups of lanes: about half a second of work."""
+        """From one group of lanes to 256 images: about half a second of work."""
         work = sum(
             g.entries * len(s.operations)
             for g, s in zip(self.geometries, self.program.stages, strict=True)

@@ -26,11 +26,10 @@ class Axis(NamedTuple):
     x: np.ndarray  # (n_levels, n_e), first pixel of x
     z: np.ndarray  # (n_levels, n_e), first pixel of z
     weight: np.ndarray  # (n_e, longest) float64, of the entries at a READ
-    target: np.ndarray  # (n_e, longest), offset that pooling takes the entry to
-    place: np.ndarray  # (n_e, longest), its place there
-    before: np.ndarray  # (n_e, longest), entries before that offset's
+    kept: np.ndarray  # (n_e, longest), 1 if pooling takes the entry anywhere, else 0 here and below
+    before: np.ndarray  # (n_e, longest), entries before those of the offset that it goes to
     entries: np.ndarray  # (n_e, longest), entries of that offset
-    kept: np.ndarray  # (n_e, longest), 1 if pooling takes it anywhere
+    place: np.ndarray  # (n_e, longest), its place among them
     own: np.uint64  # the e of offset 0
 
 
@@ -108,13 +107,20 @@ def _axis(
     end : the level after the last operation
     read : weights (n, n) of the read-out at the end, or None if nothing is read
     pool, after : side of the pooling at the end, and where it leads
+
+    Returns
+    -------
+    Axis
+        Of the offsets that are read or pooled, all others left out.
+    array of int (n_e,)
+        These offsets, in pixels at the end.
     """
     n = sizes[end]
     d = _offsets(n, circular)
     p, q, exists = _pairs(d, n, circular)
     safe_p, safe_q = np.minimum(p, n - 1), np.minimum(q, n - 1)
     weight = np.zeros(p.shape) if read is None else np.where(exists, read[safe_p, safe_q], 0.0)
-    target, place, before, entries_there, kept = np.zeros((5, *p.shape), np.int64)
+    kept, before, entries_there, place = np.zeros((4, *p.shape), np.int64)
     if after is not None:
         later, entries, m, later_circular = after
         coarse_p, coarse_q = p // pool, q // pool
@@ -128,8 +134,8 @@ def _axis(
         before = np.where(kept, _before(entries)[target], 0)
         entries_there = np.where(kept, entries[target], 0)
     used = weight.any(axis=1) | kept.any(axis=1)
-    d, weight, target, place, before, entries_there, kept = (
-        a[used] for a in (d, weight, target, place, before, entries_there, kept)
+    d, weight, kept, before, entries_there, place = (
+        a[used] for a in (d, weight, kept, before, entries_there, place)
     )
     back = strides[end]
     length, x, z = [], [], []
@@ -142,7 +148,7 @@ def _axis(
     axis = Axis(
         *map(unsigned, (length, x, z)),
         np.ascontiguousarray(weight),
-        *map(unsigned, (target, place, before, entries_there, kept)),
+        *map(unsigned, (kept, before, entries_there, place)),
         np.uint64(np.flatnonzero(d == 0)[0]),
     )
     return axis, d
