@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ntkreg.architecture import myrtle as myrtle
     from ntkreg.architecture import resnet as resnet
     from ntkreg.data import ChannelStandardizer as ChannelStandardizer
+    from ntkreg.data import ZCAWhitener as ZCAWhitener
     from ntkreg.estimators import NTKClassifier as NTKClassifier
     from ntkreg.estimators import NTKRegressor as NTKRegressor
     from ntkreg.gram import Gram as Gram
@@ -60,6 +61,7 @@ _HOME = {
     "Relu": "architecture",
     "Residual": "architecture",
     "Sin": "architecture",
+    "ZCAWhitener": "data",
     "cntk": "architecture",
     "compute_gram": "gram",
     "fully_connected": "architecture",

@@ -5,7 +5,8 @@ import sys
 
 import ntkreg
 
-HEAVY = ("jax", "neural_tangents", "tensorflow", "tf2jax", "numba", "sklearn", "matplotlib")
+BACKENDS = ("jax", "neural_tangents", "tensorflow", "tf2jax")
+HEAVY = (*BACKENDS, "numba", "sklearn", "matplotlib")
 
 
 def test_import_loads_nothing_heavy():
@@ -14,11 +15,25 @@ def test_import_loads_nothing_heavy():
     assert out.stdout.strip() == "[]"
 
 
+def test_no_module_loads_jax_neural_tangents_or_tensorflow_by_being_imported():
+    code = (
+        "import importlib, pkgutil, sys, ntkreg\n"
+        "for module in pkgutil.walk_packages(ntkreg.__path__, 'ntkreg.'):\n"
+        "    importlib.import_module(module.name)\n"
+        f"    found = [m for m in {BACKENDS} if m in sys.modules]\n"
+        "    if found: sys.exit(f'{module.name} loads {found}')\n"
+        "print(sum(name.startswith('ntkreg.') for name in sys.modules))"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert out.returncode == 0, out.stderr
+    assert int(out.stdout) > 40
+
+
 def test_a_native_kernel_never_imports_jax_or_neural_tangents():
     code = (
         "import sys, numpy as np, ntkreg as n; n.kernel(n.fully_connected(1), np.eye(2)); "
         "n.NTKRegressor().fit(np.eye(3), [1, 2, 3]).predict(np.eye(3)); "
-        "print([m for m in ('jax', 'neural_tangents', 'tensorflow') if m in sys.modules])"
+        f"print([m for m in {BACKENDS} if m in sys.modules])"
     )
     out = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert out.stdout.strip() == "[]"

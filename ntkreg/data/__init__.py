@@ -7,11 +7,13 @@ from ntkreg.data.images import ImageData, Provenance, fingerprint_arrays
 from ntkreg.data.npz import load_npz, read_arrays
 from ntkreg.data.sources import load_data, load_inputs
 from ntkreg.data.standardize import ChannelStandardizer
+from ntkreg.data.zca import ZCAWhitener
 
 __all__ = [
     "ChannelStandardizer",
     "ImageData",
     "Provenance",
+    "ZCAWhitener",
     "balanced_draws",
     "fingerprint_arrays",
     "load_cifar10",

@@ -1,20 +1,16 @@
 """`ChannelStandardizer`: each channel to mean 0 and standard deviation 1."""
 
 import math
-from collections.abc import Iterator
 from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, _fit_context
-from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ntkreg.data.rows import batches, in_shape_of, read_rows
 from ntkreg.errors import ShapeError
 
 __all__ = ["ChannelStandardizer"]
-
-BATCH = 1024
-"""Rows at a time, so that float64 copies of them stay small beside X."""
 
 
 class ChannelStandardizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -88,10 +84,10 @@ class ChannelStandardizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator)
         rows = self._read(X, reset=True)
         pixels = rows.reshape(len(rows), -1, rows.shape[-1])  # (n, h w or 1, channels)
         count = pixels.shape[0] * pixels.shape[1]
-        total = sum(part.sum(axis=(0, 1), dtype=np.float64) for part in _batches(pixels))
+        total = sum(part.sum(axis=(0, 1), dtype=np.float64) for part in batches(pixels))
         self.mean_ = total / count
         # Two passes: the mean of squares less the square of the mean cancels.
-        squares = sum(((part - self.mean_) ** 2).sum(axis=(0, 1)) for part in _batches(pixels))
+        squares = sum(((part - self.mean_) ** 2).sum(axis=(0, 1)) for part in batches(pixels))
         std = np.sqrt(squares / count)
         # Rounding of the mean makes std of a constant channel tiny, not zero.
         constant = pixels.min(axis=(0, 1)) == pixels.max(axis=(0, 1))
@@ -120,7 +116,7 @@ class ChannelStandardizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator)
         Z = np.array(rows, order="C")
         Z -= self.mean_.astype(Z.dtype)
         Z /= self.scale_.astype(Z.dtype)
-        return self._in_shape_of(X, Z)
+        return in_shape_of(X, Z)
 
     def inverse_transform(self, X: Any) -> np.ndarray:
         """Undo `transform`.
@@ -142,31 +138,18 @@ class ChannelStandardizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator)
         Z = np.array(self._read(X, reset=False), order="C")
         Z *= self.scale_.astype(Z.dtype)
         Z += self.mean_.astype(Z.dtype)
-        return self._in_shape_of(X, Z)
+        return in_shape_of(X, Z)
 
     def _read(self, X: Any, *, reset: bool) -> np.ndarray:
-        """Check X and return it as float (n, ..., channels).
-
-        Images pass scikit-learn's checks as flat rows, so that ``n_features_in_`` is
-        h * w * c however they come.
-        """
-        if not reset:
-            check_is_fitted(self)
-        seen = None
-        if _ndim(X) == 4:
-            X = np.asarray(X)
-            seen = X.shape[1:]
-            X = X.reshape(len(X), math.prod(seen))
-        X = validate_data(self, X, reset=reset, dtype="numeric")
-        narrow = X.dtype in (np.uint8, np.float16, np.float32)
-        X = X.astype(np.float32 if narrow else np.float64, copy=False)
-        shape = self._sample_shape(X.shape[1], seen)
+        """Check X and return it as float (n, ..., channels)."""
+        rows, seen = read_rows(self, X, reset=reset)
+        shape = self._sample_shape(rows.shape[1], seen)
         if not reset and shape[-1] != len(self.mean_):
             raise ShapeError(
                 f"ChannelStandardizer: X has {shape[-1]} channels, but it was fitted on "
                 f"{len(self.mean_)}. Give X in the shape it had in fit, or set image_shape."
             )
-        return X.reshape(len(X), *shape)
+        return rows.reshape(len(rows), *shape)
 
     def _sample_shape(self, n_features: int, seen: tuple[int, ...] | None) -> tuple[int, ...]:
         asked = self.image_shape
@@ -184,16 +167,3 @@ class ChannelStandardizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator)
                 f"{f'{n_features} features' if seen is None else f'images of shape {seen}'}."
             )
         return tuple(asked)
-
-    @staticmethod
-    def _in_shape_of(X: Any, Z: np.ndarray) -> np.ndarray:
-        return Z if _ndim(X) == 4 else Z.reshape(len(Z), -1)
-
-
-def _ndim(X: Any) -> int:
-    return X.ndim if hasattr(X, "ndim") else np.asarray(X).ndim
-
-
-def _batches(pixels: np.ndarray) -> Iterator[np.ndarray]:
-    for start in range(0, len(pixels), BATCH):
-        yield pixels[start : start + BATCH]

@@ -224,13 +224,9 @@ def _compute_in_memory(
     norms = diagonal_norms(work, n_jobs=n_jobs, progress=progress)
 
     def fill(task: Tile, done: Callable[[int], None]) -> None:
-        shape = (len(fields), n_depths, *task.shape)
-        block = np.empty(shape, dtype=work.X.dtype)
-        compute_tile(work, task, block, norms, done)
-        for field, part in zip(fields, block, strict=True):
-            values[field][:, task.rows, task.columns] = part
-            if work.symmetric and task.i != task.j:
-                values[field][:, task.columns, task.rows] = part.swapaxes(1, 2)
+        out = [K[:, task.rows, task.columns] for K in values.values()]
+        mirror = [K[:, task.columns, task.rows] for K in values.values()]
+        compute_tile(work, task, out, norms, done, mirror if work.symmetric else None)
 
     run_tasks(iter_tiles(work, tile), fill, pairs=work.pairs, n_jobs=n_jobs, progress=progress)
     return {f: K if work.depths is not None else K[0] for f, K in values.items()}

@@ -155,9 +155,11 @@ def make_plan(
     jobs, tiles = check_n_jobs(n_jobs), count_tiles(work, side)
     cell = n_fields * n_depths * work.X.itemsize
     result = n * m * cell
-    # A worker holds its tile, a block from the engine, and a block of norms in float64.
+    # A worker holds a block from the engine and one of norms in float64; in a folder, its tile.
     block = min(work.engine.block, n) * min(work.engine.block, m)
-    worker = min(side, n) * min(side, m) * cell + 2 * block * n_fields * n_depths * 8
+    worker = 2 * block * n_fields * n_depths * 8
+    if folder is not None:
+        worker += min(side, n) * min(side, m) * cell
     workspace = min(jobs, tiles) * worker
     return GramPlan(
         network=repr(work.network),
@@ -219,7 +221,7 @@ def _seconds_per_pair(work: GramWork) -> float:
         side = 1
         while True:
             start = time.perf_counter()
-            values = engine.cross(rows[:side], columns[:side])
+            values = engine.cross(rows[:side], columns[: max(side, engine.columns_at_once)])
             elapsed = time.perf_counter() - start
             if elapsed > _CALIBRATION or side >= min(engine.block, max(work.shape[2:])):
                 return elapsed / (values.shape[2] * values.shape[3])

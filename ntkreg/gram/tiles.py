@@ -4,7 +4,7 @@ Engines are only ever called on the blocks of one fixed grid, whatever the tile 
 number of threads: that is why neither changes a bit of the result.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from numbers import Integral
 
@@ -76,11 +76,12 @@ def iter_tiles(work: GramWork, tile: int) -> Iterator[Tile]:
 def compute_tile(
     work: GramWork,
     tile: Tile,
-    out: np.ndarray,
+    out: Sequence[np.ndarray] | np.ndarray,
     norms: tuple[np.ndarray, np.ndarray] | None,
     on_block: Callable[[int], None],
+    mirror: Sequence[np.ndarray] | None = None,
 ) -> None:
-    """Fill `out` (n_fields, n_depths, rows, columns) with the tile's values.
+    """Fill `out`, an array (n_depths, rows, columns) a field, with the tile's values.
 
     Parameters
     ----------
@@ -88,31 +89,33 @@ def compute_tile(
         sqrt K(x, x) of all rows and of all columns, (n_fields, n_depths, n), to divide by.
     on_block : callable
         Called after each block with the pairs done; may raise to stop.
+    mirror : sequence of ndarray or None
+        Arrays (n_depths, columns, rows) that take the transposed values of a tile off the
+        diagonal. On it, the lower triangle of `out` always does.
     """
     step, engine = work.engine.block, work.engine
+    x, z = work.prepared
     on_diagonal = work.symmetric and tile.i == tile.j
     for top in range(tile.rows.start, tile.rows.stop, step):
         rows = slice(top, min(top + step, tile.rows.stop))
         for left in range(top if on_diagonal else tile.columns.start, tile.columns.stop, step):
             columns = slice(left, min(left + step, tile.columns.stop))
             mirrored = on_diagonal and top == left
-            if mirrored:
-                values = engine.symmetric(work.X[rows])
-            else:
-                values = engine.cross(work.X[rows], work.columns[columns])
-            r = slice(rows.start - tile.rows.start, rows.stop - tile.rows.start)
-            c = slice(columns.start - tile.columns.start, columns.stop - tile.columns.start)
-            block = out[:, :, r, c]
-            block[...] = values
+            values = engine.symmetric(x[rows]) if mirrored else engine.cross(x[rows], z[columns])
             if norms is not None:
-                _normalise(block, norms[0][..., rows], norms[1][..., columns])
+                _normalise(values, norms[0][..., rows], norms[1][..., columns])
                 if mirrored:
                     # K_ii / sqrt(K_ii K_ii) is 1 by definition, not only to rounding.
-                    i = np.arange(block.shape[2])
-                    block[..., i, i] = norms[0][..., rows] > 0
-            if on_diagonal and not mirrored:
-                out[:, :, c, r] = block.swapaxes(2, 3)
-            height, width = block.shape[2:]
+                    i = np.arange(values.shape[2])
+                    values[..., i, i] = norms[0][..., rows] > 0
+            r = slice(rows.start - tile.rows.start, rows.stop - tile.rows.start)
+            c = slice(columns.start - tile.columns.start, columns.stop - tile.columns.start)
+            for field, block in zip(out, values, strict=True):
+                field[:, r, c] = block
+            if not mirrored and (below := out if on_diagonal else mirror) is not None:
+                for field, block in zip(below, values, strict=True):
+                    field[:, c, r] = block.swapaxes(1, 2)
+            height, width = values.shape[2:]
             on_block(height * (height + 1) // 2 if mirrored else height * width)
 
 

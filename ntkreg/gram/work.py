@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,12 @@ class GramWork:
     def symmetric(self) -> bool:
         """Whether the Gram is that of X with itself."""
         return self.Z is None
+
+    @cached_property
+    def prepared(self) -> tuple[Any, Any]:
+        """X and the columns as the engine wants to see them again and again."""
+        rows = self.engine.prepare(self.X)
+        return rows, rows if self.Z is None else self.engine.prepare(self.Z)
 
     @property
     def columns(self) -> np.ndarray:

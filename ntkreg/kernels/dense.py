@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from ntkreg.architecture import Architecture
-from ntkreg.kernels.dense_loops import Readout, RowTables, Steps, normalize_rows, run_rows
+from ntkreg.kernels.dense_loops import Readout, RowTables, Steps, run_rows, sum_squares
 from ntkreg.kernels.dense_program import (
     DenseProgram,
     Tables,
@@ -16,9 +17,37 @@ from ntkreg.kernels.dense_program import (
 from ntkreg.kernels.engine import FIELDS, Engine
 from ntkreg.kernels.relu_dual import relu_dual
 
-__all__ = ["DenseEngine"]
+__all__ = ["DenseEngine", "DenseInputs"]
 
 _BLOCK = 256
+
+_SAFE = 2.0**-40, 2.0**40
+"""Norms of float32 rows whose products neither overflow nor lose digits to underflow."""
+
+
+@dataclass(frozen=True, eq=False)
+class DenseInputs:
+    """Inputs and what the recursion needs of each of them; slices of it are its own kind.
+
+    Attributes
+    ----------
+    rows : ndarray of shape (n, d)
+        As they came, but of unit norm where the norm is not a safe one.
+    tables : Tables
+        Of the variance recursion, float64.
+    loop : RowTables
+        The same in the loops' dtype, and the inverse norms of `rows`.
+    """
+
+    rows: np.ndarray
+    tables: Tables
+    loop: RowTables
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, part: slice) -> "DenseInputs":
+        return DenseInputs(self.rows[part], self.tables[part], self.loop.part(part))
 
 
 @dataclass(frozen=True)
@@ -28,7 +57,8 @@ class DenseEngine(Engine):
     A BLAS gives other bits for one row than for many, so every product is one of the same
     shape: rows of a block of 256, padded with zeros. Cost of a block of m rows and m
     columns: 2 d m^2 flops for the product, about 40 m^2 a layer. Memory: two padded blocks
-    of inputs, one of products.
+    of inputs, one of products. The products are of the inputs as they are: norms are
+    divided out of the products, a block's m^2 numbers, and not out of its 2 d m inputs.
     """
 
     networks: tuple[Architecture, ...] = ()
@@ -43,65 +73,76 @@ class DenseEngine(Engine):
         """The padded block, 256."""
         return _BLOCK
 
-    def cross(self, X: np.ndarray, Z: np.ndarray) -> np.ndarray:
+    def prepare(self, X: np.ndarray) -> DenseInputs:
+        """Run the variance recursion on every row: O(n d) time, O(n) memory.
+
+        float32 rows so short or long that products of them could leave its range are
+        brought to unit norm in a copy of X; in float64 their squared norms would before.
+        """
+        squares = np.empty(len(X))
+        sum_squares(X, squares)
+        norm = np.sqrt(squares)
+        unsafe = (norm > 0) & ((norm < _SAFE[0]) | (norm > _SAFE[1]))
+        if self.dtype == np.float32 and unsafe.any():
+            X = X.copy()
+            X[unsafe] = X[unsafe] / norm[unsafe, None]
+            norm[unsafe] = 1
+        inverse = np.divide(1, norm, out=np.zeros_like(norm), where=norm > 0)
+        tables = variance_tables(self.program, squares / X.shape[1])
+        cast = (a.astype(self.dtype) for a in (tables.scale, tables.shift, tables.norm))
+        return DenseInputs(X, tables, RowTables(inverse, *cast))
+
+    def cross(self, X: Any, Z: Any) -> np.ndarray:
         """Values of all pairs, a padded block at a time."""
-        values = np.empty((2, self.n_depths, len(X), len(Z)), self.dtype)
-        buffers = np.zeros((2, _BLOCK, self.shape[0]), self.dtype)
-        for rows in _blocks(len(X)):
-            x = self._prepare(X[rows], buffers[0])
-            for columns in _blocks(len(Z)):
-                z = self._prepare(Z[columns], buffers[1])
-                self._run(buffers, x, z, values[:, :, rows, columns])
+        x, z = self._prepared(X), self._prepared(Z)
+        values = np.empty((2, self.n_depths, len(x), len(z)), self.dtype)
+        for rows in _blocks(len(x)):
+            for columns in _blocks(len(z)):
+                self._run(x[rows], z[columns], values[:, :, rows, columns])
         return self._pick(values)
 
-    def symmetric(self, X: np.ndarray) -> np.ndarray:
+    def symmetric(self, X: Any) -> np.ndarray:
         """Values of all pairs within X; half are computed, the diagonal from the variances."""
-        values = np.empty((2, self.n_depths, len(X), len(X)), self.dtype)
-        buffers = np.zeros((2, _BLOCK, self.shape[0]), self.dtype)
-        for rows in _blocks(len(X)):
-            x = self._prepare(X[rows], buffers[0])
-            for columns in _blocks(len(X)):
+        x = self._prepared(X)
+        values = np.empty((2, self.n_depths, len(x), len(x)), self.dtype)
+        for rows in _blocks(len(x)):
+            for columns in _blocks(len(x)):
                 if columns.start < rows.start:
                     continue
-                z = self._prepare(X[columns], buffers[1])
-                self._run(buffers, x, z, values[:, :, rows, columns])
+                self._run(x[rows], x[columns], values[:, :, rows, columns])
                 if columns.start > rows.start:
                     values[:, :, columns, rows] = values[:, :, rows, columns].swapaxes(-1, -2)
             square = values[:, :, rows, rows]
-            lower = np.tril_indices(square.shape[-1], -1)
-            square[..., lower[0], lower[1]] = square[..., lower[1], lower[0]]
-            np.einsum("fdii->fdi", square)[0] = x.nngp
-            np.einsum("fdii->fdi", square)[1] = x.ntk
+            lower = np.tri(square.shape[-1], k=-1, dtype=bool)
+            np.copyto(square, square.swapaxes(-1, -2), where=lower)
+            np.einsum("fdii->fdi", square)[0] = x.tables.nngp[:, rows]
+            np.einsum("fdii->fdi", square)[1] = x.tables.ntk[:, rows]
         return self._pick(values)
 
-    def diagonal(self, X: np.ndarray) -> np.ndarray:
+    def diagonal(self, X: Any) -> np.ndarray:
         """Values of each row with itself, from the variance recursion, O(n)."""
-        q = np.empty(len(X))
-        normalize_rows(X, np.empty_like(X), q)
-        tables = variance_tables(self.program, q)
+        tables = self._prepared(X).tables
         return self._pick(np.stack([tables.nngp, tables.ntk]).astype(self.dtype))
 
-    def _prepare(self, X: np.ndarray, buffer: np.ndarray) -> Tables:
-        """Put X's normalised rows into a padded buffer."""
-        q = np.empty(len(X))
-        normalize_rows(X, buffer, q)
-        buffer[len(X) :] = 0
-        return variance_tables(self.program, q)
+    def _prepared(self, X: Any) -> DenseInputs:
+        return X if isinstance(X, DenseInputs) else self.prepare(X)
 
-    def _run(self, buffers: np.ndarray, x: Tables, z: Tables, values: np.ndarray) -> None:
-        # Two buffers even on the diagonal: of one and its transpose NumPy makes another
-        # BLAS call (syrk), with other bits.
-        correlations = buffers[0] @ buffers[1].T
-        rows, columns = self._cast(x), self._cast(z)
-        dual = relu_dual(self.dtype.name)
-        run_rows(self._steps, dual, self._readout, correlations, rows, columns, *values)
-
-    def _cast(self, tables: Tables) -> RowTables:
-        return RowTables(*(a.astype(self.dtype) for a in (tables.scale, tables.shift, tables.norm)))
+    def _run(self, x: DenseInputs, z: DenseInputs, values: np.ndarray) -> None:
+        a, b = _padded(x.rows), _padded(z.rows)
+        if np.may_share_memory(a, b):
+            # Of one array and its transpose NumPy makes another BLAS call (syrk), with
+            # other bits.
+            b = b.copy()
+        run_rows(
+            self._steps, relu_dual(self.dtype.name), self._readout, a @ b.T, x.loop, z.loop, *values
+        )
 
     def _pick(self, values: np.ndarray) -> np.ndarray:
         if self.fields == FIELDS:
             return values
+        if len(self.fields) == 1:  # a view: one block of 256 x 256 is not worth a copy
+            first = FIELDS.index(self.fields[0])
+            return values[first : first + 1]
         return np.stack([values[FIELDS.index(f)] for f in self.fields])
 
     @cached_property
@@ -123,3 +164,11 @@ class DenseEngine(Engine):
 
 def _blocks(n: int) -> list[slice]:
     return [slice(start, min(start + _BLOCK, n)) for start in range(0, n, _BLOCK)]
+
+
+def _padded(rows: np.ndarray) -> np.ndarray:
+    if len(rows) == _BLOCK:
+        return rows
+    padded = np.zeros((_BLOCK, rows.shape[1]), rows.dtype)
+    padded[: len(rows)] = rows
+    return padded

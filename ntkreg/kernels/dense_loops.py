@@ -12,7 +12,7 @@ from ntkreg.kernels.dense_program import Op
 from ntkreg.kernels.flags import compiled, inlined
 from ntkreg.kernels.relu_dual import kappas
 
-__all__ = ["Readout", "RowTables", "Steps", "normalize_rows", "run_rows"]
+__all__ = ["Readout", "RowTables", "Steps", "run_rows", "sum_squares"]
 
 _ADD = int(Op.ADD)
 _RELU = int(Op.RELU)
@@ -28,11 +28,16 @@ class Steps(NamedTuple):
 
 
 class RowTables(NamedTuple):
-    """`Tables` in the kernel's dtype: (number, n)."""
+    """`Tables` in the kernel's dtype, (number, n), and 1 / |x| in float64, (n,); 0 of zeros."""
 
+    inverse: np.ndarray
     scale: np.ndarray
     shift: np.ndarray
     norm: np.ndarray
+
+    def part(self, rows: slice) -> "RowTables":
+        """Return the tables of some rows, contiguous: the loops are compiled for that."""
+        return RowTables(*(np.ascontiguousarray(table[..., rows]) for table in self))
 
 
 class Readout(NamedTuple):
@@ -44,17 +49,14 @@ class Readout(NamedTuple):
 
 
 @compiled
-def normalize_rows(X, out, q):
-    """Write X's rows of unit norm to `out` (zeros stay zeros) and |x|^2 / d to q, in float64."""
+def sum_squares(X, squares):
+    """Write |x|^2 of each row of X to `squares`, in float64."""
     n, d = np.uint64(X.shape[0]), np.uint64(X.shape[1])
     for i in range(n):
         total = 0.0
         for p in range(d):
             total += np.float64(X[i, p]) * np.float64(X[i, p])
-        q[i] = total / d
-        inverse = 1.0 / np.sqrt(total) if total > 0.0 else 0.0
-        for p in range(d):
-            out[i, p] = X[i, p] * inverse
+        squares[i] = total
 
 
 @inlined
@@ -89,24 +91,25 @@ def _read(c, theta, x, z, readout, slot, i, m, nngp, ntk):
 
 
 @compiled
-def run_rows(steps, dual, readout, correlations, x, z, nngp, ntk):
-    """Run the program on a block of input correlations.
+def run_rows(steps, dual, readout, products, x, z, nngp, ntk):
+    """Run the program on a block of inner products of inputs.
 
     Parameters
     ----------
     steps, dual, readout : Steps, Dual, Readout
-    correlations : array (>= n, >= m)
-        Of the inputs.
+    products : array (>= n, >= m)
+        Of the inputs. Their norms are divided out in float64, which costs nothing and
+        leaves the rounding of the product alone.
     x, z : RowTables
         Of n rows and m columns.
     nngp, ntk : arrays (n_reads, n, m)
         Results.
     """
     n, m = np.uint64(nngp.shape[1]), np.uint64(nngp.shape[2])
-    c, theta = np.empty_like(correlations[0]), np.empty_like(correlations[0])
+    c, theta = np.empty_like(products[0]), np.empty_like(products[0])
     for i in range(n):
         for p in range(m):
-            c[p] = correlations[i, p]
+            c[p] = np.float64(products[i, p]) * x.inverse[i] * z.inverse[p]
             theta[p] = 0
         for k in range(len(steps.op)):
             op, slot = steps.op[k], steps.slot[k]

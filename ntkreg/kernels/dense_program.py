@@ -8,7 +8,7 @@ a = weight_std sqrt(q / q+), b = bias_std / sqrt(q+), q+ = weight_std^2 q + bias
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import IntEnum
 
 import numpy as np
@@ -70,6 +70,10 @@ class Tables:
     norm: np.ndarray
     nngp: np.ndarray
     ntk: np.ndarray
+
+    def __getitem__(self, rows: slice) -> "Tables":
+        """Return the tables of some rows of the block."""
+        return Tables(*(getattr(self, f.name)[:, rows] for f in fields(self)))
 
 
 def _split(network: Architecture) -> tuple[tuple[Layer, ...], Dense | None]:

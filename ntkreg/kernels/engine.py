@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -42,6 +43,19 @@ class Engine(ABC):
     @abstractmethod
     def block(self) -> int:
         """Rows and columns of the block that this engine computes best in one call."""
+
+    @property
+    def columns_at_once(self) -> int:
+        """Columns that take no longer than one."""
+        return 1
+
+    def prepare(self, X: np.ndarray) -> Any:
+        """Return X with whatever this engine needs of each input, computed once.
+
+        Slices of the result can be given to the other methods in place of arrays, to the
+        same bits; who calls them block by block saves the repeated work. Here: X itself.
+        """
+        return X
 
     @abstractmethod
     def cross(self, X: np.ndarray, Z: np.ndarray) -> np.ndarray:

@@ -20,7 +20,7 @@ from ntkreg.kernels.lanes import group, n_lanes
 from ntkreg.kernels.relu_dual import relu_dual
 from ntkreg.kernels.vector_tail import run_tail
 
-__all__ = ["ImageEngine"]
+__all__ = ["ImageEngine", "one_by_one"]
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,11 @@ class ImageEngine(Engine):
         # Below poolings an image's tables cost a pair's work: share them among more pairs.
         least = 2 if len(self.geometries) > 1 else 1
         return size * int(np.clip(2**14.5 / np.sqrt(work) / size, least, 256 // size))
+
+    @property
+    def columns_at_once(self) -> int:
+        """The lanes."""
+        return n_lanes(self.dtype)
 
     def cross(self, X: np.ndarray, Z: np.ndarray) -> np.ndarray:
         """Values of all pairs."""
@@ -132,7 +137,7 @@ class ImageEngine(Engine):
 
     def _run(self, x: list[Images], z: list[Images], own: np.ndarray) -> np.ndarray:
         """Fields at the reads, float64 (2, n_reads, len(x), all lanes of z)."""
-        x = [_one_by_one(images, len(own)) for images in x]
+        x = [one_by_one(images, len(own)) for images in x]
         out = np.zeros((2, self.program.n_reads, *own.shape, n_lanes(self.dtype)))
         self._run_stages(x, z, own, out)
         return out.reshape(*out.shape[:3], -1)
@@ -181,8 +186,8 @@ def _slice(images: Images, k: int) -> Images:
     return Images(*(a[k : k + 1] for a in images))
 
 
-def _one_by_one(z: Images, n: int) -> Images:
-    """The first n images as x: an image a row; the diagonals, which x needs not, as they are."""
+def one_by_one(z: Images, n: int) -> Images:
+    """Return the first n images as x: an image a row. Its diagonals stay as they are: unused."""
     apart = []
     for a in (z.pixels.reshape(len(z.pixels), -1), z.a, z.b):
         rows = np.empty((n, a.shape[1] // n_lanes(a.dtype)), a.dtype)

@@ -1,5 +1,6 @@
 """The few-samples study as Markdown, CSV and PNG, to be kept, and as a page."""
 
+import html
 from pathlib import Path
 
 import pandas as pd
@@ -34,7 +35,7 @@ def write_few_samples_report(folder: str | Path) -> Path:
     study = StudyFolder(folder)
     summary, comparison = study.table("summary"), study.table("comparison")
     figure = few_samples_figure(summary, comparison, study.table("published"))
-    body = [f'<p class="lead">{sentence}</p>' for sentence in _verdicts(comparison)]
+    body = [f'<p class="lead">{html.escape(sentence)}</p>' for sentence in _verdicts(comparison)]
     body += [
         figure_block(
             figure,

@@ -1,5 +1,6 @@
 """The quickstart's page: what was compared, how it went, where it failed."""
 
+import html
 from pathlib import Path
 
 import pandas as pd
@@ -75,7 +76,7 @@ def write_quickstart_report(folder: str | Path) -> Path:
         for name, (figure, caption) in pictures.items()
     }
     body = [
-        f'<p class="lead">{_headline(rows, record)}</p>',
+        f'<p class="lead">{html.escape(_headline(rows, record))}</p>',
         "<p>Neural tangent (NTK) and Gaussian-process (NNGP) kernels are those of networks of "
         "infinite width: dense, and convolutional with no pooling (flatten), global (GAP) and "
         "local average pooling (LAP). They are not tuned: depth and ridge are those of the "

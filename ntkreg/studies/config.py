@@ -24,6 +24,7 @@ __all__ = [
     "check_int",
     "check_ints",
     "check_number",
+    "check_positive",
     "config_hash",
     "config_to_dict",
     "make_config",
@@ -128,6 +129,14 @@ def check_number(key: str, value: Any, least: float) -> float:
         hint = " Write 1.0e-6, not 1e-6, in YAML." if isinstance(value, str) else ""
         raise SpecError(f"{key} must be a finite number >= {least:g}; got {value!r}.{hint}")
     return float(value)
+
+
+def check_positive(key: str, value: Any) -> float:
+    """Return `value` as float, or raise unless it is finite and > 0."""
+    number = check_number(key, value, 0)
+    if number == 0:
+        raise SpecError(f"{key} must be above 0; got {value!r}.")
+    return number
 
 
 def check_flag(key: str, value: Any) -> bool:

@@ -17,7 +17,7 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from ntkreg.architecture import Architecture, cntk
-from ntkreg.data import ChannelStandardizer, ImageData, balanced_draws, load_npz
+from ntkreg.data import ImageData, balanced_draws, load_npz
 from ntkreg.errors import SpecError
 from ntkreg.gram import compute_gram, kernel
 from ntkreg.studies.config import (
@@ -26,7 +26,9 @@ from ntkreg.studies.config import (
     check_int,
     check_ints,
     check_number,
+    check_positive,
 )
+from ntkreg.studies.preprocessing import PREPROCESSINGS, make_preprocessing
 from ntkreg.studies.published import FEW_SAMPLES_CIFAR10, FEW_SAMPLES_SOURCE
 from ntkreg.studies.record import write_record
 from ntkreg.studies.regression import regress_classes
@@ -62,9 +64,12 @@ class FewSamplesConfig:
         Side of the convolution window.
     train_first, train_last : bool
         Whether the first convolution and the dense read-out count in the NTK.
-    preprocessing : {"channel", "none"}
+    preprocessing : {"channel", "zca", "none"}
         "channel": each channel to mean 0, std 1, statistics from the pool.
-        "none": pixels as they come.
+        "zca": each image to mean 0 and norm 1, then whitened with the directions of the
+        pool. "none": pixels as they come.
+    zca_regularization : float
+        Of "zca", > 0: what is added to each eigenvalue, in units of their mean.
     normalize : {None, "unit_diagonal"}
         Whether K(x, z) is divided by sqrt(K(x, x) K(z, z)).
     alpha : float
@@ -90,6 +95,7 @@ class FewSamplesConfig:
     train_first: bool = True
     train_last: bool = True
     preprocessing: str = "channel"
+    zca_regularization: float = 0.1
     normalize: str | None = None
     alpha: float = 0.0
     alpha_scale: str = "mean_diagonal"
@@ -114,7 +120,12 @@ class FewSamplesConfig:
         check_int("window", self.window, 1)
         check_flag("train_first", self.train_first)
         check_flag("train_last", self.train_last)
-        check_choice("preprocessing", self.preprocessing, ("channel", "none"))
+        check_choice("preprocessing", self.preprocessing, PREPROCESSINGS)
+        object.__setattr__(
+            self,
+            "zca_regularization",
+            check_positive("zca_regularization", self.zca_regularization),
+        )
         check_choice("normalize", self.normalize, (None, "unit_diagonal"))
         object.__setattr__(self, "alpha", check_number("alpha", self.alpha, 0))
         check_choice("alpha_scale", self.alpha_scale, ("absolute", "mean_diagonal"))
@@ -254,11 +265,11 @@ def _preprocess(
     config: FewSamplesConfig, pool: np.ndarray, test: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     pool, test = (np.asarray(a, dtype=config.dtype) for a in (pool, test))
-    if config.preprocessing == "none":
+    scaler = make_preprocessing(config.preprocessing, config.zca_regularization)
+    if scaler is None:
         return pool, test
     pool, test = pool / 255, test / 255
-    scaler = ChannelStandardizer().fit(pool)
-    return scaler.transform(pool), scaler.transform(test)
+    return scaler.fit_transform(pool), scaler.transform(test)
 
 
 def _kernels(

@@ -12,12 +12,19 @@ from sklearn.metrics import r2_score, root_mean_squared_error
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from ntkreg.architecture import from_dict, to_dict
-from ntkreg.data import ChannelStandardizer, ImageData, load_data, load_inputs
+from ntkreg.data import ImageData, load_data, load_inputs
 from ntkreg.errors import SpecError
 from ntkreg.estimators import NTKClassifier, NTKRegressor
 from ntkreg.gram import compute_gram
 from ntkreg.kernels import kernel_dtype
-from ntkreg.studies.config import check_choice, check_flag, check_int, check_number
+from ntkreg.studies.config import (
+    check_choice,
+    check_flag,
+    check_int,
+    check_number,
+    check_positive,
+)
+from ntkreg.studies.preprocessing import PREPROCESSINGS, make_preprocessing
 from ntkreg.studies.record import write_record
 from ntkreg.studies.saved_model import load_model, restore_fit, save_model
 
@@ -40,9 +47,12 @@ class FitConfig:
         What y holds: labels or numbers.
     n_train, n_test : int or None
         First so many training and test inputs; null for all.
-    preprocessing : {"channel", "none"}
+    preprocessing : {"channel", "zca", "none"}
         channel: each channel (of table rows, each column) to mean 0, std 1, statistics
-        from the training inputs. none: as they come.
+        from the training inputs. zca: each image to mean 0 and norm 1, then whitened with
+        the directions of the training images. none: as they come.
+    zca_regularization : float
+        Of zca, > 0: what is added to each eigenvalue, in units of their mean.
     get : {"ntk", "nngp"}
         Which kernel of the network.
     normalize : {None, "unit_diagonal"}
@@ -64,6 +74,7 @@ class FitConfig:
     n_train: int | None = None
     n_test: int | None = None
     preprocessing: str = "channel"
+    zca_regularization: float = 0.1
     get: str = "ntk"
     normalize: str | None = None
     alpha: float = 1e-4
@@ -80,7 +91,12 @@ class FitConfig:
         for key in ("n_train", "n_test"):
             if getattr(self, key) is not None:
                 check_int(key, getattr(self, key), 1)
-        check_choice("preprocessing", self.preprocessing, ("channel", "none"))
+        check_choice("preprocessing", self.preprocessing, PREPROCESSINGS)
+        object.__setattr__(
+            self,
+            "zca_regularization",
+            check_positive("zca_regularization", self.zca_regularization),
+        )
         check_choice("get", self.get, ("ntk", "nngp"))
         check_choice("normalize", self.normalize, (None, "unit_diagonal"))
         object.__setattr__(self, "alpha", check_number("alpha", self.alpha, 0))
@@ -232,7 +248,8 @@ def _fit(
         dtype=dtype.name,
         n_jobs=n_jobs,
     )
-    steps = [ChannelStandardizer()] if config.preprocessing == "channel" else []
+    step = make_preprocessing(config.preprocessing, config.zca_regularization)
+    steps = [] if step is None else [step]
     X = data.X_train
     if not config.store_kernel:
         return make_pipeline(*steps, estimator).fit(X, data.y_train)

@@ -15,11 +15,16 @@ import numpy as np
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from ntkreg.architecture import from_dict, to_dict
-from ntkreg.data import ChannelStandardizer, read_arrays
+from ntkreg.data import read_arrays
 from ntkreg.errors import DataError
 from ntkreg.estimators import NTKClassifier, NTKRegressor
 from ntkreg.gram import kernel
 from ntkreg.solvers import Solution
+from ntkreg.studies.preprocessing import (
+    array_names,
+    build_preprocessing,
+    describe_preprocessing,
+)
 
 __all__ = ["load_model", "restore_fit", "save_model"]
 
@@ -31,7 +36,9 @@ TARGET = {"NTKClassifier": "classes", "NTKRegressor": "y_mean"}
 
 
 def save_model(model: Pipeline, folder: str | Path) -> None:
-    """Write a fitted pipeline of [`ChannelStandardizer`,] `NTKClassifier` or `NTKRegressor`.
+    """Write a fitted pipeline of `NTKClassifier` or `NTKRegressor`, or a scaler and one of them.
+
+    The scaler is a `ChannelStandardizer` or a `ZCAWhitener`.
 
     Parameters
     ----------
@@ -54,8 +61,10 @@ def save_model(model: Pipeline, folder: str | Path) -> None:
         "dual_coef": estimator.dual_coef_,
         TARGET[name]: np.asarray(getattr(estimator, f"{TARGET[name]}_")),
     }
+    preprocessing = None
     if len(model) > 1:
-        arrays |= {"channel_mean": model[0].mean_, "channel_scale": model[0].scale_}
+        preprocessing, more = describe_preprocessing(model[0])
+        arrays |= more
     # The description goes last: without it there is no model, however a run ends.
     (folder / "model.json").unlink(missing_ok=True)
     np.savez(folder / "model.npz", allow_pickle=False, **arrays)
@@ -63,6 +72,7 @@ def save_model(model: Pipeline, folder: str | Path) -> None:
     description = {
         "format": FORMAT,
         "estimator": name,
+        "preprocessing": preprocessing,
         "architecture": to_dict(estimator.architecture_),
         "parameters": {key: getattr(estimator, key) for key in PARAMETERS},
         "solution": {
@@ -163,8 +173,8 @@ def _build(folder: Path, described: dict[str, Any], n_jobs: int | None) -> Pipel
     path = folder / "model.npz"
     name = described["estimator"]
     target = TARGET[name]
-    scaling = ("channel_mean", "channel_scale")
-    arrays = read_arrays(path, ("X_fit", "dual_coef", target), optional=scaling)
+    scaling = array_names(described["preprocessing"])
+    arrays = read_arrays(path, ("X_fit", "dual_coef", target, *scaling))
     if _sha256(path) != described["sha256_of_arrays"]:
         raise DataError(f"{path}: is not the file that {folder / 'model.json'} was written for.")
     X_fit = arrays["X_fit"]
@@ -180,12 +190,8 @@ def _build(folder: Path, described: dict[str, Any], n_jobs: int | None) -> Pipel
         arrays[target],
         n_jobs,
     )
-    if "channel_mean" not in arrays:
-        return make_pipeline(estimator)
-    scaler = ChannelStandardizer()
-    scaler.mean_, scaler.scale_ = (arrays[key] for key in scaling)
-    scaler.n_features_in_ = estimator.n_features_in_
-    return make_pipeline(scaler, estimator)
+    step = build_preprocessing(described["preprocessing"], arrays)
+    return make_pipeline(estimator) if step is None else make_pipeline(step, estimator)
 
 
 def _sha256(path: Path) -> str:

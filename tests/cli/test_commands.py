@@ -14,6 +14,7 @@ import yaml
 
 from ntkreg.cli import main
 from ntkreg.data import load_digits_split
+from ntkreg.studies.saved_model import load_model
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -85,6 +86,7 @@ def test_print_config_is_a_config_and_its_hash_follows_every_key(config, tmp_pat
         "--n_train": "61",
         "--n_test": "null",
         "--preprocessing": "none",
+        "--zca_regularization": "0.2",
         "--get": "nngp",
         "--normalize": "unit_diagonal",
         "--alpha": "0",
@@ -117,6 +119,19 @@ def test_a_stored_kernel_gives_the_same_model_and_serves_other_ridges(config, tm
     np.testing.assert_allclose(ours, theirs, atol=1e-6)
     assert main([*request, "--alpha", "0.1"]) == 0
     assert {p: p.stat().st_mtime_ns for p in before} == before
+
+
+@pytest.mark.parametrize("stored", ["false", "true"])
+def test_whitening_can_be_chosen_and_predict_whitens_alike(config, tmp_path, capsys, stored):
+    out = tmp_path / "out"
+    options = ["--preprocessing", "zca", "--zca_regularization", "0.5", "--store_kernel", stored]
+    assert main(["fit", config, *options, "--n_test", "500", "--output", str(out)]) == 0
+    accuracy = record(out)["results"]["accuracy"]
+    assert accuracy > 60
+    assert load_model(out / "model")[0].regularization == 0.5
+    csv = str(tmp_path / "p.csv")
+    assert main(["predict", str(out), "--data", "digits", "--output", csv]) == 0
+    assert capsys.readouterr().out.count(f"accuracy {accuracy:.2f} % of 500 inputs") == 2
 
 
 def test_a_stored_kernel_of_another_network_is_refused(config, tmp_path, capsys):

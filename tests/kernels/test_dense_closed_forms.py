@@ -79,6 +79,21 @@ def test_relu_kernels_without_bias_scale_with_their_inputs(dtype):
     np.testing.assert_allclose(scaled, 4 * K, rtol=100 * np.finfo(dtype).eps)
 
 
+@pytest.mark.parametrize(("scale", "weight_std"), [(3e18, 1.5), (1e-22, 1e12)])
+def test_float32_inputs_whose_products_leave_its_range_keep_their_digits(scale, weight_std):
+    X = np.random.default_rng(2).normal(size=(3, 3000)).astype(np.float32)
+    X[1] = X[0] + 0.1 * X[2]
+    network = fully_connected(1, weight_std=weight_std)
+    short, full = (make_engine(network, (3000,), dtype=t) for t in DTYPES)
+    scaled = scale * X
+    wanted = full.cross(scaled.astype(float), scaled.astype(float))
+    for rows in (slice(None), slice(1)):
+        # One row of ordinary length beside the others changes nothing for them.
+        mixed = np.concatenate([X[:1], scaled[rows]])
+        K = short.cross(mixed, scaled)[..., 1:, :]
+        np.testing.assert_allclose(K, wanted[..., rows, :], rtol=2e-3)
+
+
 def test_arccos_oracle_keeps_more_digits_than_float64_near_one():
     gap = mpmath.mpf(10) ** -20
     with mpmath.workdps(closed_forms.DIGITS):

@@ -41,6 +41,19 @@ def test_a_symmetric_block_mirrors_and_equals_cross_off_its_diagonal(network, sh
     assert np.array_equal(np.einsum("fdii->fdi", K), engine.diagonal(X))
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("network", "shape"), NETWORKS)
+def test_parts_of_prepared_inputs_give_the_bits_of_arrays(network, shape, dtype):
+    engine, X = _engine_and_inputs(network, shape, dtype)
+    X[5] *= 1e-30  # rows that an engine may want to rescale
+    prepared, rows, columns = engine.prepare(X), slice(2, 7), slice(4, 9)
+    assert len(prepared) == len(X)
+    got = engine.cross(prepared[rows], prepared[columns])
+    assert np.array_equal(got, engine.cross(X[rows], X[columns]))
+    assert np.array_equal(engine.symmetric(prepared[rows]), engine.symmetric(X[rows]))
+    assert np.array_equal(engine.diagonal(prepared[rows]), engine.diagonal(X[rows]))
+
+
 def test_dense_blocks_beyond_one_padded_block_agree_with_it():
     engine, X = _engine_and_inputs(fully_connected(2), (20,), "float32", n=300)
     K = engine.symmetric(X)

@@ -1,17 +1,21 @@
 import base64
+import json
 import re
 import shutil
 import subprocess
 import sys
 
 import matplotlib.image
+import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
 from ntkreg.errors import DataError
 from ntkreg.report.few_samples import write_few_samples_benchmark, write_few_samples_report
-from ntkreg.report.page import page, provenance_block
+from ntkreg.report.page import figure_block, page, provenance_block
 from ntkreg.report.quickstart import write_quickstart_report
 
+MARKUP = '"><script>x</script>&'
 PNG = base64.b64encode(b"\x89PNG").decode()[:4]
 
 
@@ -81,15 +85,58 @@ def test_a_damaged_file_is_named(quickstart_folder, tmp_path, name):
         write_quickstart_report(copy)
 
 
-def test_text_from_files_is_escaped():
-    block = provenance_block(
-        {"command": "<b>", "config_hash": "0" * 64, "environment": {"x": "&"}}, "key: <script>"
-    )
-    text = page("1 < 2", [block])
-    assert "<b>" not in text
-    assert "<script>" not in text
-    assert "1 &lt; 2" in text
+def test_every_block_escapes_its_text():
+    figure = Figure()
+    block = figure_block(figure, caption="a < b", alt='"><script>')
+    assert "<figcaption>a &lt; b<" in block
+    assert 'alt="&quot;&gt;&lt;script&gt;"' in block
+    record = {"command": "<b>", "config_hash": "<i>" * 9, "environment": {"x": "&"}}
+    text = page("1 < 2", [provenance_block(record, "key: <script>")])
+    for tag in ("<b>", "<i>", "<script>"):
+        assert tag not in text
+    assert text.count("1 &lt; 2") == 2  # title and heading
     assert "x: &amp;" in text
+
+
+def spoilt(folder, copy, **columns):
+    """Copy a study with markup in columns of its tables, its record and configuration."""
+    shutil.copytree(folder, copy)
+    for name, spoilt_columns in columns.items():
+        table = pd.read_csv(copy / f"{name}.csv", keep_default_na=False)
+        for column in spoilt_columns:
+            table[column] = table[column] + MARKUP
+        table.to_csv(copy / f"{name}.csv", index=False)
+    record = json.loads((copy / "record.json").read_text())
+    record["command"] += MARKUP
+    record["config_hash"] = f"{MARKUP:.12}"
+    record["environment"]["numpy"] += MARKUP
+    (copy / "record.json").write_text(json.dumps(record))
+    with open(copy / "config.yaml", "a") as stream:
+        stream.write(f"# {MARKUP}\n")
+    return copy
+
+
+def test_nothing_in_a_quickstarts_files_becomes_html(quickstart_folder, tmp_path):
+    copy = spoilt(quickstart_folder, tmp_path / "q", rows=["method"], timings=["step"])
+    text = write_quickstart_report(copy).read_text(encoding="utf-8")
+    assert "<script" not in text
+    cells = pd.read_csv(copy / "rows.csv").method.nunique()
+    cells += len(pd.read_csv(copy / "timings.csv"))
+    # Two in the headline, and command, hash, configuration and versions.
+    assert text.count("&lt;script&gt;") == 2 + cells + 4
+
+
+def test_nothing_in_a_few_samples_studys_files_becomes_html(few_samples_folder, tmp_path):
+    copy = spoilt(
+        few_samples_folder, tmp_path / "f", comparison=["published"], published=["source"]
+    )
+    comparison = pd.read_csv(copy / "comparison.csv")
+    comparison.assign(verdict="outside").to_csv(copy / "comparison.csv", index=False)
+    text = write_few_samples_report(copy).read_text(encoding="utf-8")
+    assert "<script" not in text
+    lead = re.findall(r'<p class="lead">.*?</p>', text, re.DOTALL)
+    assert all("&lt;script&gt;" in sentence for sentence in lead)
+    assert len(lead) == 2
 
 
 def test_report_computes_nothing():

@@ -38,6 +38,7 @@ def test_the_same_table_as_text_markdown_and_html():
     assert markdown_table(table) == "| a < b | n |\n| --- | --- |\n| x | 1 |\n| y | 2 |\n"
     assert "<th>a &lt; b</th><th>n</th>" in html_table(table)
     assert html_table(table).count("<tr>") == 3
+    assert "<td>x &lt; y</td>" in html_table(table.replace("x", "x < y"))
 
 
 def test_columns_keep_their_own_kind_of_number():

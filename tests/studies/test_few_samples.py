@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.kernel_ridge import KernelRidge
 
-from ntkreg.data import ChannelStandardizer, balanced_draws
+from ntkreg.data import ChannelStandardizer, ZCAWhitener, balanced_draws
 from ntkreg.errors import DataError, NotPSDError, SpecError, StoreMismatchError
 from ntkreg.gram import kernel
 from ntkreg.studies.few_samples import FewSamplesConfig, network_of, run_few_samples
@@ -52,17 +52,22 @@ def test_rows_repeat_for_a_seed_and_change_with_it(config, tmp_path):
 
 
 @pytest.mark.parametrize("normalize", [None, "unit_diagonal"])
-@pytest.mark.parametrize(("preprocessing", "readout"), [("channel", "flatten"), ("none", "gap")])
+@pytest.mark.parametrize(
+    ("preprocessing", "readout"), [("channel", "flatten"), ("zca", "flatten"), ("none", "gap")]
+)
 def test_accuracy_is_that_of_scikit_learns_kernel_ridge(
     config, images, tmp_path, normalize, preprocessing, readout
 ):
-    config = replace(config, normalize=normalize, preprocessing=preprocessing, readout=readout)
+    options = {"preprocessing": preprocessing, "readout": readout, "zca_regularization": 0.3}
+    config = replace(config, normalize=normalize, **options)
     rows = run_few_samples(config, tmp_path)
     data = np.load(images)
     pool = balanced_draws(data["y_train"], config.pool, 1, config.seed)[0]
     X, X_test = data["x_train"][pool], data["x_test"][:12]
-    if preprocessing == "channel":
-        scaler = ChannelStandardizer().fit(X / 255)
+    if preprocessing != "none":
+        channel = preprocessing == "channel"
+        scaler = ChannelStandardizer() if channel else ZCAWhitener(regularization=0.3)
+        scaler.fit(X / 255)
         X, X_test = X / 255, X_test / 255
         X, X_test = scaler.transform(X), scaler.transform(X_test)
     y, y_test = data["y_train"][pool], data["y_test"][:12]

@@ -6,7 +6,7 @@ import pytest
 from sklearn.pipeline import make_pipeline
 
 from ntkreg.architecture import cntk, fully_connected
-from ntkreg.data import ChannelStandardizer
+from ntkreg.data import ChannelStandardizer, ZCAWhitener
 from ntkreg.errors import DataError
 from ntkreg.estimators import NTKClassifier, NTKRegressor
 from ntkreg.studies.saved_model import load_model, save_model
@@ -20,6 +20,12 @@ NEW_ROWS = RNG.normal(size=(5, 5))
 MODELS = {
     "images": (
         make_pipeline(ChannelStandardizer(), NTKClassifier(cntk(2, "gap"), get="nngp")),
+        (IMAGES, np.arange(12) % 3, NEW_IMAGES),
+    ),
+    "whitened images": (
+        make_pipeline(
+            ZCAWhitener(regularization=0.3, center_features=True), NTKClassifier(cntk(1, "gap"))
+        ),
         (IMAGES, np.arange(12) % 3, NEW_IMAGES),
     ),
     "rows with two classes of strings": (
@@ -66,6 +72,17 @@ def test_a_loaded_model_keeps_its_settings_and_how_its_solve_went(saved):
     assert float(ours.solver_result_.alpha) == float(theirs.solver_result_.alpha)
 
 
+def test_a_loaded_pipeline_keeps_how_inputs_are_prepared(saved):
+    model, X_new, folder = saved
+    loaded = load_model(folder)
+    assert [type(step) for step in loaded] == [type(step) for step in model]
+    if len(model) > 1:
+        ours, theirs = loaded[0], model[0]
+        assert ours.get_params() == theirs.get_params()
+        assert vars(ours).keys() == vars(theirs).keys()
+        np.testing.assert_array_equal(ours.transform(X_new), theirs.transform(X_new))
+
+
 def test_inputs_of_another_shape_are_refused(saved):
     _, X_new, folder = saved
     with pytest.raises(ValueError, match="features"):
@@ -97,6 +114,7 @@ def test_damage_is_noticed(saved):
         ({"estimator": "SVC"}, "not a sound model"),
         ({"parameters": {"gett": "ntk"}}, "not a sound model"),
         ({"solution": None}, "not a sound model"),
+        ({"preprocessing": {"name": "pca"}}, "not a sound model"),
     ):
         text.write_text(json.dumps(described | change))
         with pytest.raises(DataError, match=message):

@@ -1,0 +1,76 @@
+"""What `preprocessing` in a configuration stands for, and its fitted form as plain data."""
+
+from typing import Any
+
+import numpy as np
+
+from ntkreg.data import ChannelStandardizer, ZCAWhitener
+
+__all__ = [
+    "PREPROCESSINGS",
+    "array_names",
+    "build_preprocessing",
+    "describe_preprocessing",
+    "make_preprocessing",
+]
+
+PREPROCESSINGS = ("channel", "zca", "none")
+"""The values of the key."""
+
+Preprocessing = ChannelStandardizer | ZCAWhitener
+
+_CLASSES: dict[str, type[Preprocessing]] = {"channel": ChannelStandardizer, "zca": ZCAWhitener}
+_ARRAYS = {
+    "channel": ("mean_", "scale_"),
+    "zca": ("components_", "eigenvalues_", "mean_"),
+}
+_PLAIN = {"channel": ("n_features_in_",), "zca": ("n_features_in_", "epsilon_", "image_shape_")}
+"""Fitted attributes that are arrays, and those that are numbers or shapes."""
+
+
+def make_preprocessing(name: str, zca_regularization: float) -> Preprocessing | None:
+    """Return the transformer that a configuration names, not fitted; None for "none"."""
+    if name == "zca":
+        return ZCAWhitener(regularization=zca_regularization)
+    return ChannelStandardizer() if name == "channel" else None
+
+
+def describe_preprocessing(step: Preprocessing) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Return a fitted transformer as a description for JSON, and its arrays by name."""
+    name = next(key for key, cls in _CLASSES.items() if type(step) is cls)
+    description = {
+        "name": name,
+        "parameters": step.get_params(),
+        "fitted": {key: getattr(step, key) for key in _PLAIN[name]},
+    }
+    arrays = {f"{name}_{key}": getattr(step, key) for key in _ARRAYS[name]}
+    return description, arrays
+
+
+def array_names(description: dict[str, Any] | None) -> tuple[str, ...]:
+    """Return the names of the arrays that belong to a description; none to None."""
+    if description is None:
+        return ()
+    return tuple(f"{description['name']}_{key}" for key in _ARRAYS[description["name"]])
+
+
+def build_preprocessing(
+    description: dict[str, Any] | None, arrays: dict[str, np.ndarray]
+) -> Preprocessing | None:
+    """Undo `describe_preprocessing`.
+
+    Raises
+    ------
+    KeyError, TypeError
+        The description is not one of `describe_preprocessing`.
+    """
+    if description is None:
+        return None
+    name = description["name"]
+    step = _CLASSES[name](**description["parameters"])
+    for key in _PLAIN[name]:
+        value = description["fitted"][key]
+        setattr(step, key, tuple(value) if isinstance(value, list) else value)
+    for key in _ARRAYS[name]:
+        setattr(step, key, arrays[f"{name}_{key}"])
+    return step
