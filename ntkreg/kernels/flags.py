@@ -20,6 +20,7 @@ _OPTIONS: dict[str, Any] = {
     "fastmath": FASTMATH,
     "error_model": "numpy",
 }
+_UNCOUNTED: dict[str, Any] = {**_OPTIONS, "_nrt": False}
 
 
 def compiled(function: Any) -> Any:
@@ -37,12 +38,12 @@ def counting_nothing(function: Any) -> Any:
     References to arrays are not counted: at every call of a loop with many arrays, counting
     them took longer than the loop.
     """
-    return numba.njit(**_OPTIONS, _nrt=False)(function)
+    return numba.njit(**_UNCOUNTED)(function)
 
 
 def inlined(function: Any) -> Any:
     """As `counting_nothing`, and always copied into its callers by LLVM."""
-    return numba.njit(**_OPTIONS, _nrt=False, forceinline=True)(function)
+    return numba.njit(**_UNCOUNTED, forceinline=True)(function)
 
 
 def _row_of_vectors(typing_context: Any) -> Any:

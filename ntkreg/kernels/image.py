@@ -193,4 +193,5 @@ def one_by_one(z: Images, n: int) -> Images:
         rows = np.empty((n, a.shape[1] // n_lanes(a.dtype)), a.dtype)
         take_lanes_apart(a, rows)
         apart.append(rows)
-    return Images(apart[0].reshape(n, z.pixels.shape[1], -1), *apart[1:], z.variance, z.tangent)
+    pixels, a, b = apart
+    return Images(pixels.reshape(n, z.pixels.shape[1], -1), a, b, z.variance, z.tangent)

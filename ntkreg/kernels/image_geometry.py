@@ -8,7 +8,7 @@ and columns are independent of each other, so everything here is one axis at a t
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -75,6 +75,10 @@ class Geometry:
 
 def _before(entries: np.ndarray) -> np.ndarray:
     return np.concatenate([[0], np.cumsum(entries)[:-1]]).astype(np.uint64)
+
+
+def _unsigned(a: Any) -> np.ndarray:
+    return np.ascontiguousarray(a).astype(np.uint64)
 
 
 def _offsets(n: int, circular: bool) -> np.ndarray:
@@ -144,12 +148,16 @@ def _axis(
         length.append(np.full(len(d), size) if circular else size - abs(here))
         x.append(np.zeros(len(d), int) if circular else np.maximum(-here, 0))
         z.append(here % size if circular else np.maximum(here, 0))
-    unsigned = lambda a: np.ascontiguousarray(a).astype(np.uint64)  # noqa: E731
     axis = Axis(
-        *map(unsigned, (length, x, z)),
-        np.ascontiguousarray(weight),
-        *map(unsigned, (kept, before, entries_there, place)),
-        np.uint64(np.flatnonzero(d == 0)[0]),
+        length=_unsigned(length),
+        x=_unsigned(x),
+        z=_unsigned(z),
+        weight=np.ascontiguousarray(weight),
+        kept=_unsigned(kept),
+        before=_unsigned(before),
+        entries=_unsigned(entries_there),
+        place=_unsigned(place),
+        own=np.uint64(np.flatnonzero(d == 0)[0]),
     )
     return axis, d
 
@@ -159,8 +167,9 @@ def stage_geometries(stages: Sequence[Stage], readout: Layer) -> list[Geometry]:
     done: list[Geometry] = []
     for stage in reversed(stages):
         after = done[-1] if done else None
-        rows = _stage_axis(stage, "h", readout, after and after.rows_below)
-        columns = _stage_axis(stage, "w", readout, after and after.columns_below)
+        below = (None, None) if after is None else (after.rows_below, after.columns_below)
+        rows = _stage_axis(stage, "h", readout, below[0])
+        columns = _stage_axis(stage, "w", readout, below[1])
         sizes = rows[0].length[0], columns[0].length[0]
         field = Field(
             sizes[0], _before(sizes[0]), sizes[1], _before(sizes[1]), np.uint64(sizes[1].sum())

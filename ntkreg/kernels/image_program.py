@@ -269,8 +269,9 @@ class _Compiler:
         """Compile layer i (and the activation after it); return the level and layers taken."""
         layer = layers[i]
         if isinstance(layer, Residual):
-            at = {"register": register, "other": free}
-            self.operations.append(Operation(Op.COPY, **at, level_in=level, level=level))
+            self.operations.append(
+                Operation(Op.COPY, register, free, level_in=level, level=level)
+            )
             body = self._sequence(layer.body, register, free + 1, level)
             shortcut = self._sequence(layer.shortcut, free, free + 1, level)
             one, other = self.levels[body], self.levels[shortcut]
@@ -280,7 +281,7 @@ class _Compiler:
                     f"{one.h} x {one.w} pixels {one.stride} apart, the shortcut {other.h} x "
                     f"{other.w} pixels {other.stride} apart; pass to_stax(architecture)[2] instead."
                 )
-            self.operations.append(Operation(Op.ADD, **at, level_in=body, level=body))
+            self.operations.append(Operation(Op.ADD, register, free, level_in=body, level=body))
             return body, 1
         if isinstance(layer, Activation):
             return self._layer(Conv(1, 1.0, 0.0, False), layer, register, level, 0.0), 1
