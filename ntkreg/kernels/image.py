@@ -12,6 +12,7 @@ import numpy as np
 
 from ntkreg.architecture import Activation, Architecture, Identity
 from ntkreg.kernels.engine import Engine
+from ntkreg.kernels.image_explain import explain_image
 from ntkreg.kernels.image_geometry import Geometry, stage_geometries
 from ntkreg.kernels.image_loops import ALL_OWN, SKIPPED, Images, take_lanes_apart
 from ntkreg.kernels.image_program import ImageProgram, compile_image_network
@@ -73,6 +74,10 @@ class ImageEngine(Engine):
     def columns_at_once(self) -> int:
         """The lanes."""
         return n_lanes(self.dtype)
+
+    def explain(self) -> str:
+        """Return the tile program as text."""
+        return explain_image(self.program, self.geometries, self.dtype)
 
     def cross(self, X: np.ndarray, Z: np.ndarray) -> np.ndarray:
         """Values of all pairs."""

@@ -108,44 +108,15 @@ class Stage:
 
 @dataclass(frozen=True)
 class ImageProgram:
-    """What runs on every tile, what is read from it, and what follows on the vectors."""
+    """What runs on every tile, what is read from it, and what follows on the vectors.
+
+    `image_explain` prints it.
+    """
 
     stages: tuple[Stage, ...]
     readout: Layer
     tail: tuple[Layer, ...]
     n_reads: int
-
-    def explain(self) -> str:
-        """Return the program as text, a line an operation."""
-        lines = []
-        for number, stage in enumerate(self.stages):
-            first = stage.levels[0]
-            lines.append(f"stage {number}: {first.h} x {first.w} pixels")
-            lines += [f"  {_describe(o, stage)}" for o in stage.operations]
-            if stage.pool:
-                lines.append(f"  POOL   {stage.pool} x {stage.pool}, gathers offsets")
-        lines.append(f"read-out {self.readout!r}, then {list(self.tail)!r}")
-        return "\n".join(lines)
-
-
-def _describe(o: Operation, stage: Stage) -> str:
-    if o.op == Op.COPY:
-        return f"COPY   register {o.register} -> {o.other}"
-    if o.op == Op.ADD:
-        return f"ADD    register {o.other} to {o.register}"
-    if o.op == Op.READ:
-        return f"READ   depth {o.slot}"
-    at = stage.levels[o.level]
-    parts = [f"LAYER  register {o.register}"]
-    if o.factor != 1 or o.window > 1 or o.bias or o.trained:
-        windows = f"sums of {o.window} x {o.window}"
-        windows += f" every {o.stride}" if o.stride > 1 else ""
-        windows += ", wrapped" if o.circular else ""
-        parts += [windows, f"x {o.factor:.4g}"]
-        parts += [f"+ {o.bias:.4g}"] if o.bias else []
-        parts += ["tangent + S" if o.trained else "tangent alone"]
-    parts += [f"dual of {o.activation!r}"] if not isinstance(o.activation, Identity) else []
-    return ", ".join(parts) + f" -> {at.h} x {at.w}"
 
 
 def _split(network: Architecture) -> tuple[tuple[Layer, ...], Layer, tuple[Layer, ...]]:
@@ -269,9 +240,7 @@ class _Compiler:
         """Compile layer i (and the activation after it); return the level and layers taken."""
         layer = layers[i]
         if isinstance(layer, Residual):
-            self.operations.append(
-                Operation(Op.COPY, register, free, level_in=level, level=level)
-            )
+            self.operations.append(Operation(Op.COPY, register, free, level_in=level, level=level))
             body = self._sequence(layer.body, register, free + 1, level)
             shortcut = self._sequence(layer.shortcut, free, free + 1, level)
             one, other = self.levels[body], self.levels[shortcut]
