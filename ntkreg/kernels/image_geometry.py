@@ -146,8 +146,8 @@ def _axis(
     for size, stride in zip(sizes, strides, strict=True):
         here = d * (back // stride)
         length.append(np.full(len(d), size) if circular else size - abs(here))
-        x.append(np.zeros(len(d), int) if circular else np.maximum(-here, 0))
-        z.append(here % size if circular else np.maximum(here, 0))
+        x.append(np.maximum(-here, 0))
+        z.append(np.maximum(here, 0))
     axis = Axis(
         length=_unsigned(length),
         x=_unsigned(x),

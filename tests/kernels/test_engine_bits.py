@@ -78,6 +78,14 @@ def test_parts_of_prepared_inputs_give_the_bits_of_arrays(network, shape, dtype)
     assert np.array_equal(engine.diagonal(prepared[rows]), engine.diagonal(X[rows]))
 
 
+@pytest.mark.parametrize(("dtype", "off"), [("float32", 2e-3), ("float64", 1e-6)])
+@pytest.mark.parametrize(("network", "shape"), NETWORKS)
+def test_equal_inputs_have_nearly_the_value_of_one_with_itself(network, shape, dtype, off):
+    engine, X = _engine_and_inputs(network, shape, dtype)
+    equal = np.einsum("fdii->fdi", engine.cross(X, X.copy()))
+    assert np.allclose(equal, engine.diagonal(X), rtol=off, atol=0)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(("network", "shape"), IMAGE_NETWORKS)
 def test_lanes_that_are_not_filled_change_no_bits(network, shape, dtype):

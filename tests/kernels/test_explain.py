@@ -2,6 +2,7 @@
 
 from ntkreg.architecture import (
     Architecture,
+    AvgPool,
     Conv,
     Dense,
     Flatten,
@@ -57,6 +58,16 @@ def test_residual_blocks_strides_paddings_and_biases_are_told():
     ):
         assert f"\n{line}\n" in text + "\n"
     assert "3 x 3, wrapped, x" in "\n".join(_lines(cntk(1, padding="CIRCULAR"), (4, 4, 1)))
+
+
+def test_the_share_of_the_work_counts_layers_alone_and_where_they_end():
+    block = Residual((Conv(),))
+    layers = (Conv(stride=2), AvgPool(2), Conv(), block, Flatten())
+    lines = _lines(Architecture(layers), (8, 12, 1))
+    # Flatten reads 2 x 3 pixels, so of 4 x 6 before the pooling offsets -1, 0, 1 are needed.
+    work = (3 + 4 + 3) * (5 + 6 + 5), 2 * (2 * 3)
+    shares = [line.rsplit(", ", 1)[1] for line in lines if line.startswith("stage")]
+    assert shares == [f"{w / sum(work):.1%} of the work" for w in work]
 
 
 def test_every_operation_is_shown():
