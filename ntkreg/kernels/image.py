@@ -10,7 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ntkreg.architecture import Activation, Architecture, Identity
+from ntkreg.architecture import Architecture
 from ntkreg.kernels.engine import Engine
 from ntkreg.kernels.image_explain import explain_image
 from ntkreg.kernels.image_geometry import Geometry, stage_geometries
@@ -19,7 +19,7 @@ from ntkreg.kernels.image_program import ImageProgram, compile_image_network
 from ntkreg.kernels.image_stage import RunnableStage
 from ntkreg.kernels.lanes import group, n_lanes
 from ntkreg.kernels.relu_dual import relu_dual
-from ntkreg.kernels.vector_tail import run_tail
+from ntkreg.kernels.vector_tail import Pairs, needs_variances, run_tail
 
 __all__ = ["ImageEngine", "one_by_one"]
 
@@ -98,9 +98,7 @@ class ImageEngine(Engine):
     def diagonal(self, X: np.ndarray) -> np.ndarray:
         """Values of each image with itself, O(n)."""
         nngp, ntk = self._diagonal_fields(X)
-        q = nngp.reshape(-1, 1)  # one block of one pair for each depth and image
-        pairs = run_tail(self.program.tail, q[..., None], ntk.reshape(-1, 1, 1), q, q)
-        return self._pick(*(values.reshape(nngp.shape) for values in pairs))
+        return self._pick(run_tail(self.program.tail, Pairs(nngp, ntk, nngp, nngp)))
 
     def _prepare(self, X: np.ndarray) -> list[Images]:
         """Every stage's tables, as z: groups of images, lanes last."""
@@ -166,15 +164,14 @@ class ImageEngine(Engine):
 
     def _finish(self, fields: np.ndarray, X: np.ndarray, Z: np.ndarray) -> np.ndarray:
         """Run the layers after the read-out, pick the fields and cast."""
-        variances: tuple[np.ndarray | None, ...] = (None, None)
-        if any(
-            isinstance(s, Activation) and not isinstance(s, Identity) for s in self.program.tail
-        ):
-            variances = tuple(self._diagonal_fields(A)[0] for A in (X, Z))
-        return self._pick(*run_tail(self.program.tail, fields[0], fields[1], *variances))
+        q = r = None
+        if needs_variances(self.program.tail):
+            q, r = (self._diagonal_fields(A)[0] for A in (X, Z))
+            q, r = q[:, :, None], r[:, None, :]
+        return self._pick(run_tail(self.program.tail, Pairs(fields[0], fields[1], q, r)))
 
-    def _pick(self, nngp: np.ndarray, ntk: np.ndarray) -> np.ndarray:
-        return np.stack([{"nngp": nngp, "ntk": ntk}[f] for f in self.fields]).astype(self.dtype)
+    def _pick(self, pairs: Pairs) -> np.ndarray:
+        return np.stack([getattr(pairs, field) for field in self.fields]).astype(self.dtype)
 
     def _diagonal_fields(self, X: np.ndarray) -> np.ndarray:
         """Both fields of each image with itself right after the read-out: (2, n_reads, n)."""

@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from ntkreg.architecture import Architecture
+from ntkreg.architecture import Architecture, Dense, Relu
 from ntkreg.errors import SpecError
 from ntkreg.kernels.bridge import KernelFn, StaxEngine, StaxNetwork, as_network
 from ntkreg.kernels.dense import DenseEngine
+from ntkreg.kernels.dense_plain import PlainDenseEngine
 from ntkreg.kernels.engine import FIELDS, Engine
 from ntkreg.kernels.image import ImageEngine
 
@@ -44,8 +45,14 @@ def make_engine(
             raise SpecError("depths needs a recipe with a depth; a stax kernel_fn has one only.")
         return StaxEngine(shape, np.dtype(dtype), tuple(fields), 1, network.kernel_fn)
     networks = _at_depths(network, depths)
-    kind = ImageEngine if network.reads == "image" else DenseEngine
-    return kind(shape, np.dtype(dtype), tuple(fields), len(networks), networks)
+    return _kind(networks)(shape, np.dtype(dtype), tuple(fields), len(networks), networks)
+
+
+def _kind(networks: tuple[Architecture, ...]) -> type[ImageEngine | DenseEngine | PlainDenseEngine]:
+    if networks[0].reads == "image":
+        return ImageEngine
+    compiled = all(isinstance(layer, Dense | Relu) for net in networks for layer in net.layers)
+    return DenseEngine if compiled else PlainDenseEngine
 
 
 def _at_depths(

@@ -95,6 +95,14 @@ def test_a_dense_network_shows_what_runs_on_correlations():
     assert "network 2" in lines[-1]
 
 
+def test_dense_layers_without_a_compiled_form_are_listed_as_numpy_runs_them():
+    lines = _lines(fully_connected(1, activation="erf"), (5,))
+    assert lines[0].startswith("Products of 256 x 256 pairs at a time (float64, BLAS)")
+    assert [line.strip() for line in lines[2:]] == [repr(Dense()), "Erf()", repr(Dense(1.0))]
+    lines = _lines(fully_connected(1, activation="erf"), (5,), depths=(2, 1))
+    assert "of network 2" in lines[-4]
+
+
 def test_a_stax_kernel_says_that_neural_tangents_runs_it():
     lines = _lines(StaxNetwork(lambda x, z, get: None), (5,))
     assert lines[0].startswith("neural-tangents runs this kernel_fn")
