@@ -30,6 +30,17 @@ class PlainDenseEngine(Engine):
         """The padded block, 256."""
         return _BLOCK
 
+    def explain(self) -> str:
+        """Return the layers as text: they run as they are."""
+        side, lines = self.block, []
+        for k, network in enumerate(self.networks):
+            of = f" of network {k + 1}" if self.n_depths > 1 else ""
+            lines += [f"  layers{of}, NumPy passes over the block:"]
+            lines += [f"    {layer!r}" for layer in network.layers]
+        return "\n".join(
+            [f"Products of {side} x {side} pairs at a time (float64, BLAS), then", *lines]
+        )
+
     def cross(self, X: np.ndarray, Z: np.ndarray) -> np.ndarray:
         """Values of all pairs, a padded block at a time."""
         values = np.empty((len(self.fields), self.n_depths, len(X), len(Z)), self.dtype)

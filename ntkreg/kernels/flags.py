@@ -73,7 +73,9 @@ def _row_of_vectors(typing_context: Any) -> Any:
     That no array argument overlaps one written to: without the promise every short loop over a
     row tests its arrays for overlap first, which costs more than the loop. And for AVX-512 it
     prefers 256 bits, which suits mixed code; a loop of nothing but vector arithmetic gains
-    from 512. To be called first in an `inlined` function.
+    from 512. And no built-ins: LLVM would make calls to memset and memcpy of loops that fill
+    and copy, and a call spills the constants of the loops around it. To be called first in an
+    `inlined` function.
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -88,9 +90,11 @@ row_of_vectors: Any = intrinsic(_row_of_vectors)
 
 
 def _wide_vectors(typing_context: Any) -> Any:
-    """As `row_of_vectors`, but for the vectors' width alone; the function is never inlined.
+    """As `row_of_vectors`, but without the promise about arrays; never inlined.
 
-    A loop's constants stay in registers only if the function around it is not too large.
+    For the functions that hold `inlined` rows, whose own attributes end where they are copied
+    to. A loop's constants stay in registers only if the function around it is not too large.
+    To be called first in a function.
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:

@@ -12,6 +12,7 @@ import numpy as np
 
 from ntkreg.architecture import Architecture
 from ntkreg.kernels.engine import Engine
+from ntkreg.kernels.image_explain import explain_image
 from ntkreg.kernels.image_geometry import Geometry, stage_geometries
 from ntkreg.kernels.image_inputs import ImageInputs
 from ntkreg.kernels.image_loops import ALL_OWN, SKIPPED, Images
@@ -78,6 +79,10 @@ class ImageEngine(Engine):
     def prepare(self, X: np.ndarray) -> ImageInputs:
         """Return X with room for the tables of its blocks."""
         return ImageInputs(X, self._make_tables)
+
+    def explain(self) -> str:
+        """Return the tile program as text."""
+        return explain_image(self.program, self.geometries, self.dtype)
 
     def cross(self, X: np.ndarray | ImageInputs, Z: np.ndarray | ImageInputs) -> np.ndarray:
         """Values of all pairs."""

@@ -66,7 +66,7 @@ class Images(NamedTuple):
     row, the lanes of a number side by side.
     """
 
-    pixels: np.ndarray  # (n, channels, h*w), over sqrt(channels)
+    pixels: np.ndarray  # (n, channels, h * columns stored), over sqrt(channels)
     a: np.ndarray  # (n, entries), of every activation in turn
     b: np.ndarray
     variance: np.ndarray  # (n, entries) float64, S(p, p) at every mark
@@ -428,8 +428,8 @@ def run_stage(
                             fill(tile.t[0], to, w * n, 0)
                             for c in range(x_pixels.shape[0]):
                                 load_channel(
-                                        tile.s[0], to, c == 0, x_pixels[c], in_x, z_pixels[c], in_z,
-                                    w, n, paired,
+                                    tile.s[0], to, c == 0, x_pixels[c], in_x, z_pixels[c],
+                                    in_z, w, n, paired,
                                 )  # fmt: skip
                         else:
                             at = field.row_before[ey] * field.columns
@@ -477,11 +477,10 @@ def run_stage(
                             )  # fmt: skip
                         for r in range(h):
                             if rows.kept[ey, r]:
-                                e = rows.target[ey, r]
-                                start = after.row_before[e] * after.columns
+                                start = rows.before[ey, r] * after.columns
                                 pool_row(
                                     tile.s[0], tile.t[0], tile.pad * n + r * tile.pitch,
-                                    target[0], target[1], (start, after.row_length[e]),
+                                    target[0], target[1], (start, rows.entries[ey, r]),
                                     columns.kept[ex], columns.before[ex], columns.entries[ex],
                                     columns.place[ex], rows.place[ey, r], w,
                                 )  # fmt: skip
