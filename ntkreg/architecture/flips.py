@@ -31,10 +31,10 @@ def commutes_with_flip(architecture: Architecture, shape: tuple[int, ...]) -> bo
 
     for NNGP and NTK alike. Of the layers here,
 
-    - a convolution does where as many pixels are missing left of the first window as right
-      of the last one: stride 1 always; with stride s on n pixels, ``SAME`` or ``CIRCULAR``
-      where (ceil(n / s) - 1) s + window - n is even and not negative, ``VALID`` where it
-      leaves no pixel over (so it depends on the width: XLA puts an odd pixel on the right);
+    - a convolution does at stride 1; at stride s it depends on the n pixels of a row, as XLA
+      puts an odd pixel of padding on the right: ``SAME`` and ``CIRCULAR`` do where
+      (ceil(n / s) - 1) s + window - n is even and not negative (or windows see all pixels
+      alike), ``VALID`` where no pixel is left over;
     - a pooling does where its window divides the width: the rest is dropped on the right;
     - a residual block does if both branches do;
     - activations, dense layers and the read-outs always do.
@@ -77,14 +77,25 @@ def _commutes(layer: Layer, size: Size) -> bool:
     width = size[1]
     match layer:
         case Conv():
-            windows = output_size(layer, size)[1]
-            before = window_origin(width, layer.window, layer.stride, layer.padding)
-            after = (windows - 1) * layer.stride + layer.window - width - before
-            # Around a ring of pixels, where only the place within it counts.
-            ring = layer.padding == "CIRCULAR"
-            return (before - after) % width == 0 if ring else before == after
+            windows = _windows(layer, size)
+            mirrored = [sorted(width - 1 - p for p in window) for window in reversed(windows)]
+            return windows == mirrored
         case AvgPool():
             return width % layer.window == 0
         case Residual():
             return all(_sequence_commutes(b, size) for b in (layer.body, layer.shortcut))
     return isinstance(layer, Activation | Dense | Flatten | GlobalAvgPool | LocalAvgPool)
+
+
+def _windows(layer: Conv, size: Size) -> list[list[int]]:
+    """Return the columns that each window sees, sorted, as often as it sees them."""
+    width = size[1]
+    before = window_origin(width, layer.window, layer.stride, layer.padding)
+    windows = []
+    for o in range(output_size(layer, size)[1]):
+        seen = range(o * layer.stride - before, o * layer.stride - before + layer.window)
+        if layer.padding == "CIRCULAR":
+            windows.append(sorted(p % width for p in seen))
+        else:
+            windows.append([p for p in seen if 0 <= p < width])
+    return windows
