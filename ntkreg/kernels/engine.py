@@ -40,6 +40,16 @@ class Engine(ABC):
     n_depths: int
 
     @property
+    def name(self) -> str:
+        """What plans and manifests call the engine: its class."""
+        return type(self).__name__
+
+    @property
+    def terms(self) -> int:
+        """Values of the network's kernel that one value here takes."""
+        return 1
+
+    @property
     @abstractmethod
     def block(self) -> int:
         """Rows and columns of the block that this engine computes best in one call."""
