@@ -21,12 +21,10 @@ from ntkreg.architecture import (
     Relu,
 )
 from ntkreg.errors import SpecError
+from ntkreg.finite.base import Params
 from ntkreg.finite.scaling import Parametrization, Role, Scale, bias_scale, weight_scale
 
 __all__ = ["Block", "Plan", "build", "rule", "weighted_layers"]
-
-Params = Any
-"""Nested dictionaries and tuples of arrays; empty for layers without weights."""
 
 
 @dataclass(frozen=True)

@@ -15,15 +15,16 @@ import numpy as np
 
 from ntkreg.architecture import Architecture
 from ntkreg.errors import ShapeError, SpecError
-from ntkreg.finite.layers import Block, Params, Plan, build, weighted_layers
-from ntkreg.finite.precision import check_dtype, jit, precision
+from ntkreg.finite.base import Network, Params
+from ntkreg.finite.layers import Block, Plan, build, weighted_layers
+from ntkreg.finite.precision import check_dtype, precision
 from ntkreg.finite.scaling import PARAMETRIZATIONS, Parametrization
 
 __all__ = ["FiniteNetwork", "finite_network"]
 
 
 @dataclass(frozen=True)
-class FiniteNetwork:
+class FiniteNetwork(Network):
     """A network of finite width; make one with `finite_network`.
 
     Its functions are pure and go through ``jax.jit``, ``jax.grad`` and, over seeds,
@@ -126,37 +127,6 @@ class FiniteNetwork:
             found.append(x)
         return tuple(found)
 
-    def predict(self, params: Params, X: Any) -> np.ndarray:
-        """Return `apply` as a NumPy array, compiled, in the dtype of the parameters.
-
-        Parameters
-        ----------
-        params : from `init`
-        X : array (n, *shape)
-        """
-        dtype = jax.tree.leaves(params)[0].dtype
-        with precision(dtype):
-            return np.asarray(self._compiled(np.dtype(dtype).name)(params, np.asarray(X, dtype)))
-
-    def split(self, params: Params) -> tuple[Params, Params]:
-        """Return (trained, fixed): the parameters with None where the other one has arrays.
-
-        None has no leaves: ``jax.grad`` over `trained` sees nothing else.
-        """
-        trained = jax.tree.map(lambda on, p: p if on else None, self.trainable, params)
-        fixed = jax.tree.map(lambda on, p: None if on else p, self.trainable, params)
-        return trained, fixed
-
-    def join(self, trained: Params, fixed: Params) -> Params:
-        """Return the parameters that `split` parted."""
-        return jax.tree.map(
-            lambda on, t, f: t if on else f,
-            self.trainable,
-            trained,
-            fixed,
-            is_leaf=lambda node: node is None,
-        )
-
     def rates(self, normalized: bool) -> Params:
         """Return what multiplies the learning rate of each parameter array.
 
@@ -168,12 +138,6 @@ class FiniteNetwork:
         """
         rates = tuple(b.rates for b in self._blocks)
         return rates if normalized else jax.tree.map(lambda _: 1.0, rates)
-
-    def _compiled(self, dtype: str) -> Any:
-        cache = self.__dict__.setdefault("_cache", {})
-        if dtype not in cache:
-            cache[dtype] = jit(self.apply, dtype)
-        return cache[dtype]
 
 
 def finite_network(
