@@ -9,14 +9,26 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ntkreg.architecture import Architecture as Architecture
+    from ntkreg.architecture import AvgPool as AvgPool
     from ntkreg.architecture import Conv as Conv
+    from ntkreg.architecture import Cos as Cos
     from ntkreg.architecture import Dense as Dense
+    from ntkreg.architecture import Erf as Erf
     from ntkreg.architecture import Flatten as Flatten
+    from ntkreg.architecture import Gaussian as Gaussian
+    from ntkreg.architecture import Gelu as Gelu
     from ntkreg.architecture import GlobalAvgPool as GlobalAvgPool
+    from ntkreg.architecture import Identity as Identity
+    from ntkreg.architecture import LeakyRelu as LeakyRelu
     from ntkreg.architecture import LocalAvgPool as LocalAvgPool
+    from ntkreg.architecture import NormalizedGaussian as NormalizedGaussian
     from ntkreg.architecture import Relu as Relu
+    from ntkreg.architecture import Residual as Residual
+    from ntkreg.architecture import Sin as Sin
     from ntkreg.architecture import cntk as cntk
     from ntkreg.architecture import fully_connected as fully_connected
+    from ntkreg.architecture import myrtle as myrtle
+    from ntkreg.architecture import resnet as resnet
     from ntkreg.data import ChannelStandardizer as ChannelStandardizer
     from ntkreg.estimators import NTKClassifier as NTKClassifier
     from ntkreg.estimators import NTKRegressor as NTKRegressor
@@ -28,21 +40,33 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Architecture": "architecture",
+    "AvgPool": "architecture",
     "ChannelStandardizer": "data",
     "Conv": "architecture",
+    "Cos": "architecture",
     "Dense": "architecture",
+    "Erf": "architecture",
     "Flatten": "architecture",
+    "Gaussian": "architecture",
+    "Gelu": "architecture",
     "GlobalAvgPool": "architecture",
     "Gram": "gram",
+    "Identity": "architecture",
+    "LeakyRelu": "architecture",
     "LocalAvgPool": "architecture",
     "NTKClassifier": "estimators",
     "NTKRegressor": "estimators",
+    "NormalizedGaussian": "architecture",
     "Relu": "architecture",
+    "Residual": "architecture",
+    "Sin": "architecture",
     "cntk": "architecture",
     "compute_gram": "gram",
     "fully_connected": "architecture",
     "kernel": "gram",
+    "myrtle": "architecture",
     "plan_gram": "gram",
+    "resnet": "architecture",
     "solve_cholesky": "solvers",
 }
 

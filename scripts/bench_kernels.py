@@ -71,7 +71,7 @@ def neural_tangents(
     """The jitted twin at the batch size with the least time a pair (both printed)."""
     import jax
 
-    from ntkreg.kernels.bridge import to_stax
+    from ntkreg.kernels import to_stax
 
     _, _, kernel_fn = to_stax(network)
     jitted = jax.jit(lambda x, z: kernel_fn(x, z, BOTH))
@@ -180,7 +180,7 @@ def bench_dense(rounds: int) -> list[dict[str, object]]:
     import jax
     from sklearn.metrics.pairwise import rbf_kernel
 
-    from ntkreg.kernels.bridge import to_stax
+    from ntkreg.kernels import to_stax
 
     n, network = 4000, fully_connected(5)
     X = np.random.default_rng(0).normal(size=(n, 3072)).astype(np.float32)

@@ -1,68 +1,27 @@
-"""Layers as frozen dataclasses: parameters and their checks, no arithmetic.
+"""Linear layers and poolings as frozen dataclasses: parameters and checks, no arithmetic.
 
 A layer knows what it reads and what it gives: ``"image"`` (h, w, channels) or
-``"vector"`` (features). To add one: write its dataclass here, then give each
-engine that should run it natively an entry for it (ARCHITECTURE.md says where).
+``"vector"`` (features). Activations are in `activations`, sums of branches in `residual`.
 """
 
 import math
-from dataclasses import dataclass
-from numbers import Integral, Real
-from typing import Any, ClassVar, Literal
+from dataclasses import dataclass, field
+from typing import ClassVar
 
+from ntkreg.architecture.base import (
+    ADDED_LATER,
+    Domain,
+    Layer,
+    check_bool,
+    check_int,
+    check_std,
+)
 from ntkreg.errors import SpecError
 
-__all__ = [
-    "LAYERS",
-    "Conv",
-    "Dense",
-    "Flatten",
-    "GlobalAvgPool",
-    "Layer",
-    "LocalAvgPool",
-    "Relu",
-]
+__all__ = ["PADDINGS", "AvgPool", "Conv", "Dense", "Flatten", "GlobalAvgPool", "LocalAvgPool"]
 
-Domain = Literal["image", "vector", "any"]
-
-
-def _std(layer: str, name: str, value: Any, *, positive: bool) -> float:
-    """Return `value` as a float; raise unless it is finite and > 0, or >= 0."""
-    bound = "> 0" if positive else ">= 0"
-    ok = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
-    if not ok or value < 0 or (positive and value == 0):
-        raise SpecError(f"{layer}: {name} must be a finite float {bound}; got {value!r}.")
-    return float(value)
-
-
-def _bool(layer: str, name: str, value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise SpecError(f"{layer}: {name} must be True or False; got {value!r}.")
-    return value
-
-
-def _int(layer: str, name: str, value: Any, least: int) -> int:
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
-        raise SpecError(f"{layer}: {name} must be an integer >= {least}; got {value!r}.")
-    return int(value)
-
-
-@dataclass(frozen=True)
-class Layer:
-    """Base of all layers: what a layer reads and gives."""
-
-    reads: ClassVar[Domain] = "any"
-    """Kind of array the layer acts on."""
-    gives: ClassVar[Domain] = "any"
-    """Kind of array it returns; "any" for the kind it read."""
-
-    def _keep(self, **checked: Any) -> None:
-        """Keep parameters as plain Python numbers.
-
-        So that equal layers have one fingerprint and one YAML, from NumPy's numbers too.
-        """
-        for name, value in checked.items():
-            object.__setattr__(self, name, value)
+PADDINGS = ("SAME", "CIRCULAR", "VALID")
+"""What a convolution may do at the image's edge."""
 
 
 @dataclass(frozen=True)
@@ -91,18 +50,18 @@ class Dense(Layer):
 
     def __post_init__(self) -> None:
         self._keep(
-            weight_std=_std("Dense", "weight_std", self.weight_std, positive=True),
-            bias_std=_std("Dense", "bias_std", self.bias_std, positive=False),
-            trainable=_bool("Dense", "trainable", self.trainable),
+            weight_std=check_std("Dense", "weight_std", self.weight_std, positive=True),
+            bias_std=check_std("Dense", "bias_std", self.bias_std, positive=False),
+            trainable=check_bool("Dense", "trainable", self.trainable),
         )
 
 
 @dataclass(frozen=True)
 class Conv(Layer):
-    r"""Convolution with infinitely many channels: square odd window, stride 1, zero padding.
+    r"""Convolution with infinitely many channels and a square odd window.
 
-    Its covariance is the average over the window, zeros outside the image included
-    (Arora et al. 2019, arXiv 1904.11955, section 4; neural-tangents' ``padding="SAME"``).
+    Its covariance is the average over the window, the same shift for both pixels, zeros
+    outside the image included (Arora et al. 2019, arXiv 1904.11955, section 4).
 
     Parameters
     ----------
@@ -110,34 +69,57 @@ class Conv(Layer):
         Side of the window in pixels; odd, so that it has a centre.
     weight_std, bias_std, trainable
         As in `Dense`; the fan-in is window * window * channels.
+    stride : int, default=1
+        Pixels from one window to the next, along both axes; >= 1.
+    padding : {"SAME", "CIRCULAR", "VALID"}, default="SAME"
+        Zeros around the image, the image itself around itself, or windows inside the image
+        only. `shapes.window_origin` says where the first window lies: where XLA puts it.
     """
 
     window: int = 3
     weight_std: float = math.sqrt(2)
     bias_std: float = 0.0
     trainable: bool = True
+    stride: int = field(default=1, metadata=ADDED_LATER)
+    padding: str = field(default="SAME", metadata=ADDED_LATER)
 
     reads: ClassVar[Domain] = "image"
     gives: ClassVar[Domain] = "image"
 
     def __post_init__(self) -> None:
         self._keep(
-            window=_int("Conv", "window", self.window, 1),
-            weight_std=_std("Conv", "weight_std", self.weight_std, positive=True),
-            bias_std=_std("Conv", "bias_std", self.bias_std, positive=False),
-            trainable=_bool("Conv", "trainable", self.trainable),
+            window=check_int("Conv", "window", self.window, 1),
+            weight_std=check_std("Conv", "weight_std", self.weight_std, positive=True),
+            bias_std=check_std("Conv", "bias_std", self.bias_std, positive=False),
+            trainable=check_bool("Conv", "trainable", self.trainable),
+            stride=check_int("Conv", "stride", self.stride, 1),
         )
         if self.window % 2 == 0:
             raise SpecError(f"Conv: window must be odd; got {self.window}.")
+        if self.padding not in PADDINGS:
+            raise SpecError(f"Conv: padding must be one of {PADDINGS}; got {self.padding!r}.")
 
 
 @dataclass(frozen=True)
-class Relu(Layer):
-    """Rectified linear unit, max(x, 0); its dual is the arc-cosine kernel of order 1.
+class AvgPool(Layer):
+    """Mean over squares of pixels side by side; rows and columns left over are dropped.
 
-    Cho and Saul 2009, eqs. 3-6; without the factor 2 that some papers put in
-    (weight_std sqrt(2) in the layer before stands for it).
+    Its kernel is the mean over all pairs of pixels of the two squares. As
+    ``stax.AvgPool((window, window), (window, window), "VALID")``.
+
+    Parameters
+    ----------
+    window : int, default=2
+        Side of the squares in pixels, and the stride; >= 1.
     """
+
+    window: int = 2
+
+    reads: ClassVar[Domain] = "image"
+    gives: ClassVar[Domain] = "image"
+
+    def __post_init__(self) -> None:
+        self._keep(window=check_int("AvgPool", "window", self.window, 1))
 
 
 @dataclass(frozen=True)
@@ -173,10 +155,4 @@ class LocalAvgPool(Layer):
     gives: ClassVar[Domain] = "image"
 
     def __post_init__(self) -> None:
-        self._keep(half_width=_int("LocalAvgPool", "half_width", self.half_width, 0))
-
-
-LAYERS: dict[str, type[Layer]] = {
-    cls.__name__: cls for cls in (Dense, Conv, Relu, Flatten, GlobalAvgPool, LocalAvgPool)
-}
-"""Every layer by the name that YAML files use."""
+        self._keep(half_width=check_int("LocalAvgPool", "half_width", self.half_width, 0))

@@ -4,18 +4,12 @@ import hashlib
 import inspect
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
-from ntkreg.architecture.layers import (
-    Conv,
-    Dense,
-    Flatten,
-    GlobalAvgPool,
-    Layer,
-    LocalAvgPool,
-    Relu,
-)
+from ntkreg.architecture.base import Layer
+from ntkreg.architecture.checks import check_network, first_domain
+from ntkreg.architecture.shapes import Size, size_after
 from ntkreg.errors import SpecError
 
 __all__ = ["Architecture"]
@@ -65,18 +59,36 @@ class Architecture:
             raise SpecError(
                 f"Architecture: layers must be a sequence of layers; got {self.layers!r}."
             ) from None
-        _check_sequence(self.layers)
+        check_network(self.layers)
 
     @property
     def reads(self) -> str:
         """``"image"`` if the input must be images (n, h, w, c), ``"vector"`` otherwise."""
-        return _first_domain(self.layers)
+        return first_domain(self.layers)
 
     @property
     def fingerprint(self) -> str:
         """SHA-256 of the layers: the same network has the same one in every process."""
-        text = json.dumps([[type(s).__name__, asdict(s)] for s in self.layers], sort_keys=True)
+        text = json.dumps(_plain(self.layers), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
+
+    def check_shape(self, shape: tuple[int, ...]) -> None:
+        """Raise unless inputs of a shape can go through the network.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Of one input: (h, w, channels) for networks that read images; others take any.
+
+        Raises
+        ------
+        ShapeError
+            If a convolution or pooling leaves no pixels, or the branches of a residual
+            block give images of different sizes; names the layer and the sizes.
+        """
+        if self.reads == "image":
+            size: Size = (shape[0], shape[1])
+            size_after(self.layers, size)
 
     def replace(self, **arguments: Any) -> "Architecture":
         """Return the recipe's network with some arguments changed; this one stays as it is."""
@@ -112,50 +124,21 @@ def _recipe_of(architecture: Architecture) -> Callable[..., Architecture]:
 
     if architecture.recipe is None:
         raise SpecError(
-            "Architecture: only a recipe (cntk, fully_connected) has arguments to change; "
+            f"Architecture: only a recipe ({', '.join(RECIPES)}) has arguments to change; "
             "this network was given layer by layer. Build a new one instead."
         )
     return RECIPES[architecture.recipe]
 
 
-def _first_domain(layers: tuple[Layer, ...]) -> str:
-    return next((s.reads for s in layers if s.reads != "any"), "vector")
-
-
-def _check_sequence(layers: tuple[Layer, ...]) -> None:
-    """Walk the network once and raise at the first layer that cannot stand where it does."""
-    if not layers:
-        raise SpecError("Architecture: a network needs at least one layer; got none.")
-    for i, layer in enumerate(layers):
-        if not isinstance(layer, Layer):
-            raise SpecError(f"Architecture: layer {i} must be a Layer; got {layer!r}.")
-    domain = _first_domain(layers)
-    gaussian = False
-    for i, layer in enumerate(layers):
-        where = f"Architecture: layer {i} of {len(layers)}, {layer!r},"
-        if layer.reads not in ("any", domain):
-            remedy = (
-                "Put Flatten or GlobalAvgPool before it, or use Conv(window=1)"
-                if domain == "image"
-                else "Move it before the Flatten or GlobalAvgPool"
-            )
-            raise SpecError(f"{where} acts on a {layer.reads} but gets a {domain}. {remedy}.")
-        if isinstance(layer, LocalAvgPool) and not (
-            i + 1 < len(layers) and isinstance(layers[i + 1], Flatten)
-        ):
-            raise SpecError(f"{where} must be followed by Flatten (it is a read-out).")
-        if isinstance(layer, Relu) and not gaussian:
-            raise SpecError(
-                f"{where} acts on values that are not Gaussian, for which its kernel does not "
-                "hold. Put Dense or Conv before it (GlobalAvgPool may stand between)."
-            )
-        # Sums over infinitely many inputs make Gaussians; pooling keeps them so, Flatten
-        # mixes pixels of different variance.
-        pooled = gaussian and isinstance(layer, GlobalAvgPool)
-        gaussian = pooled or isinstance(layer, Dense | Conv)
-        domain = domain if layer.gives == "any" else layer.gives
-    if domain == "image":
-        raise SpecError(
-            f"Architecture: the network ends in an image ({layers[-1]!r}). "
-            "End it with Flatten or GlobalAvgPool, then Dense(weight_std=1.0)."
-        )
+def _plain(layers: tuple[Layer, ...]) -> list[Any]:
+    """Name and parameters of each layer as JSON data, nested layers included."""
+    return [
+        [
+            type(layer).__name__,
+            {
+                name: _plain(value) if isinstance(value, tuple) else value
+                for name, value in layer.parameters.items()
+            },
+        ]
+        for layer in layers
+    ]

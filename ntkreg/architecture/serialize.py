@@ -1,19 +1,21 @@
 """Architectures to and from plain dictionaries and YAML.
 
 A recipe is written with its arguments, ``{recipe: cntk, depth: 10, readout: gap}``;
-any other network layer by layer, ``{layers: [{Conv: {window: 3}}, Relu, ...]}``.
+any other network layer by layer, ``{layers: [{Conv: {window: 3}}, Relu, ...]}``; layers
+within layers in the same way, ``{Residual: {body: [Relu, Conv]}}``.
 """
 
 import difflib
 from collections.abc import Iterable
-from dataclasses import asdict, fields
+from dataclasses import fields
 from typing import Any
 
 import yaml
 
-from ntkreg.architecture.layers import LAYERS, Layer
+from ntkreg.architecture.base import Layer
 from ntkreg.architecture.network import Architecture
 from ntkreg.architecture.recipes import RECIPES
+from ntkreg.architecture.registry import BRIDGE_ONLY, LAYERS, no_native_form
 from ntkreg.errors import SpecError
 
 __all__ = ["from_dict", "from_yaml", "to_dict", "to_yaml"]
@@ -22,13 +24,9 @@ __all__ = ["from_dict", "from_yaml", "to_dict", "to_yaml"]
 def to_dict(architecture: Architecture) -> dict[str, Any]:
     """Return the network as dictionaries, lists, strings and numbers."""
     if architecture.recipe is not None:
-        return {"recipe": architecture.recipe, **dict(architecture.arguments)}
-    return {
-        "layers": [
-            {type(s).__name__: asdict(s)} if fields(s) else type(s).__name__
-            for s in architecture.layers
-        ]
-    }
+        arguments = {name: _plain(value) for name, value in architecture.arguments}
+        return {"recipe": architecture.recipe, **arguments}
+    return {"layers": _plain(architecture.layers)}
 
 
 def from_dict(spec: Any) -> Architecture:
@@ -43,14 +41,19 @@ def from_dict(spec: Any) -> Architecture:
         recipe = RECIPES[_known("recipe", spec["recipe"], RECIPES)]
         for name in arguments:
             _known(f"argument of recipe {spec['recipe']}", name, recipe().get_params())
-        return recipe(**arguments)
+        layers = {
+            name: _layer(f"argument {name} of recipe {spec['recipe']}", value)
+            for name, value in arguments.items()
+            if isinstance(value, dict)
+        }
+        return recipe(**arguments | layers)
     if set(spec) != {"layers"}:
         raise SpecError(
             f"architecture: unknown key beside 'layers': {sorted(set(spec) - {'layers'})}."
         )
     if not isinstance(spec["layers"], list):
         raise SpecError(f"architecture: 'layers' must be a list; got {spec['layers']!r}.")
-    return Architecture(tuple(_layer(i, item) for i, item in enumerate(spec["layers"])))
+    return Architecture(_layers(spec["layers"], ""))
 
 
 def to_yaml(architecture: Architecture) -> str:
@@ -66,27 +69,45 @@ def from_yaml(text: str) -> Architecture:
         raise SpecError(f"architecture: not valid YAML: {error}") from None
 
 
-def _layer(position: int, item: Any) -> Layer:
+def _plain(value: Any) -> Any:
+    """Layers as their name, or one name: parameters; other values as they are."""
+    if isinstance(value, tuple):
+        return [_plain(layer) for layer in value]
+    if isinstance(value, Layer):
+        name, parameters = type(value).__name__, value.parameters
+        return {name: {k: _plain(v) for k, v in parameters.items()}} if parameters else name
+    return value
+
+
+def _layers(items: list[Any], where: str) -> tuple[Layer, ...]:
+    return tuple(_layer(f"{where}layer {i}", item) for i, item in enumerate(items))
+
+
+def _layer(where: str, item: Any) -> Layer:
     if isinstance(item, str):
         item = {item: {}}
     if not isinstance(item, dict) or len(item) != 1:
         raise SpecError(
-            f"architecture: layer {position} must be a name or one name: parameters; got {item!r}."
+            f"architecture: {where} must be a name or one name: parameters; got {item!r}."
         )
     [(name, parameters)] = item.items()
-    cls = LAYERS[_known(f"layer {position}", name, LAYERS)]
+    if name in BRIDGE_ONLY:
+        raise SpecError(f"architecture: {where}: {no_native_form(name)}")
+    cls = LAYERS[_known(where, name, LAYERS)]
     if not isinstance(parameters, dict | None):
         raise SpecError(
-            f"architecture: layer {position}, {name}: parameters must be a mapping; "
-            f"got {parameters!r}."
+            f"architecture: {where}, {name}: parameters must be a mapping; got {parameters!r}."
         )
+    parameters = dict(parameters or {})
     names = [f.name for f in fields(cls)]
-    for key in parameters or {}:
-        _known(f"parameter of layer {position}, {name}", key, names)
+    for key, value in parameters.items():
+        _known(f"parameter of {where}, {name}", key, names)
+        if isinstance(value, list):
+            parameters[key] = _layers(value, f"{where}, {key} ")
     try:
-        return cls(**(parameters or {}))
+        return cls(**parameters)
     except TypeError as error:
-        raise SpecError(f"architecture: layer {position}, {name}: {error}.") from None
+        raise SpecError(f"architecture: {where}, {name}: {error}.") from None
 
 
 def _known(what: str, name: Any, known: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""Bridge to neural-tangents: any ``stax`` kernel as an `Engine`, any `Architecture` as ``stax``."""
+"""Bridge from neural-tangents: any ``stax`` kernel as an `Engine`."""
 
 import functools
 import hashlib
@@ -9,21 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from ntkreg.architecture import (
-    Architecture,
-    Conv,
-    Dense,
-    Flatten,
-    GlobalAvgPool,
-    Layer,
-    LocalAvgPool,
-    Relu,
-)
-from ntkreg.errors import BackendError, SpecError
+from ntkreg.architecture import Architecture
+from ntkreg.errors import SpecError
 from ntkreg.kernels.engine import Engine, Field
 from ntkreg.kernels.neural_tangents_compat import enable_x64, import_jax, import_neural_tangents
 
-__all__ = ["KernelFn", "StaxEngine", "StaxNetwork", "as_network", "to_stax"]
+__all__ = ["KernelFn", "StaxEngine", "StaxNetwork", "as_network"]
 
 KernelFn = Callable[..., Any]
 """The third member of a ``stax`` triple: ``kernel_fn(x1, x2, get)``."""
@@ -229,85 +220,3 @@ class StaxEngine(Engine):
             for i in range(0, len(X), b):
                 d[:, 0, i : i + b] = np.asarray(run(self._padded(X[i : i + b])))[:, : len(X) - i]
         return d
-
-
-def to_stax(
-    architecture: Architecture, *, width: int = 512, n_outputs: int = 1
-) -> tuple[Any, Any, KernelFn]:
-    """Return the network's ``stax`` twin, NTK parametrisation, same kernels.
-
-    Parameters
-    ----------
-    architecture : Architecture
-        Every layer trainable: neural-tangents' NTK always counts all layers.
-    width : int, default=512
-        Units or channels of each hidden layer of the finite network.
-    n_outputs : int, default=1
-        Units of the finite network's last layer.
-
-    Returns
-    -------
-    init_fn, apply_fn, kernel_fn : callable
-        A stax triple; the kernel_fn does not depend on width and n_outputs. Dense
-        networks read inputs of shape (n, d).
-
-    Raises
-    ------
-    SpecError
-        If some layers are not trainable (lists them), or a width is not a positive integer.
-    BackendError
-        If neural-tangents cannot be imported.
-
-    Examples
-    --------
-    >>> from ntkreg import cntk
-    >>> from ntkreg.kernels.bridge import to_stax
-    >>> init_fn, apply_fn, kernel_fn = to_stax(cntk(depth=2, readout="gap"))
-    """
-    for name, value in (("width", width), ("n_outputs", n_outputs)):
-        if not isinstance(value, int) or value < 1:
-            raise SpecError(f"to_stax: {name} must be an integer >= 1; got {value!r}.")
-    weighted = [i for i, s in enumerate(architecture.layers) if isinstance(s, Dense | Conv)]
-    fixed = [i for i in weighted if not architecture.layers[i].trainable]  # type: ignore[attr-defined]
-    if fixed:
-        named = ", ".join(f"{i} ({architecture.layers[i]!r})" for i in fixed)
-        raise SpecError(
-            f"to_stax: layers that are not trained have no stax twin, since neural-tangents' "
-            f"NTK counts every layer: layer {named}. Make them trainable or use ntkreg's kernel."
-        )
-    stax = import_neural_tangents().stax
-    widths = {i: width for i in weighted} | {i: n_outputs for i in weighted[-1:]}
-    return stax.serial(
-        *(_twin(stax, layer, widths.get(i, width)) for i, layer in enumerate(architecture.layers))
-    )
-
-
-def _twin(stax: Any, layer: Layer, width: int) -> Any:
-    """Return one layer in stax's words."""
-    match layer:
-        case Dense():
-            return stax.Dense(width, W_std=layer.weight_std, b_std=layer.bias_std or None)
-        case Conv():
-            return stax.Conv(
-                width,
-                (layer.window, layer.window),
-                padding="SAME",
-                W_std=layer.weight_std,
-                b_std=layer.bias_std or None,
-            )
-        case Relu():
-            return stax.Relu()
-        case Flatten():
-            return stax.Flatten()
-        case GlobalAvgPool():
-            return stax.GlobalAvgPool()
-        case LocalAvgPool():
-            side = 2 * layer.half_width + 1
-            # A box is rows, then columns: on covariances 2 sums over side^2 pixels instead
-            # of one over side^4. normalize_edges would divide by the pixels inside only.
-            pools = (
-                stax.AvgPool(box, (1, 1), "SAME", normalize_edges=False)
-                for box in ((side, 1), (1, side))
-            )
-            return stax.serial(*pools)
-    raise BackendError(f"to_stax: no stax twin is known for {layer!r}.")

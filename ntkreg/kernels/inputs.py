@@ -47,9 +47,10 @@ def check_inputs(
     Raises
     ------
     ShapeError, TypeError, ValueError
-        Wrong rank, empty, not numbers, NaN or inf.
+        Wrong rank, empty, too small for the network's windows, not numbers, NaN or inf.
     """
-    reads = as_network(architecture).reads
+    network = as_network(architecture)
+    reads = network.reads
     X = np.asarray(X)
     if X.dtype.kind not in "buif":
         raise TypeError(f"{name} must hold real numbers; got dtype {X.dtype}.")
@@ -62,6 +63,8 @@ def check_inputs(
         raise ShapeError(f"{name} must be (n, d) or images (n, h, w, c); got shape {X.shape}.")
     if 0 in X.shape:
         raise ShapeError(f"{name} must have at least one sample and feature; got shape {X.shape}.")
+    if isinstance(network, Architecture):
+        network.check_shape(X.shape[1:])
     X = np.ascontiguousarray(X, dtype=kernel_dtype(X, dtype))
     if not np.isfinite(X).all():
         bad = int(np.flatnonzero(~np.isfinite(X.reshape(len(X), -1)).all(axis=1))[0])

@@ -5,34 +5,29 @@ function a layer, on the state of a *batch of pairs* (x, z). On images the field
 shape (pairs, h, w, h', w'), one entry for each pair of pixels p, p'.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Literal
 
 import numpy as np
 
 from ntkreg.architecture import (
+    Activation,
     Architecture,
+    AvgPool,
     Conv,
     Dense,
     Flatten,
     GlobalAvgPool,
     Layer,
     LocalAvgPool,
-    Relu,
+    Residual,
+    output_size,
+    window_origin,
 )
+from ntkreg.kernels.duals import dual, kappa0, kappa1
 from ntkreg.kernels.engine import Engine
 
 __all__ = ["ReferenceEngine", "kappa0", "kappa1"]
-
-
-def kappa0(correlation: np.ndarray) -> np.ndarray:
-    """Arc-cosine kernel of order 0, 1 - acos(c)/pi (Cho and Saul 2009, eq. 4)."""
-    return 1 - np.arccos(np.clip(correlation, -1, 1)) / np.pi
-
-
-def kappa1(correlation: np.ndarray) -> np.ndarray:
-    """Arc-cosine kernel of order 1, sqrt(1-c^2)/pi + c kappa0(c) (Cho and Saul 2009, eq. 6)."""
-    c = np.clip(correlation, -1, 1)
-    return np.sqrt(1 - c**2) / np.pi + c * kappa0(c)
 
 
 @dataclass(frozen=True)
@@ -56,16 +51,32 @@ def _affine(state: _State, layer: Dense | Conv) -> _State:
     return _State(xz, w2 * state.xx + b2, w2 * state.zz + b2, ntk)
 
 
-def _window_mean(field: np.ndarray, window: int) -> np.ndarray:
-    """Mean over (p + a, p' + a) for all shifts a in the window, zeros outside."""
-    r = window // 2
-    h, w = field.shape[1:3]
-    padded = np.pad(field, [(0, 0)] + [(r, r)] * 4)
-    total = np.zeros_like(field)
-    for a in range(window):
-        for b in range(window):
-            total += padded[:, a : a + h, b : b + w, a : a + h, b : b + w]
-    return total / window**2
+def _window_mean(field: np.ndarray, layer: Conv) -> np.ndarray:
+    """Mean over (p + a, p' + a) for all shifts a in the window, at every stride-th p and p'."""
+    k, stride = layer.window, layer.stride
+    size = field.shape[1:3]
+    out = output_size(layer, size)
+    edges = []
+    for n, m in zip(size, out, strict=True):
+        before = window_origin(n, k, stride, layer.padding)
+        edges.append((before, max((m - 1) * stride + k - n - before, 0)))
+    mode: Literal["wrap", "constant"] = "wrap" if layer.padding == "CIRCULAR" else "constant"
+    padded = np.pad(field, [(0, 0), *edges, *edges], mode)
+    reach = [(m - 1) * stride + 1 for m in out]
+    total = np.zeros((len(field), *out, *out))
+    for a in range(k):
+        for b in range(k):
+            rows, columns = slice(a, a + reach[0], stride), slice(b, b + reach[1], stride)
+            total += padded[:, rows, columns, rows, columns]
+    return total / k**2
+
+
+def _square_mean(field: np.ndarray, window: int) -> np.ndarray:
+    """Mean over the pixels of the square of p and, on its own, of that of p'."""
+    h, w = (n // window for n in field.shape[1:3])
+    field = field[:, : h * window, : w * window, : h * window, : w * window]
+    parts = field.reshape(-1, h, window, w, window, h, window, w, window)
+    return parts.mean(axis=(2, 4, 6, 8))
 
 
 def _box_mean(field: np.ndarray, c: int) -> np.ndarray:
@@ -82,24 +93,29 @@ def _diagonal_of_pixels(field: np.ndarray) -> np.ndarray:
     return np.einsum("nijij->nij", field)
 
 
-def _relu(state: _State) -> _State:
-    if state.xz.ndim == 1:
-        qx, qz = state.xx, state.zz
-        new_xx, new_zz = qx / 2, qz / 2
-    else:
-        qx = _diagonal_of_pixels(state.xx)[:, :, :, None, None]
-        qz = _diagonal_of_pixels(state.zz)[:, None, None]
-        new_xx, new_zz = _relu_self(state.xx), _relu_self(state.zz)
-    norm = np.sqrt(qx * qz)
-    c = np.divide(state.xz, norm, out=np.zeros_like(state.xz), where=norm > 0)
-    return _State(norm * kappa1(c) / 2, new_xx, new_zz, state.ntk * kappa0(c) / 2)
-
-
-def _relu_self(field: np.ndarray) -> np.ndarray:
+def _variances(field: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Variance at p and at p', so that each broadcasts over the field."""
+    if field.ndim == 1:
+        return field, field
     q = _diagonal_of_pixels(field)
-    norm = np.sqrt(q[:, :, :, None, None] * q[:, None, None])
-    c = np.divide(field, norm, out=np.zeros_like(field), where=norm > 0)
-    return norm * kappa1(c) / 2
+    return q[:, :, :, None, None], q[:, None, None]
+
+
+def _activation(state: _State, layer: Activation) -> _State:
+    x, z = _variances(state.xx), _variances(state.zz)
+    xz, slope = dual(layer, state.xz, x[0], z[1])
+    xx, _ = dual(layer, state.xx, *x)
+    zz, _ = dual(layer, state.zz, *z)
+    return _State(xz, xx, zz, state.ntk * slope)
+
+
+def _residual(state: _State, block: Residual) -> _State:
+    body, shortcut = state, state
+    for layer in block.body:
+        body = _apply(layer, body)
+    for layer in block.shortcut:
+        shortcut = _apply(layer, shortcut)
+    return _State(*(getattr(body, f.name) + getattr(shortcut, f.name) for f in fields(_State)))
 
 
 def _apply(layer: Layer, state: _State) -> _State:
@@ -107,9 +123,13 @@ def _apply(layer: Layer, state: _State) -> _State:
         case Dense():
             return _affine(state, layer)
         case Conv():
-            return _affine(state.map(lambda f: _window_mean(f, layer.window)), layer)
-        case Relu():
-            return _relu(state)
+            return _affine(state.map(lambda f: _window_mean(f, layer)), layer)
+        case Activation():
+            return _activation(state, layer)
+        case Residual():
+            return _residual(state, layer)
+        case AvgPool():
+            return state.map(lambda f: _square_mean(f, layer.window))
         case LocalAvgPool():
             return state.map(lambda f: _box_mean(f, layer.half_width))
         case Flatten():
@@ -144,6 +164,7 @@ class ReferenceEngine(Engine):
         x, z = x.astype(np.float64), z.astype(np.float64)
         values = []
         for network in self.networks:
+            network.check_shape(self.shape)
             flat = network.reads == "vector"
             state = _input_state(*(a.reshape(len(a), -1) if flat else a for a in (x, z)))
             for layer in network.layers:

@@ -5,7 +5,15 @@ from typing import Any
 
 import numpy as np
 
-from ntkreg.architecture import Architecture
+from ntkreg.architecture import (
+    Architecture,
+    Conv,
+    Dense,
+    Flatten,
+    GlobalAvgPool,
+    LocalAvgPool,
+    Relu,
+)
 from ntkreg.errors import SpecError
 from ntkreg.kernels.bridge import KernelFn, StaxEngine, StaxNetwork, as_network
 from ntkreg.kernels.dense import DenseEngine
@@ -44,8 +52,23 @@ def make_engine(
             raise SpecError("depths needs a recipe with a depth; a stax kernel_fn has one only.")
         return StaxEngine(shape, np.dtype(dtype), tuple(fields), 1, network.kernel_fn)
     networks = _at_depths(network, depths)
+    _check_native(network)
     kind = ImageEngine if network.reads == "image" else DenseEngine
     return kind(shape, np.dtype(dtype), tuple(fields), len(networks), networks)
+
+
+_NATIVE = (Dense, Conv, Relu, Flatten, GlobalAvgPool, LocalAvgPool)
+
+
+def _check_native(network: Architecture) -> None:
+    """Refuse what no fast engine has an operation for."""
+    for i, layer in enumerate(network.layers):
+        moved = isinstance(layer, Conv) and (layer.stride, layer.padding) != (1, "SAME")
+        if moved or not isinstance(layer, _NATIVE):
+            raise SpecError(
+                f"No engine has an operation for layer {i}, {layer!r}. Use the kernel_fn of "
+                "ntkreg.kernels.to_stax(network) in the network's place."
+            )
 
 
 def _at_depths(
