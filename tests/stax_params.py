@@ -5,7 +5,7 @@ import types
 
 import jax
 
-from ntkreg.kernels import bridge, import_neural_tangents
+from ntkreg.kernels import import_neural_tangents, twin
 
 
 def twin_apply(monkeypatch, network):
@@ -17,10 +17,10 @@ def twin_apply(monkeypatch, network):
             stax.Dense = functools.partial(nt.stax.Dense, parameterization="standard")
             stax.Conv = functools.partial(nt.stax.Conv, parameterization="standard")
             fake = types.SimpleNamespace(stax=stax)
-            patch.setattr(bridge, "import_neural_tangents", lambda: fake)
+            patch.setattr(twin, "import_neural_tangents", lambda: fake)
         hidden = set(network.widths[:-1]) or {1}
         assert len(hidden) == 1, "a stax twin has one width"
-        init_fn, apply_fn, _ = bridge.to_stax(
+        init_fn, apply_fn, _ = twin.to_stax(
             network.architecture, width=hidden.pop(), n_outputs=network.n_outputs
         )
     return init_fn, apply_fn

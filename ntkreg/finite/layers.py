@@ -1,113 +1,29 @@
-"""One function per layer: from its dataclass to ``init`` and ``apply`` in JAX.
+"""Linear layers, poolings and residual blocks: one function from each to its `Block`."""
 
-To add a layer, write a function that returns its `Block` and decorate it with
-``@rule(TheLayer)``.
-"""
-
+import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from ntkreg.architecture import (
+    AvgPool,
     Conv,
     Dense,
     Flatten,
     GlobalAvgPool,
     Layer,
     LocalAvgPool,
-    Relu,
+    Residual,
 )
-from ntkreg.errors import SpecError
+from ntkreg.architecture.shapes import output_size, window_origin
+from ntkreg.errors import ShapeError
 from ntkreg.finite.base import Params
-from ntkreg.finite.scaling import Parametrization, Role, Scale, bias_scale, weight_scale
+from ntkreg.finite.blocks import Block, Plan, build_all, rule
+from ntkreg.finite.scaling import Role, Scale, bias_scale, weight_scale
 
-__all__ = ["Block", "Plan", "build", "rule", "weighted_layers"]
-
-
-@dataclass(frozen=True)
-class Block:
-    """A layer made ready for inputs of one shape.
-
-    Attributes
-    ----------
-    apply : callable
-        (params, x (n, *shape_in)) -> (n, *shape); pure.
-    shape : tuple of int
-        What it gives for one input.
-    wide : bool
-        Whether the last axis of `shape` is a hidden width (it is not before the first
-        layer with weights).
-    init : callable
-        (key, dtype) -> params.
-    trainable : pytree of bool, rates : pytree of float
-        In the structure of params; `rates` are those of `Scale.adam_rate`.
-    """
-
-    apply: Callable[[Params, jax.Array], jax.Array]
-    shape: tuple[int, ...]
-    wide: bool
-    init: Callable[[jax.Array, Any], Params] = lambda key, dtype: {}
-    trainable: Any = field(default_factory=dict)
-    rates: Any = field(default_factory=dict)
-
-
-@dataclass
-class Plan:
-    """Widths still to be given out, in the order in which the layers come.
-
-    Attributes
-    ----------
-    parametrization : {"ntk", "standard", "mup"}
-    widths : tuple of int
-        Of every layer with weights, the read-out's last.
-    given : int
-        How many of them are taken.
-    """
-
-    parametrization: Parametrization
-    widths: tuple[int, ...]
-    given: int = 0
-
-    def next_width(self, wide: bool) -> tuple[int, Role]:
-        """Return the next layer's width and role; `wide` says whether its input is hidden."""
-        width = self.widths[self.given]
-        self.given += 1
-        last = self.given == len(self.widths)
-        role: Role = ("output" if wide else "only") if last else ("hidden" if wide else "input")
-        return width, role
-
-
-Rule = Callable[[Any, tuple[int, ...], bool, Plan], Block]
-
-_RULES: dict[type[Layer], Rule] = {}
-
-
-def rule(cls: type[Layer]) -> Callable[[Rule], Rule]:
-    """Register a function (layer, shape, wide, plan) -> `Block` for a class of layers."""
-
-    def register(function: Rule) -> Rule:
-        _RULES[cls] = function
-        return function
-
-    return register
-
-
-def build(layer: Layer, shape: tuple[int, ...], wide: bool, plan: Plan) -> Block:
-    """Return a layer's `Block` for inputs of `shape`.
-
-    Raises
-    ------
-    SpecError
-        If no rule is known for the layer.
-    ShapeError
-        If inputs of this shape are too small for it.
-    """
-    if type(layer) not in _RULES:
-        raise SpecError(f"finite_network: no finite layer is known for {layer!r}.")
-    return _RULES[type(layer)](layer, shape, wide, plan)
+__all__ = ["weighted_layers"]
 
 
 def weighted_layers(layers: Sequence[Layer]) -> Iterator[Layer]:
@@ -115,6 +31,8 @@ def weighted_layers(layers: Sequence[Layer]) -> Iterator[Layer]:
     for layer in layers:
         if isinstance(layer, Dense | Conv):
             yield layer
+        elif isinstance(layer, Residual):
+            yield from weighted_layers((*layer.body, *layer.shortcut))
 
 
 def _affine(
@@ -126,10 +44,7 @@ def _affine(
     plan: Plan,
 ) -> Block:
     """Return the block of ``product(x, w) + b``; `kernel` is the shape of w, fan-out last."""
-    *fans, fan_out = kernel
-    fan_in = 1
-    for fan in fans:
-        fan_in *= fan
+    fan_in, fan_out = math.prod(kernel[:-1]), kernel[-1]
     scales: dict[str, Scale] = {
         "w": weight_scale(plan.parametrization, role, fan_in, fan_out, layer.weight_std)
     }
@@ -168,19 +83,40 @@ def _dense(layer: Dense, shape: tuple[int, ...], wide: bool, plan: Plan) -> Bloc
 @rule(Conv)
 def _conv(layer: Conv, shape: tuple[int, ...], wide: bool, plan: Plan) -> Block:
     width, role = plan.next_width(wide)
+    size = output_size(layer, (shape[0], shape[1]))
+    # Where the first window starts, and what the last one needs behind the image.
+    before = [window_origin(n, layer.window, layer.stride, layer.padding) for n in shape[:2]]
+    pads = [
+        (first, max((count - 1) * layer.stride + layer.window - n - first, 0))
+        for first, count, n in zip(before, size, shape, strict=False)
+    ]
+    if layer.padding == "VALID":
+        pads = [(0, 0), (0, 0)]
 
     def product(x: jax.Array, w: jax.Array) -> jax.Array:
+        if layer.padding == "CIRCULAR":
+            x = jnp.pad(x, [(0, 0), *pads, (0, 0)], mode="wrap")
         return jax.lax.conv_general_dilated(
-            x, w, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+            x,
+            w,
+            (layer.stride, layer.stride),
+            pads if layer.padding == "SAME" else "VALID",
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
         )
 
     kernel = (layer.window, layer.window, shape[-1], width)
-    return _affine(layer, kernel, product, (*shape[:2], width), role, plan)
+    return _affine(layer, kernel, product, (*size, width), role, plan)
 
 
-@rule(Relu)
-def _relu(layer: Relu, shape: tuple[int, ...], wide: bool, plan: Plan) -> Block:
-    return Block(lambda params, x: jax.nn.relu(x), shape, wide)
+@rule(AvgPool)
+def _avg_pool(layer: AvgPool, shape: tuple[int, ...], wide: bool, plan: Plan) -> Block:
+    window = (1, layer.window, layer.window, 1)
+
+    def apply(params: Params, x: jax.Array) -> jax.Array:
+        total = jax.lax.reduce_window(x, 0.0, jax.lax.add, window, window, "VALID")
+        return total / layer.window**2
+
+    return Block(apply, (*output_size(layer, (shape[0], shape[1])), shape[2]), wide)
 
 
 @rule(Flatten)
@@ -204,3 +140,39 @@ def _local_avg_pool(layer: LocalAvgPool, shape: tuple[int, ...], wide: bool, pla
         return box / side**2
 
     return Block(apply, shape, wide)
+
+
+@rule(Residual)
+def _residual(layer: Residual, shape: tuple[int, ...], wide: bool, plan: Plan) -> Block:
+    branches = [build_all(b, shape, wide, plan) for b in (layer.body, layer.shortcut)]
+    body, shortcut = (b[-1].shape if b else shape for b in branches)
+    if body != shortcut:
+        raise ShapeError(
+            f"finite_network: Residual: the body gives {body}, the shortcut {shortcut} for one "
+            "input. Give both the same width (the shortcut's comes after the body's)."
+        )
+
+    def init(key: jax.Array, dtype: Any) -> Params:
+        keys = jax.random.split(key)
+        return tuple(
+            tuple(b.init(jax.random.fold_in(k, i), dtype) for i, b in enumerate(branch))
+            for k, branch in zip(keys, branches, strict=True)
+        )
+
+    def apply(params: Params, x: jax.Array) -> jax.Array:
+        ends = []
+        for branch, own in zip(branches, params, strict=True):
+            y = x
+            for block, p in zip(branch, own, strict=True):
+                y = block.apply(p, y)
+            ends.append(y)
+        return ends[0] + ends[1]
+
+    return Block(
+        apply,
+        body,
+        any(b.wide for branch in branches for b in branch[-1:]),
+        init,
+        tuple(tuple(b.trainable for b in branch) for branch in branches),
+        tuple(tuple(b.rates for b in branch) for branch in branches),
+    )

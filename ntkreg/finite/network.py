@@ -13,10 +13,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ntkreg.architecture import Architecture
+import ntkreg.finite.activations  # noqa: F401  registers its rules
+from ntkreg.architecture import Architecture, Conv, Dense, Residual
 from ntkreg.errors import ShapeError, SpecError
 from ntkreg.finite.base import Network, Params
-from ntkreg.finite.layers import Block, Plan, build, weighted_layers
+from ntkreg.finite.blocks import Block, Plan, build_all
+from ntkreg.finite.layers import weighted_layers
 from ntkreg.finite.precision import check_dtype, precision
 from ntkreg.finite.scaling import PARAMETRIZATIONS, Parametrization
 
@@ -29,8 +31,9 @@ class FiniteNetwork(Network):
 
     Its functions are pure and go through ``jax.jit``, ``jax.grad`` and, over seeds,
     ``jax.vmap``. Parameters are a tuple with one entry a layer: ``{"w": ..., "b": ...}``, or
-    ``{}`` for layers without weights; ``w`` is (fan-in, fan-out) for dense layers and
-    (window, window, channels in, channels out) for convolutions.
+    ``{}`` for layers without weights, or a pair of such tuples, body and shortcut, for
+    residual blocks; ``w`` is (fan-in, fan-out) for dense layers and (window, window,
+    channels in, channels out) for convolutions.
 
     Attributes
     ----------
@@ -50,12 +53,7 @@ class FiniteNetwork(Network):
     @cached_property
     def _blocks(self) -> tuple[Block, ...]:
         plan = Plan(self.parametrization, self.widths)
-        blocks: list[Block] = []
-        shape, wide = self.shape, False
-        for layer in self.architecture.layers:
-            blocks.append(build(layer, shape, wide, plan))
-            shape, wide = blocks[-1].shape, blocks[-1].wide
-        return tuple(blocks)
+        return build_all(self.architecture.layers, self.shape, False, plan)
 
     @property
     def n_outputs(self) -> int:
@@ -164,7 +162,8 @@ def finite_network(
         Of one input: (d,), or (h, w, c) for networks that read images.
     width : int or sequence of int, default=512
         Units or channels of the hidden layers: one number for all, or one for each layer
-        with weights but the last, in order.
+        with weights but the last, in order (of a residual block the body's, then the
+        shortcut's).
     n_outputs : int, default=1
         Units of the last layer with weights.
     parametrization : {"ntk", "standard", "mup"}, default="ntk"
@@ -179,7 +178,8 @@ def finite_network(
     SpecError
         If widths, outputs or parametrisation make no sense, or no layer has weights.
     ShapeError
-        If `shape` is none that the network reads.
+        If `shape` is none that the network reads or leaves no pixels, or the branches of a
+        residual block get different widths.
 
     References
     ----------
@@ -209,6 +209,12 @@ def finite_network(
     if n_weighted == 0:
         raise SpecError(
             f"finite_network: {architecture!r} has no layer with weights. Add a Dense layer."
+        )
+    last = [s for s in architecture.layers if isinstance(s, Dense | Conv | Residual)][-1]
+    if isinstance(last, Residual):
+        raise SpecError(
+            "finite_network: the last weights are in a Residual block, which has no place for "
+            "n_outputs. Add Dense(weight_std=1.0) at the end."
         )
     hidden = _widths(width, n_weighted - 1)
     outputs = _count("n_outputs", n_outputs)
@@ -255,4 +261,5 @@ def _shape(architecture: Architecture, shape: Any) -> tuple[int, ...]:
             f"finite_network: shape is that of one input and must be {wanted}; "
             f"got {shape!r}.{remedy}"
         )
+    architecture.check_shape(checked)
     return checked

@@ -6,8 +6,22 @@ import pytest
 from stax_params import as_stax, twin_apply
 
 from ntkreg import Architecture, Conv, Dense, Flatten, Relu, cntk, fully_connected
+from ntkreg.architecture import (
+    Activation,
+    AvgPool,
+    GlobalAvgPool,
+    Identity,
+    NormalizedGaussian,
+    Residual,
+)
+from ntkreg.architecture.activations import ACTIVATIONS
+from ntkreg.architecture.registry import LAYERS
 from ntkreg.errors import ShapeError, SpecError
 from ntkreg.finite import finite_network
+
+BLOCK = Residual(
+    (Relu(), Conv(stride=2, bias_std=0.1), Relu(), Conv(padding="CIRCULAR")), (Conv(1, stride=2),)
+)
 
 TWINS = {
     "dense": (fully_connected(3, bias_std=0.2, weight_std=1.2), (7,)),
@@ -17,6 +31,26 @@ TWINS = {
     "lap": (cntk(2, "lap", half_width=1), (5, 4, 2)),
     "lap wider than the image": (cntk(2, "lap", half_width=4), (3, 4, 2)),
     "by hand": (Architecture((Conv(1, 1.1, 0.2), Conv(), Relu(), Flatten(), Dense())), (3, 4, 2)),
+    "residual": (
+        Architecture((Conv(), BLOCK, Residual((Relu(), Conv())), GlobalAvgPool(), Dense(1.0))),
+        (6, 5, 2),
+    ),
+    "dense residual": (Architecture((Dense(), Residual((Relu(), Dense())), Dense(1.0))), (5,)),
+    "no padding": (
+        Architecture((Conv(padding="VALID"), AvgPool(2), Flatten(), Dense())),
+        (6, 7, 2),
+    ),
+    "wide strides": (
+        Architecture(
+            (Conv(1, stride=3), Relu(), Conv(5, padding="CIRCULAR", stride=2), Flatten(), Dense())
+        ),
+        (7, 8, 2),
+    ),
+    **{
+        name: (Architecture((Dense(1.2, 0.1), activation, Dense(1.0))), (5,))
+        for name, activation in ACTIVATIONS.items()
+        if name not in ("relu", "normalized_gaussian")
+    },
 }
 
 
@@ -38,6 +72,26 @@ def test_same_parameters_give_the_output_of_the_stax_twin(
     wanted = np.asarray(jax.jit(apply_fn)(as_stax(params, template), x))
     assert np.std(wanted) > 0.02
     np.testing.assert_allclose(network.predict(params, x), wanted, rtol=1e-6, atol=1e-6)
+
+
+def test_every_layer_there_is_has_a_finite_form():
+    for cls in LAYERS.values():
+        if issubclass(cls, Activation):
+            finite_network(Architecture((Dense(), cls(), Dense())), (3,), width=2)
+    seen = {type(s).__name__ for architecture, _ in TWINS.values() for s in architecture.layers}
+    others = {name for name, cls in LAYERS.items() if not issubclass(cls, Activation)}
+    assert others <= seen
+
+
+def test_the_normalised_gaussian_scales_with_its_input_and_survives_zeros():
+    network = finite_network(Architecture((Dense(), NormalizedGaussian(), Dense())), (3,), width=50)
+    params, x = network.init(0), inputs(4, (3,))
+    np.testing.assert_allclose(
+        network.predict(params, 3 * x), 3 * network.predict(params, x), rtol=1e-5
+    )
+    assert np.all(network.predict(params, 0 * x) == 0)
+    gradient = jax.grad(lambda p: network.apply(p, 0 * x).sum())(params)
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
 
 
 @pytest.mark.parametrize("parametrization", ["ntk", "standard", "mup"])
@@ -145,6 +199,21 @@ def test_shapes_that_the_network_does_not_read_are_refused():
     network = finite_network(cntk(1), (4, 4, 3), width=2)
     with pytest.raises(ShapeError, match=r"must be \(n, 4, 4, 3\), .*; got \(4, 4, 3\)"):
         network.apply(network.init(0), np.zeros((4, 4, 3)))
+
+
+def test_images_too_small_and_branches_of_different_width_are_refused():
+    network = Architecture((Conv(), BLOCK, GlobalAvgPool(), Dense(1.0)))
+    assert finite_network(network, (4, 4, 1), width=(3, 4, 5, 5)).widths == (3, 4, 5, 5, 1)
+    with pytest.raises(ShapeError, match=r"body gives \(2, 2, 5\), the shortcut \(2, 2, 6\)"):
+        finite_network(network, (4, 4, 1), width=(3, 4, 5, 6))
+    with pytest.raises(ShapeError, match="leaves no pixels of an image of 2 x 2"):
+        finite_network(Architecture((Conv(padding="VALID"), Flatten(), Dense())), (2, 2, 1))
+
+
+def test_read_outs_in_a_residual_block_are_refused():
+    open_ended = Architecture((Dense(), Residual((Relu(), Dense())), Identity()))
+    with pytest.raises(SpecError, match=r"no place for n_outputs. Add Dense\(weight_std=1.0\)"):
+        finite_network(open_ended, (3,))
 
 
 def test_what_has_no_weights_or_is_no_architecture_is_refused():
