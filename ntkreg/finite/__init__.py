@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from ntkreg.finite.base import Network as Network
     from ntkreg.finite.empirical import EmpiricalKernels as EmpiricalKernels
     from ntkreg.finite.empirical import empirical_kernels as empirical_kernels
+    from ntkreg.finite.linearized import LinearDynamics as LinearDynamics
+    from ntkreg.finite.linearized import LinearizedNetwork as LinearizedNetwork
+    from ntkreg.finite.linearized import linear_dynamics as linear_dynamics
+    from ntkreg.finite.linearized import linearize as linearize
     from ntkreg.finite.network import FiniteNetwork as FiniteNetwork
     from ntkreg.finite.network import finite_network as finite_network
     from ntkreg.finite.observers import LayerDrifts as LayerDrifts
@@ -30,6 +34,8 @@ _HOME = {
     "FiniteNetwork": "network",
     "LayerDrifts": "observers",
     "LayerNorms": "observers",
+    "LinearDynamics": "linearized",
+    "LinearizedNetwork": "linearized",
     "Network": "base",
     "ObserveKernel": "observers",
     "ObserveLoss": "observers",
@@ -40,6 +46,8 @@ _HOME = {
     "TrainingRun": "training",
     "empirical_kernels": "empirical",
     "finite_network": "network",
+    "linear_dynamics": "linearized",
+    "linearize": "linearized",
     "log_steps": "observers",
     "stable_learning_rate": "stability",
     "train": "training",
