@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from ntkreg.errors import SpecError
-from ntkreg.finite.precision import check_dtype, jit, precision
+from ntkreg.finite.precision import check_dtype, precision
 
 __all__ = ["Network", "Params", "check_seeds", "dtype_of"]
 
@@ -94,7 +94,7 @@ class Network(ABC):
     def _in_blocks(self, params: Params, X: Any, stacked: bool) -> np.ndarray:
         dtype = dtype_of(params)
         X = np.asarray(X, dtype)
-        run = _outputs(self, dtype.name, stacked)
+        run = _outputs(self, stacked)
         with precision(dtype):
             blocks = [run(params, X[i : i + _ROWS]) for i in range(0, max(len(X), 1), _ROWS)]
             return np.concatenate([np.asarray(b) for b in blocks], axis=-2)
@@ -141,9 +141,9 @@ def check_seeds(who: str, seeds: Any) -> np.ndarray:
 
 @lru_cache(maxsize=32)
 def _draw(network: Network, dtype: str) -> Any:
-    return jit(jax.vmap(lambda seed: network.init(jax.random.key(seed), dtype)), dtype)
+    return jax.jit(jax.vmap(lambda seed: network.init(jax.random.key(seed), dtype)))
 
 
 @lru_cache(maxsize=32)
-def _outputs(network: Network, dtype: str, stacked: bool) -> Any:
-    return jit(jax.vmap(network.apply, (0, None)) if stacked else network.apply, dtype)
+def _outputs(network: Network, stacked: bool) -> Any:
+    return jax.jit(jax.vmap(network.apply, (0, None)) if stacked else network.apply)

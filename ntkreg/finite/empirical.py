@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ntkreg.finite.base import Network, Params, dtype_of
-from ntkreg.finite.precision import jit, precision
+from ntkreg.finite.precision import precision
 
 __all__ = ["EmpiricalKernels", "empirical_kernels", "nngp_of", "ntk_of"]
 
@@ -64,7 +64,7 @@ def empirical_kernels(
     x = np.asarray(x, dtype)
     z = None if z is None else np.asarray(z, dtype)
     with precision(dtype):
-        nngp, ntk = _compiled(network, dtype.name, full)(params, x, z)
+        nngp, ntk = _compiled(network, full)(params, x, z)
         return EmpiricalKernels(np.asarray(nngp), np.asarray(ntk))
 
 
@@ -100,8 +100,8 @@ def ntk_of(
 
 
 @lru_cache(maxsize=32)
-def _compiled(network: Network, dtype: str, full: bool) -> Any:
+def _compiled(network: Network, full: bool) -> Any:
     def both(params: Params, x: jax.Array, z: jax.Array | None) -> tuple[jax.Array, jax.Array]:
         return nngp_of(network, params, x, z), ntk_of(network, params, x, z, full)
 
-    return jit(both, dtype)
+    return jax.jit(both)

@@ -83,29 +83,32 @@ def _dense(layer: Dense, shape: tuple[int, ...], wide: bool, plan: Plan) -> Bloc
 @rule(Conv)
 def _conv(layer: Conv, shape: tuple[int, ...], wide: bool, plan: Plan) -> Block:
     width, role = plan.next_width(wide)
-    size = output_size(layer, (shape[0], shape[1]))
-    # Where the first window starts, and what the last one needs behind the image.
-    before = [window_origin(n, layer.window, layer.stride, layer.padding) for n in shape[:2]]
-    pads = [
-        (first, max((count - 1) * layer.stride + layer.window - n - first, 0))
-        for first, count, n in zip(before, size, shape, strict=False)
-    ]
-    if layer.padding == "VALID":
-        pads = [(0, 0), (0, 0)]
+    height, width_out = output_size(layer, (shape[0], shape[1]))
+    side, stride = layer.window, layer.stride
+    pads = [(0, 0)]
+    for n, count in zip(shape, (height, width_out), strict=False):
+        first = window_origin(n, side, stride, layer.padding)
+        pads.append((first, max((count - 1) * stride + side - n - first, 0)))
+    pads.append((0, 0))
 
     def product(x: jax.Array, w: jax.Array) -> jax.Array:
-        if layer.padding == "CIRCULAR":
-            x = jnp.pad(x, [(0, 0), *pads, (0, 0)], mode="wrap")
-        return jax.lax.conv_general_dilated(
-            x,
-            w,
-            (layer.stride, layer.stride),
-            pads if layer.padding == "SAME" else "VALID",
-            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        # A matrix product of windows, not lax.conv: on CPUs XLA's gradients of convolutions,
+        # and convolutions with one kernel a seed, are 10 to 30 times slower, and in float64
+        # they crash (jaxlib 0.10.2). Holds window^2 times the input.
+        x = jnp.pad(x, pads, mode="wrap" if layer.padding == "CIRCULAR" else "constant")
+        rows, columns = (height - 1) * stride + 1, (width_out - 1) * stride + 1
+        windows = jnp.concatenate(
+            [
+                x[:, i : i + rows : stride, j : j + columns : stride]
+                for i in range(side)
+                for j in range(side)
+            ],
+            axis=-1,
         )
+        return windows @ w.reshape(-1, width)
 
-    kernel = (layer.window, layer.window, shape[-1], width)
-    return _affine(layer, kernel, product, (*size, width), role, plan)
+    kernel = (side, side, shape[-1], width)
+    return _affine(layer, kernel, product, (height, width_out, width), role, plan)
 
 
 @rule(AvgPool)

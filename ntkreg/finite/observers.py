@@ -16,7 +16,6 @@ from ntkreg.errors import SpecError
 from ntkreg.finite.base import Network, Params, dtype_of
 from ntkreg.finite.empirical import ntk_of
 from ntkreg.finite.losses import LOSSES
-from ntkreg.finite.precision import jit
 
 __all__ = [
     "LayerDrifts",
@@ -79,7 +78,7 @@ class ObserveLoss(Observer):
 
     def __call__(self, snapshot: Snapshot) -> Any:
         """Return the array of this step."""
-        run = _losses(snapshot.network, snapshot.loss, dtype_of(snapshot.params).name)
+        run = _losses(snapshot.network, snapshot.loss)
         return run(snapshot.params, snapshot.X, snapshot.y)
 
 
@@ -121,7 +120,7 @@ class ObserveKernel(Observer):
         dtype = dtype_of(snapshot.params)
         X = snapshot.X if self.X is None else np.asarray(self.X, dtype)
         Z = None if self.Z is None else np.asarray(self.Z, dtype)
-        return _kernels(snapshot.network, dtype.name)(snapshot.params, X, Z)
+        return _kernels(snapshot.network)(snapshot.params, X, Z)
 
 
 class LayerNorms(Observer):
@@ -129,7 +128,7 @@ class LayerNorms(Observer):
 
     def __call__(self, snapshot: Snapshot) -> Any:
         """Return the array of this step."""
-        return _norms(dtype_of(snapshot.params).name)(snapshot.params)
+        return _norms(snapshot.params)
 
 
 class LayerDrifts(Observer):
@@ -137,7 +136,7 @@ class LayerDrifts(Observer):
 
     def __call__(self, snapshot: Snapshot) -> Any:
         """Return the array of this step."""
-        return _drifts(dtype_of(snapshot.params).name)(snapshot.params, snapshot.start)
+        return _drifts(snapshot.params, snapshot.start)
 
 
 def layer_norms(params: Params) -> jax.Array:
@@ -175,30 +174,30 @@ def _has_weights(node: Any) -> bool:
 
 
 @lru_cache(maxsize=32)
-def _losses(network: Network, loss: str, dtype: str) -> Callable[..., jax.Array]:
+def _losses(network: Network, loss: str) -> Callable[..., jax.Array]:
     value = LOSSES[loss].value
-    return jit(
-        jax.vmap(lambda params, X, y: value(network.apply(params, X), y), (0, None, None)), dtype
+    return jax.jit(
+        jax.vmap(lambda params, X, y: value(network.apply(params, X), y), (0, None, None))
     )
 
 
 @lru_cache(maxsize=32)
-def _kernels(network: Network, dtype: str) -> Callable[..., jax.Array]:
+def _kernels(network: Network) -> Callable[..., jax.Array]:
+    @jax.jit
     def run(params: Params, X: jax.Array, Z: jax.Array | None) -> jax.Array:
         # One seed after the other: the Jacobians of all would not fit the memory.
         return jax.lax.map(lambda own: ntk_of(network, own, X, Z, full=False), params)
 
-    return jit(run, dtype)
+    return run
 
 
-@lru_cache(maxsize=2)
-def _norms(dtype: str) -> Callable[..., jax.Array]:
-    return jit(jax.vmap(layer_norms), dtype)
+@jax.jit
+@jax.vmap
+def _norms(params: Params) -> jax.Array:
+    return layer_norms(params)
 
 
-@lru_cache(maxsize=2)
-def _drifts(dtype: str) -> Callable[..., jax.Array]:
-    def run(params: Params, start: Params) -> jax.Array:
-        return layer_norms(jax.tree.map(jnp.subtract, params, start))
-
-    return jit(jax.vmap(run), dtype)
+@jax.jit
+@jax.vmap
+def _drifts(params: Params, start: Params) -> jax.Array:
+    return layer_norms(jax.tree.map(jnp.subtract, params, start))

@@ -1,7 +1,7 @@
-"""float64 for as long as a call lasts, and jit that survives it."""
+"""float64 for as long as a call lasts."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -9,12 +9,7 @@ import numpy as np
 
 from ntkreg.errors import SpecError
 
-__all__ = ["check_dtype", "jit", "precision"]
-
-_FLOAT64_OPTIONS = {"xla_backend_optimization_level": 1}
-"""At its default level XLA's CPU code for float64 convolutions (jaxlib 0.10.2, AVX-512)
-reads past the end of a buffer and crashes the process; level 1 does not vectorise that read
-and costs up to a quarter more time."""
+__all__ = ["check_dtype", "precision"]
 
 
 def check_dtype(who: str, dtype: Any) -> np.dtype:
@@ -45,9 +40,3 @@ def precision(dtype: Any) -> Iterator[None]:
         return
     with jax.enable_x64(True):
         yield
-
-
-def jit(function: Callable[..., Any], dtype: Any, **options: Any) -> Callable[..., Any]:
-    """Return ``jax.jit(function)`` with the compiler options that `dtype` needs."""
-    compiler = _FLOAT64_OPTIONS if np.dtype(dtype) == np.float64 else None
-    return jax.jit(function, compiler_options=compiler, **options)

@@ -11,7 +11,7 @@ import numpy as np
 from ntkreg.finite.base import Network, Params, dtype_of
 from ntkreg.finite.losses import LOSSES
 from ntkreg.finite.optimizers import Training
-from ntkreg.finite.precision import jit, precision
+from ntkreg.finite.precision import precision
 
 __all__ = ["largest_eigenvalue", "stable_learning_rate"]
 
@@ -71,11 +71,11 @@ def largest_eigenvalue(network: Network, params: Params, X: Any) -> float:
     """Return the largest eigenvalue of the full empirical NTK, (n n_outputs) squared."""
     dtype = dtype_of(params)
     with precision(dtype):
-        return float(_power_iteration(network, dtype.name)(params, np.asarray(X, dtype)))
+        return float(_power_iteration(network)(params, np.asarray(X, dtype)))
 
 
 @lru_cache(maxsize=32)
-def _power_iteration(network: Network, dtype: str) -> Callable[..., jax.Array]:
+def _power_iteration(network: Network) -> Callable[..., jax.Array]:
     def run(params: Params, X: jax.Array) -> jax.Array:
         trained, fixed = network.split(params)
 
@@ -102,4 +102,4 @@ def _power_iteration(network: Network, dtype: str) -> Callable[..., jax.Array]:
         state = body((v / jnp.linalg.norm(v), zero, zero, 0))
         return jax.lax.while_loop(go_on, body, state)[2]
 
-    return jit(run, dtype)
+    return jax.jit(run)

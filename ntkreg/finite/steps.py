@@ -11,7 +11,6 @@ import jax.numpy as jnp
 from ntkreg.finite.base import Network, Params
 from ntkreg.finite.losses import LOSSES
 from ntkreg.finite.optimizers import Training
-from ntkreg.finite.precision import jit
 
 __all__ = ["Steps", "make_steps"]
 
@@ -40,13 +39,13 @@ class Steps:
     run: Callable[..., Any]
 
 
-def make_steps(network: Network, training: Training, dtype: str) -> Steps:
+def make_steps(network: Network, training: Training) -> Steps:
     """Return the compiled functions; cached for runs that differ in rate and length only."""
-    return _make_steps(network, replace(training, learning_rate=1.0, n_steps=0), dtype)
+    return _make_steps(network, replace(training, learning_rate=1.0, n_steps=0))
 
 
 @lru_cache(maxsize=16)
-def _make_steps(network: Network, training: Training, dtype: str) -> Steps:
+def _make_steps(network: Network, training: Training) -> Steps:
     transformation = training.transformation
     value = LOSSES[training.loss].value
     rates = network.split(network.rates(training.normalized))[0]
@@ -113,7 +112,7 @@ def _make_steps(network: Network, training: Training, dtype: str) -> Steps:
         return trained, optimizer, bad
 
     return Steps(
-        jit(jax.vmap(transformation.init), dtype),
-        jit(jax.vmap(loss_of, (0, 0, None, None)), dtype),
-        jit(run, dtype),
+        jax.jit(jax.vmap(transformation.init)),
+        jax.jit(jax.vmap(loss_of, (0, 0, None, None))),
+        jax.jit(run),
     )

@@ -209,7 +209,7 @@ class _Run:
             self.trained, self.fixed = network.split(self.start)
             if not jax.tree.leaves(self.trained):
                 raise SpecError("train: no layer of the network is trainable.")
-            self.steps: Steps = make_steps(network, training, self.dtype.name)
+            self.steps: Steps = make_steps(network, training)
             losses = self.steps.losses(self.trained, self.fixed, self.X, self.y)
         silent = 0.5 * float(np.square(self.y).sum(axis=1).mean())
         self.limits = np.asarray(_GROWTH * (np.asarray(losses) + silent), self.dtype)
