@@ -13,9 +13,18 @@ import jax
 from ntkreg.architecture import Layer
 from ntkreg.errors import SpecError
 from ntkreg.finite.base import Params
-from ntkreg.finite.scaling import Parametrization, Role
+from ntkreg.finite.scaling import Parametrization, Role, Scale
 
-__all__ = ["Block", "Plan", "build", "build_all", "rule"]
+__all__ = ["Block", "Parameter", "Plan", "build", "build_all", "rule"]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One array of weights or biases."""
+
+    shape: tuple[int, ...]
+    scale: Scale
+    trainable: bool
 
 
 @dataclass(frozen=True)
@@ -31,18 +40,14 @@ class Block:
     wide : bool
         Whether the last axis of `shape` is a hidden width (it is not before the first
         layer with weights).
-    init : callable
-        (key, dtype) -> params.
-    trainable : pytree of bool, rates : pytree of float
-        In the structure of params; `rates` are those of `Scale.adam_rate`.
+    parameters : pytree of `Parameter`
+        In the structure of params.
     """
 
     apply: Callable[[Params, jax.Array], jax.Array]
     shape: tuple[int, ...]
     wide: bool
-    init: Callable[[jax.Array, Any], Params] = lambda key, dtype: {}
-    trainable: Any = field(default_factory=dict)
-    rates: Any = field(default_factory=dict)
+    parameters: Any = field(default_factory=dict)
 
 
 @dataclass

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -20,8 +19,8 @@ from ntkreg.architecture import (
 from ntkreg.architecture.shapes import output_size, window_origin
 from ntkreg.errors import ShapeError
 from ntkreg.finite.base import Params
-from ntkreg.finite.blocks import Block, Plan, build_all, rule
-from ntkreg.finite.scaling import Role, Scale, bias_scale, weight_scale
+from ntkreg.finite.blocks import Block, Parameter, Plan, build_all, rule
+from ntkreg.finite.scaling import Role, bias_scale, weight_scale
 
 __all__ = ["weighted_layers"]
 
@@ -45,33 +44,20 @@ def _affine(
 ) -> Block:
     """Return the block of ``product(x, w) + b``; `kernel` is the shape of w, fan-out last."""
     fan_in, fan_out = math.prod(kernel[:-1]), kernel[-1]
-    scales: dict[str, Scale] = {
-        "w": weight_scale(plan.parametrization, role, fan_in, fan_out, layer.weight_std)
-    }
-    shapes = {"w": kernel}
-    if layer.bias_std:
-        scales["b"] = bias_scale(plan.parametrization, role, fan_out, layer.bias_std)
-        shapes["b"] = (fan_out,)
-
-    def init(key: jax.Array, dtype: Any) -> Params:
-        keys = dict(zip(("w", "b"), jax.random.split(key), strict=True))
-        return {
-            name: scale.init_std * jax.random.normal(keys[name], shapes[name], dtype)
-            for name, scale in scales.items()
-        }
+    weights = weight_scale(plan.parametrization, role, fan_in, fan_out, layer.weight_std)
+    parameters = {"w": Parameter(kernel, weights, layer.trainable)}
+    if not layer.bias_std:
+        return Block(
+            lambda params, x: weights.multiplier * product(x, params["w"]), shape, True, parameters
+        )
+    biases = bias_scale(plan.parametrization, role, fan_out, layer.bias_std)
+    parameters["b"] = Parameter((fan_out,), biases, layer.trainable)
 
     def apply(params: Params, x: jax.Array) -> jax.Array:
-        y = scales["w"].multiplier * product(x, params["w"])
-        return y + scales["b"].multiplier * params["b"] if "b" in scales else y
+        y = weights.multiplier * product(x, params["w"])
+        return y + biases.multiplier * params["b"]
 
-    return Block(
-        apply,
-        shape,
-        True,
-        init,
-        {name: layer.trainable for name in scales},
-        {name: scale.adam_rate for name, scale in scales.items()},
-    )
+    return Block(apply, shape, True, parameters)
 
 
 @rule(Dense)
@@ -155,13 +141,6 @@ def _residual(layer: Residual, shape: tuple[int, ...], wide: bool, plan: Plan) -
             "input. Give both the same width (the shortcut's comes after the body's)."
         )
 
-    def init(key: jax.Array, dtype: Any) -> Params:
-        keys = jax.random.split(key)
-        return tuple(
-            tuple(b.init(jax.random.fold_in(k, i), dtype) for i, b in enumerate(branch))
-            for k, branch in zip(keys, branches, strict=True)
-        )
-
     def apply(params: Params, x: jax.Array) -> jax.Array:
         ends = []
         for branch, own in zip(branches, params, strict=True):
@@ -175,7 +154,5 @@ def _residual(layer: Residual, shape: tuple[int, ...], wide: bool, plan: Plan) -
         apply,
         body,
         any(b.wide for branch in branches for b in branch[-1:]),
-        init,
-        tuple(tuple(b.trainable for b in branch) for branch in branches),
-        tuple(tuple(b.rates for b in branch) for branch in branches),
+        tuple(tuple(b.parameters for b in branch) for branch in branches),
     )

@@ -56,6 +56,10 @@ class FiniteNetwork(Network):
         return build_all(self.architecture.layers, self.shape, False, plan)
 
     @property
+    def _parameters(self) -> Params:
+        return tuple(b.parameters for b in self._blocks)
+
+    @property
     def n_outputs(self) -> int:
         """Numbers that the network gives for one input."""
         return self._blocks[-1].shape[0]
@@ -63,7 +67,7 @@ class FiniteNetwork(Network):
     @property
     def trainable(self) -> Params:
         """True and False in the structure of the parameters: which ones training moves."""
-        return tuple(b.trainable for b in self._blocks)
+        return jax.tree.map(lambda p: p.trainable, self._parameters)
 
     @property
     def fingerprint(self) -> str:
@@ -90,8 +94,18 @@ class FiniteNetwork(Network):
         with precision(dtype):
             if isinstance(key, Integral):
                 key = jax.random.key(int(key))
-            return tuple(
-                b.init(jax.random.fold_in(key, i), dtype) for i, b in enumerate(self._blocks)
+            parameters, structure = jax.tree.flatten(self._parameters)
+            sizes = [math.prod(p.shape) for p in parameters]
+            # One draw for all: compiled once, not once for each shape.
+            drawn = jnp.split(
+                jax.random.normal(key, (sum(sizes),), dtype), np.cumsum(sizes)[:-1].tolist()
+            )
+            return jax.tree.unflatten(
+                structure,
+                [
+                    p.scale.init_std * z.reshape(p.shape)
+                    for p, z in zip(parameters, drawn, strict=True)
+                ],
             )
 
     def apply(self, params: Params, x: Any) -> jax.Array:
@@ -134,8 +148,7 @@ class FiniteNetwork(Network):
             Whether the optimiser normalises gradients (Adam, RMSProp, AdaGrad, Adadelta):
             `mup` then has rates by layer (`ntkreg.finite.scaling`). Otherwise all are 1.
         """
-        rates = tuple(b.rates for b in self._blocks)
-        return rates if normalized else jax.tree.map(lambda _: 1.0, rates)
+        return jax.tree.map(lambda p: p.scale.adam_rate if normalized else 1.0, self._parameters)
 
 
 def finite_network(

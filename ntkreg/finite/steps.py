@@ -14,8 +14,8 @@ from ntkreg.finite.optimizers import Training
 
 __all__ = ["Steps", "make_steps"]
 
-_SHUFFLES = 2**31
-"""Keeps the key of the batches apart from those of the layers, which count from 0."""
+_SHUFFLES = 1
+"""Folded into a seed's key, whose own stream draws the parameters."""
 
 
 @dataclass(frozen=True)
