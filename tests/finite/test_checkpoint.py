@@ -48,8 +48,11 @@ def assert_same_bits(got, wanted):
     np.testing.assert_array_equal(got.steps, wanted.steps)
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("training", [ADAM, Training(0.05, 40, "nesterov")], ids=["adam", "nag"])
+@pytest.mark.parametrize(
+    ("training", "dtype"),
+    [(ADAM, np.float32), (Training(0.05, 40, "nesterov"), np.float64)],
+    ids=["adam, batches, float32", "nesterov, float64"],
+)
 def test_a_run_interrupted_twice_ends_in_the_bits_of_an_uninterrupted_one(
     tmp_path, training, dtype
 ):

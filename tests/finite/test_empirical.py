@@ -18,11 +18,11 @@ def inputs(n, shape, seed=0, dtype=np.float32):
 def draws(network, X, n_draws, seed=0):
     """Return the empirical NTKs (n_draws, n, n) of independent draws."""
 
-    @jax.jit
     def run(seed):
         return ntk_of(network, network.init(jax.random.key(seed)), X, None, full=False)
 
-    return np.array([run(s) for s in range(seed, seed + n_draws)], float)
+    seeds = np.arange(seed, seed + n_draws)
+    return np.asarray(jax.jit(lambda s: jax.lax.map(run, s))(seeds), float)
 
 
 def z_scores(samples, wanted):
@@ -76,11 +76,13 @@ def test_the_mean_of_empirical_kernels_is_the_analytic_kernel_to_within_its_erro
     architecture = fully_connected(1, bias_std=0.3)
     network = finite_network(architecture, (5,), width=32)
     analytic = kernel(architecture, X.astype(float), get="ntk")
-    z = z_scores(draws(network, X, 400), analytic)
+    samples = draws(network, X, 1600)
+    z = z_scores(samples, analytic)
     assert np.abs(z).max() < 4
     assert 0.2 < np.mean(z**2) < 4
-    # The same test tells a kernel that is off by three per cent.
-    assert np.abs(z_scores(draws(network, X, 400), 1.03 * analytic)).max() > 4
+    # The same bounds tell a kernel that is off by five per cent, either way.
+    for factor in (0.95, 1.05):
+        assert np.abs(z_scores(samples, factor * analytic)).max() > 4
 
 
 @pytest.mark.parametrize(
@@ -126,12 +128,11 @@ def test_the_normalised_gaussian_tends_to_its_kernel():
 def test_kernels_are_symmetric_and_leave_the_global_precision_alone():
     network = finite_network(cntk(1, "lap", half_width=1), (3, 3, 2), width=4, n_outputs=3)
     x = inputs(3, (3, 3, 2))
-    for dtype in (np.float32, np.float64):
-        params = network.init(0, dtype)
-        found = empirical_kernels(network, params, x)
-        again = empirical_kernels(network, params, x, x)
-        assert found.ntk.dtype == found.nngp.dtype == dtype
-        np.testing.assert_allclose(found.ntk, found.ntk.T, rtol=1e-5)
-        np.testing.assert_allclose(found.ntk, again.ntk, rtol=1e-5)
-        np.testing.assert_allclose(found.nngp, again.nngp, rtol=1e-5)
+    params = network.init(0, float)
+    found = empirical_kernels(network, params, x)
+    again = empirical_kernels(network, params, x, x)
+    assert found.ntk.dtype == found.nngp.dtype == np.float64
+    np.testing.assert_allclose(found.ntk, found.ntk.T, rtol=1e-12)
+    np.testing.assert_allclose(found.ntk, again.ntk, rtol=1e-12)
+    np.testing.assert_allclose(found.nngp, again.nngp, rtol=1e-12)
     assert not jax.config.jax_enable_x64

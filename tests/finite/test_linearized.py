@@ -30,14 +30,17 @@ def task(shape=(6,), n=8, m=3, outputs=2, seed=0):
 
 
 NETWORKS = {
-    "dense": (fully_connected(2, bias_std=0.1), (6,), "ntk"),
     "dense, mup": (fully_connected(2, bias_std=0.1), (6,), "mup"),
     "first layer fixed": (fully_connected(2, train_first=False), (6,), "standard"),
     "conv": (cntk(2), (4, 4, 2), "ntk"),
 }
+CASES = [
+    pytest.param(*case, id=name, marks=[pytest.mark.slow] if name == "conv" else [])
+    for name, case in NETWORKS.items()
+]
 
 
-@pytest.mark.parametrize(("architecture", "shape", "kind"), NETWORKS.values(), ids=NETWORKS)
+@pytest.mark.parametrize(("architecture", "shape", "kind"), CASES)
 def test_trained_linearisation_equals_the_closed_form(architecture, shape, kind):
     X, y, X_test = task(shape)
     network = finite_network(architecture, shape, width=24, n_outputs=2, parametrization=kind)
@@ -60,7 +63,7 @@ def test_trained_linearisation_equals_the_closed_form(architecture, shape, kind)
 
 def test_both_agree_to_many_digits_in_float64():
     X, y, X_test = task()
-    network = finite_network(fully_connected(2), (6,), width=16, n_outputs=2)
+    network = finite_network(fully_connected(1), (6,), width=16, n_outputs=2)
     params = network.init(1, float)
     rate = stable_learning_rate(network, params, X, Training(1.0, 1)) * 0.9
     run = train(linearize(network), Training(rate, 50), X, y, seeds=(1,), dtype=float)
