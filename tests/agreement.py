@@ -2,7 +2,25 @@
 
 import numpy as np
 
-from ntkreg import Architecture, Conv, Dense, Flatten, GlobalAvgPool, LocalAvgPool, Relu
+from ntkreg import (
+    Architecture,
+    AvgPool,
+    Conv,
+    Cos,
+    Dense,
+    Erf,
+    Flatten,
+    Gaussian,
+    Gelu,
+    GlobalAvgPool,
+    Identity,
+    LeakyRelu,
+    LocalAvgPool,
+    NormalizedGaussian,
+    Relu,
+    Residual,
+    Sin,
+)
 
 TOLERANCE = {np.dtype(np.float32): 1e-5, np.dtype(np.float64): 1e-10}
 """Of max |dK_ij| / sqrt(K_ii K_jj), where 1 - |lambda| > FAR at every layer."""
@@ -43,19 +61,41 @@ def assert_agrees(got, wanted, rows, columns, bound):
     assert off <= bound, f"kernels differ by {off:.2e}, more than {bound:.2e}"
 
 
+LAYERS = {
+    "dense": Dense,
+    "conv": Conv,
+    "flatten": Flatten,
+    "gap": GlobalAvgPool,
+    "lap": LocalAvgPool,
+    "avgpool": AvgPool,
+    "relu": Relu,
+    "leaky_relu": LeakyRelu,
+    "erf": Erf,
+    "gelu": Gelu,
+    "sin": Sin,
+    "cos": Cos,
+    "gaussian": Gaussian,
+    "normalized_gaussian": NormalizedGaussian,
+    "identity": Identity,
+}
+"""What the kinds of the oracles' tuples are called here, but for residual blocks."""
+
+
 def architecture_of(network):
     """Return the `Architecture` that the oracles' tuples describe."""
-    make = {
-        "dense": lambda *p: Dense(*p),
-        "conv": lambda *p: Conv(*p),
-        "relu": Relu,
-        "flatten": Flatten,
-        "gap": GlobalAvgPool,
-        "lap": LocalAvgPool,
-    }
-    return Architecture(tuple(make[kind](*p) for kind, *p in network))
+    return Architecture(_layers(network))
+
+
+def _layers(network):
+    return tuple(
+        Residual(*map(_layers, p)) if kind == "residual" else LAYERS[kind](*p)
+        for kind, *p in network
+    )
 
 
 def depth_of(network):
-    """Return how many ReLU layers the tuples hold."""
-    return sum(kind == "relu" for kind, *_ in network)
+    """Return how many ReLU layers the tuples hold, those in residual blocks included."""
+    return sum(
+        sum(map(depth_of, p)) if kind == "residual" else kind in ("relu", "leaky_relu")
+        for kind, *p in network
+    )

@@ -24,7 +24,8 @@ from ntkreg.architecture.layers import (
     LocalAvgPool,
 )
 from ntkreg.architecture.network import Architecture
-from ntkreg.architecture.recipes import cntk, fully_connected, myrtle, resnet
+from ntkreg.architecture.recipes import cntk, fully_connected
+from ntkreg.architecture.recipes_blocks import myrtle, resnet
 from ntkreg.architecture.registry import BRIDGE_ONLY, no_native_form
 from ntkreg.architecture.residual import Residual
 from ntkreg.architecture.serialize import from_dict, from_yaml, to_dict, to_yaml

@@ -120,7 +120,7 @@ class Architecture:
 
 def _recipe_of(architecture: Architecture) -> Callable[..., Architecture]:
     # Recipes build architectures, so they are looked up late.
-    from ntkreg.architecture.recipes import RECIPES
+    from ntkreg.architecture.recipe import RECIPES
 
     if architecture.recipe is None:
         raise SpecError(

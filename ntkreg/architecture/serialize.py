@@ -14,7 +14,7 @@ import yaml
 
 from ntkreg.architecture.base import Layer
 from ntkreg.architecture.network import Architecture
-from ntkreg.architecture.recipes import RECIPES
+from ntkreg.architecture.recipe import RECIPES
 from ntkreg.architecture.registry import BRIDGE_ONLY, LAYERS, no_native_form
 from ntkreg.errors import SpecError
 
@@ -24,7 +24,11 @@ __all__ = ["from_dict", "from_yaml", "to_dict", "to_yaml"]
 def to_dict(architecture: Architecture) -> dict[str, Any]:
     """Return the network as dictionaries, lists, strings and numbers."""
     if architecture.recipe is not None:
-        arguments = {name: _plain(value) for name, value in architecture.arguments}
+        # An activation among them is written as a mapping, so that it is not taken for a name.
+        arguments = {
+            name: _spelled(value) if isinstance(value, Layer) else value
+            for name, value in architecture.arguments
+        }
         return {"recipe": architecture.recipe, **arguments}
     return {"layers": _plain(architecture.layers)}
 
@@ -69,14 +73,18 @@ def from_yaml(text: str) -> Architecture:
         raise SpecError(f"architecture: not valid YAML: {error}") from None
 
 
-def _plain(value: Any) -> Any:
-    """Layers as their name, or one name: parameters; other values as they are."""
-    if isinstance(value, tuple):
-        return [_plain(layer) for layer in value]
-    if isinstance(value, Layer):
-        name, parameters = type(value).__name__, value.parameters
-        return {name: {k: _plain(v) for k, v in parameters.items()}} if parameters else name
-    return value
+def _spelled(layer: Layer) -> dict[str, Any]:
+    """One name: parameters."""
+    parameters = {
+        name: _plain(value) if isinstance(value, tuple) else value
+        for name, value in layer.parameters.items()
+    }
+    return {type(layer).__name__: parameters}
+
+
+def _plain(layers: tuple[Layer, ...]) -> list[Any]:
+    """Layers one by one; those without parameters as their name."""
+    return [_spelled(layer) if layer.parameters else type(layer).__name__ for layer in layers]
 
 
 def _layers(items: list[Any], where: str) -> tuple[Layer, ...]:

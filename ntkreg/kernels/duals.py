@@ -116,7 +116,7 @@ def _gelu(s: np.ndarray, q: np.ndarray, r: np.ndarray) -> Pair:
     root = np.sqrt(square)
     angle = np.arctan2(s, root)
     covariance = s * angle + (s**2 + product * square) / (both * root)
-    slope = angle + s / root * (1 / square + (1 - product) / both + 1)
+    slope = angle + s / root * (1 / square + (2 + q + r) / both)  # (1 - q r) / both + 1
     return s / 4 + covariance / (2 * np.pi), 1 / 4 + slope / (2 * np.pi)
 
 

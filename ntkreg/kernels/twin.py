@@ -1,5 +1,7 @@
 """Bridge to neural-tangents: any `Architecture` as a ``stax`` network."""
 
+import functools
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -81,9 +83,24 @@ def to_stax(
     layers = architecture.layers
     weighted = [i for i, s in enumerate(layers) if isinstance(s, Dense | Conv | Residual)]
     outputs = {i: n_outputs for i in weighted[-1:] if not isinstance(layers[i], Residual)}
-    return stax.serial(
+    init_fn, apply_fn, kernel_fn = stax.serial(
         *(_twin(stax, layer, outputs.get(i, width)) for i, layer in enumerate(layers))
     )
+    if any(isinstance(layer, Residual) for layer in layers):
+        kernel_fn = _without_doubts(kernel_fn)
+    return init_fn, apply_fn, kernel_fn
+
+
+def _without_doubts(kernel_fn: KernelFn) -> KernelFn:
+    """Drop the warning that branches may depend on each other: `Architecture` has checked."""
+
+    @functools.wraps(kernel_fn)  # carries along what stax notes on its functions
+    def quiet(*args: Any, **kwargs: Any) -> Any:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "`FanIn` layers assume independent inputs")
+            return kernel_fn(*args, **kwargs)
+
+    return quiet
 
 
 def _weighted(layers: tuple[Layer, ...], where: str = "") -> Iterator[tuple[str, Dense | Conv]]:
@@ -117,7 +134,8 @@ def _twin(stax: Any, layer: Layer, width: int) -> Any:
             )
             return stax.serial(stax.FanOut(2), stax.parallel(*branches), stax.FanInSum())
         case AvgPool(side):
-            return stax.AvgPool((side, side), (side, side), "VALID")
+            # The axis as Conv counts it: beside one in another branch, -1 brings a warning.
+            return stax.AvgPool((side, side), (side, side), "VALID", channel_axis=3)
         case LeakyRelu(slope):
             return stax.LeakyRelu(slope)
         case Erf():

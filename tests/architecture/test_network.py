@@ -9,10 +9,14 @@ from sklearn.base import clone
 
 from ntkreg import (
     Architecture,
+    AvgPool,
     Conv,
     Dense,
+    Erf,
     Flatten,
     GlobalAvgPool,
+    Identity,
+    LeakyRelu,
     LocalAvgPool,
     Relu,
     cntk,
@@ -40,6 +44,9 @@ from ntkreg.errors import SpecError
         ((Dense(), Relu(), Relu()), r"layer 2 of 3, Relu\(\), .* not Gaussian"),
         ((Conv(), Flatten(), Relu()), "Put Dense or Conv before it"),
         ((Conv(), Relu(), GlobalAvgPool(), Relu()), "layer 3 of 4.*not Gaussian"),
+        ((Conv(), Relu(), AvgPool(2), Erf(), Flatten()), r"layer 3 of 5, Erf\(\).*not Gaussian"),
+        ((Conv(), Relu(), Identity(), Relu(), Flatten()), "layer 3 of 5.*not Gaussian"),
+        ((Dense(), AvgPool(2)), r"layer 1 of 2, AvgPool\(.*acts on a image but gets a vector"),
         ((Conv(), Relu()), r"ends in an image \(Relu\(\)\). End it with Flatten"),
     ],
 )
@@ -50,6 +57,11 @@ def test_impossible_networks_are_refused_with_place_and_reason(layers, message):
 
 def test_relu_may_follow_the_global_mean_of_a_convolution():
     assert len(Architecture((Conv(), GlobalAvgPool(), Relu(), Dense())).layers) == 4
+
+
+def test_activations_may_follow_poolings_and_identities_of_gaussians():
+    layers = (Conv(), AvgPool(2), Identity(), Erf(), Conv(), Identity(), Relu(), Flatten(), Dense())
+    assert Architecture(layers).reads == "image"
 
 
 def test_lists_of_layers_become_tuples():
@@ -85,6 +97,13 @@ def test_any_difference_in_layers_gives_another_fingerprint():
         cntk(2, weight_std=1.4),
         cntk(2, train_first=False),
         cntk(2, train_last=False),
+        cntk(2, frozen=2),
+        cntk(2, padding="CIRCULAR"),
+        cntk(2, activation="erf"),
+        cntk(2, activation=LeakyRelu(0.1)),
+        cntk(2, activation=LeakyRelu(0.2)),
+        Architecture((Conv(stride=2), Relu(), Conv(), Relu(), GlobalAvgPool(), Dense(1.0))),
+        Architecture((Conv(), Relu(), Conv(stride=2), Relu(), GlobalAvgPool(), Dense(1.0))),
         fully_connected(2),
     ]
     assert len({n.fingerprint for n in networks}) == len(set(networks)) == len(networks)
@@ -94,6 +113,10 @@ def test_fingerprint_is_the_same_in_every_process():
     # Written down once: a change would orphan every stored kernel folder.
     known = "3c09f3c8918503bf001cd5e5d717fc40402ebd5c3ef1927f9e65483fa4eef4b5"
     assert Architecture((Dense(1.0),)).fingerprint == known
+    known = "e14f65b8cb3bf5ac34b5894ea907d840faa5d7215af72c088342efe690499ff8"
+    assert cntk(3).fingerprint == known
+    known = "e3d25030db8c88f367021d09765984795ac2cca9a53b4b0418975b721894018d"
+    assert cntk(3, "lap", half_width=2, train_first=False).fingerprint == known
 
 
 def test_equal_networks_have_equal_fingerprints_however_their_numbers_are_typed():

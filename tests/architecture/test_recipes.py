@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 import pytest
+from agreement import architecture_of
+from oracles import golden_layers
 
 from ntkreg import (
     Architecture,
@@ -11,10 +13,13 @@ from ntkreg import (
     Dense,
     Flatten,
     GlobalAvgPool,
+    LeakyRelu,
     LocalAvgPool,
     Relu,
     cntk,
     fully_connected,
+    myrtle,
+    resnet,
 )
 from ntkreg.errors import SpecError
 
@@ -43,6 +48,72 @@ def test_train_flags_reach_the_first_and_the_last_layer_only(recipe):
     layers = recipe(3, train_first=False, train_last=False).layers
     flags = [layer.trainable for layer in layers if isinstance(layer, Dense | Conv)]
     assert flags == [False, True, True, False]
+
+
+@pytest.mark.parametrize("recipe", [cntk, fully_connected])
+@pytest.mark.parametrize(("frozen", "flags"), [(0, "111"), (1, "011"), (2, "001"), (5, "000")])
+def test_frozen_counts_the_first_hidden_layers_that_are_not_trained(recipe, frozen, flags):
+    *hidden, last = (s for s in recipe(3, frozen=frozen).layers if isinstance(s, Dense | Conv))
+    assert [layer.trainable for layer in hidden] == [flag == "1" for flag in flags]
+    assert last.trainable
+    assert recipe(3, frozen=1) == recipe(3, train_first=False)
+
+
+@pytest.mark.parametrize("recipe", [cntk, fully_connected])
+def test_frozen_and_train_first_are_two_words_for_one_thing(recipe):
+    with pytest.raises(SpecError, match=r"train_first=False is the same as frozen=1, and frozen=2"):
+        recipe(3, train_first=False, frozen=2)
+    for value in (-1, 1.0, None, True):
+        with pytest.raises(SpecError, match="frozen must be an integer >= 0; got"):
+            recipe(3, frozen=value)
+    with pytest.raises(SpecError, match="train_first must be True or False; got 'no'"):
+        recipe(3, train_first="no")
+
+
+def test_cntk_passes_padding_and_window_to_every_convolution():
+    convs = [s for s in cntk(3, window=5, padding="VALID").layers if isinstance(s, Conv)]
+    assert {(conv.window, conv.stride, conv.padding) for conv in convs} == {(5, 1, "VALID")}
+    with pytest.raises(SpecError, match="Conv: padding must be one of"):
+        cntk(2, padding="ZERO")
+
+
+@pytest.mark.parametrize("options", [{}, {"frozen": 2}, {"padding": "VALID", "activation": "gelu"}])
+def test_cntks_of_less_depth_are_how_deeper_ones_begin(options):
+    deep = cntk(5, **options).layers
+    for depth in (1, 2, 4):
+        assert cntk(depth, **options).layers[:-2] == deep[: 2 * depth]
+
+
+RECIPES = {
+    "myrtle5": myrtle(5),
+    "myrtle7": myrtle(7),
+    "myrtle10": myrtle(),
+    "myrtle5 gaussian": myrtle(5, activation="normalized_gaussian"),
+    "myrtle10 gaussian": myrtle(10, activation="normalized_gaussian"),
+    "resnet1x3": resnet(1),
+    "resnet1x3 std1": resnet(1, weight_std=1.0),
+    "resnet4x1": resnet(groups=1),
+    "cntk circular": cntk(3, padding="CIRCULAR"),
+    "cntk valid": cntk(3, padding="VALID"),
+    "cntk gelu": cntk(3, "lap", half_width=2, activation="gelu"),
+}
+
+
+@pytest.mark.parametrize("name", golden_layers.RECIPES)
+def test_recipes_build_the_networks_whose_kernels_are_stored(name):
+    assert RECIPES[name] == architecture_of(golden_layers.RECIPES[name])
+
+
+@pytest.mark.parametrize("depth", [6, 0, "5", None, [5], 5.0])
+def test_myrtle_has_three_depths(depth):
+    with pytest.raises(SpecError, match="myrtle: depth must be"):
+        myrtle(depth)
+
+
+@pytest.mark.parametrize(("argument", "value"), [("block_size", 0), ("groups", 0), ("groups", 1.5)])
+def test_resnets_have_at_least_one_group_of_one_block(argument, value):
+    with pytest.raises(SpecError, match=f"resnet: {argument} must be an integer >= 1; got"):
+        resnet(**{argument: value})
 
 
 @pytest.mark.parametrize("depth", [-1, 1.0, "2", None, True])
@@ -118,4 +189,6 @@ def test_networks_given_layer_by_layer_have_no_arguments_to_replace():
 
 def test_recipes_show_how_they_were_called():
     assert repr(fully_connected(2, train_last=False)).startswith("fully_connected(depth=2, ")
+    kept = cntk(3, activation=LeakyRelu(0.2), frozen=2)
+    assert eval(repr(kept), {"cntk": cntk, "LeakyRelu": LeakyRelu}) == kept
     assert eval(repr(cntk(3, "lap", half_width=1)), {"cntk": cntk}) == cntk(3, "lap", half_width=1)

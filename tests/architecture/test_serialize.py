@@ -3,7 +3,22 @@
 import numpy as np
 import pytest
 
-from ntkreg import Architecture, Conv, Dense, Flatten, LocalAvgPool, Relu, cntk, fully_connected
+from ntkreg import (
+    Architecture,
+    AvgPool,
+    Conv,
+    Dense,
+    Erf,
+    Flatten,
+    LeakyRelu,
+    LocalAvgPool,
+    NormalizedGaussian,
+    Relu,
+    cntk,
+    fully_connected,
+    myrtle,
+    resnet,
+)
 from ntkreg.architecture import from_dict, from_yaml, to_dict, to_yaml
 from ntkreg.errors import SpecError
 
@@ -14,7 +29,19 @@ BY_HAND = Architecture(
 
 @pytest.mark.parametrize(
     "network",
-    [cntk(10, "gap"), cntk(2, "lap", half_width=1, train_first=False), fully_connected(0), BY_HAND],
+    [
+        cntk(10, "gap"),
+        cntk(2, "lap", half_width=1, train_first=False),
+        cntk(2, padding="VALID", activation="gelu", frozen=1),
+        cntk(2, activation=LeakyRelu(0.3)),
+        fully_connected(2, activation=Erf()),
+        fully_connected(0),
+        myrtle(7, activation=NormalizedGaussian(0.5)),
+        resnet(2, groups=2),
+        Architecture(resnet(2).layers),
+        Architecture((Conv(3, stride=2, padding="CIRCULAR"), AvgPool(2), Relu(), Flatten())),
+        BY_HAND,
+    ],
     ids=repr,
 )
 def test_yaml_round_trip_gives_the_same_network(network):
@@ -53,6 +80,15 @@ def test_recipes_are_written_with_their_arguments_and_others_layer_by_layer():
     }
 
 
+def test_strides_and_paddings_are_written_where_they_are_not_the_default():
+    network = Architecture((Conv(stride=2), Conv(padding="VALID"), Flatten()))
+    first, second, _ = (
+        {} if spec == "Flatten" else spec["Conv"] for spec in to_dict(network)["layers"]
+    )
+    assert ("stride" in first, "padding" in first) == (True, False)
+    assert ("stride" in second, "padding" in second) == (False, True)
+
+
 def test_layers_without_parameters_may_be_written_by_name():
     spec = {"layers": ["Conv", {"Relu": None}, {"Flatten": {}}, {"Dense": {"weight_std": 1.0}}]}
     assert from_dict(spec) == cntk(1, "flatten")
@@ -79,6 +115,13 @@ def test_layers_without_parameters_may_be_written_by_name():
         ("layers: [Conv, Dense]", "layer 1 of 2, Dense"),
         ("recipe: [cntk", "not valid YAML"),
         ("recipe: 3", "unknown recipe: 3"),
+        ("recipe: cntk\nactivation: tanh", "cntk: activation must be an Activation or one of"),
+        ("recipe: cntk\nactivation: {Tanh: {}}", "argument activation of recipe cntk: Tanh has no"),
+        (
+            "recipe: cntk\nactivation: {LeakyRelu: {slop: 1}}",
+            "unknown parameter of argument activa",
+        ),
+        ("recipe: cntk\nactivation: {Conv: {}}", "cntk: activation must be an Activation or one"),
     ],
 )
 def test_wrong_yaml_is_refused_with_what_and_where(text, message):

@@ -1,11 +1,11 @@
-"""Any stax kernel_fn works where an architecture does, and an architecture has a stax twin."""
+"""Any stax kernel_fn works where an architecture does."""
 
 import numpy as np
 import pytest
 from agreement import assert_agrees, tolerance
 from sklearn.base import clone
 
-from ntkreg import Architecture, Conv, Dense, Flatten, Relu, cntk, fully_connected
+from ntkreg import cntk, fully_connected
 from ntkreg.errors import ShapeError, SpecError
 from ntkreg.kernels import (
     StaxNetwork,
@@ -40,51 +40,6 @@ def small_blocks(monkeypatch):
 
 def inputs(*shape, seed=0, dtype=np.float64):
     return np.random.default_rng(seed).normal(size=shape).astype(dtype)
-
-
-TWINS = {
-    "dense": (fully_connected(3, bias_std=0.2, weight_std=1.2), (7,)),
-    "flatten": (cntk(2, "flatten", window=5), (4, 5, 3)),
-    "gap": (cntk(2, "gap", bias_std=0.3), (4, 5, 3)),
-    "lap": (cntk(2, "lap", half_width=1), (5, 4, 2)),
-    "lap wider than the image": (cntk(2, "lap", half_width=4), (3, 4, 2)),
-    "by hand": (Architecture((Conv(1, 1.1, 0.2), Conv(), Relu(), Flatten(), Dense())), (3, 4, 2)),
-}
-
-
-@pytest.mark.parametrize(("network", "shape"), TWINS.values(), ids=TWINS)
-def test_the_stax_twin_of_an_architecture_has_its_kernels(network, shape):
-    kernel_fn = to_stax(network)[2]
-    X, Z = inputs(3, *shape), inputs(2, *shape, seed=1)
-    ours = make_engine(network, shape, dtype=float)
-    twin = make_engine(kernel_fn, shape, dtype=float)
-    rows, columns = ours.diagonal(X)[:, 0], ours.diagonal(Z)[:, 0]
-    cross = twin.cross(X, Z)[:, 0]
-    assert_agrees(cross, ours.cross(X, Z)[:, 0], rows, columns, tolerance(np.float64))
-    near_one = tolerance(np.float64, gap=0.0, depth=3)  # neural-tangents' own diagonal
-    assert_agrees(twin.symmetric(X)[:, 0], ours.symmetric(X)[:, 0], rows, rows, near_one)
-
-
-def test_twin_has_the_widths_asked_for_and_runs():
-    jax = import_jax()
-    init_fn, apply_fn, _ = to_stax(cntk(2, "gap"), width=6, n_outputs=3)
-    shape, params = init_fn(jax.random.PRNGKey(0), (-1, 4, 5, 2))
-    assert shape == (-1, 3)
-    assert apply_fn(params, inputs(2, 4, 5, 2, dtype=np.float32)).shape == (2, 3)
-    assert {leaf.shape[-1] for leaf in jax.tree_util.tree_leaves(params)} == {6, 3}
-
-
-def test_layers_that_are_not_trained_have_no_twin():
-    with pytest.raises(SpecError, match=r"no stax twin.*: layer 0 \(Conv.*, 5 \(Dense") as error:
-        to_stax(cntk(2, train_first=False, train_last=False))
-    assert "Make them trainable or use ntkreg's kernel" in str(error.value)
-
-
-@pytest.mark.parametrize("option", ["width", "n_outputs"])
-@pytest.mark.parametrize("value", [0, -1, 2.0, None])
-def test_twin_refuses_widths_that_are_no_count(option, value):
-    with pytest.raises(SpecError, match=f"to_stax: {option} must be an integer >= 1; got"):
-        to_stax(fully_connected(1), **{option: value})
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["f32", "f64"])

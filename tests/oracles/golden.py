@@ -101,16 +101,16 @@ def _custom_cases():
 CASES = (*_image_cases(), *_dense_cases(), *_custom_cases())
 
 
-def load():
-    """Return {case name: arrays} and the versions that made them.
+def load(file=FILE):
+    """Return {case name: arrays} and the versions that made them, of one grid's file.
 
     Arrays: "cross" (2, 3, 2), NNGP and NTK of X and Z by neural-tangents; "x" (2, 3) and
     "z" (2, 2), each input with itself, and "gap", least 1 - |lambda| of the pairs, by
     `layer_sums`.
     """
-    with np.load(FILE) as file:
-        notes = json.loads(str(file["notes"]))
-        arrays = {key: file[key] for key in ("cross", "x", "z", "gap")}
+    with np.load(file) as stored:
+        notes = json.loads(str(stored["notes"]))
+        arrays = {key: stored[key] for key in ("cross", "x", "z", "gap")}
     values = {
         name: {key: array[i] for key, array in arrays.items()}
         for i, name in enumerate(notes["names"])

@@ -7,11 +7,13 @@ Arora et al. 2019, 1904.11955, theorem 3.1) is sent through the later layers, an
 terms are added at the end. Never imports ntkreg.
 
 A network is a list of tuples: ("dense", weight_std, bias_std, trained),
-("conv", window, weight_std, bias_std, trained), ("relu",), ("flatten",), ("gap",),
-("lap", c).
+("conv", window, weight_std, bias_std, trained[, stride, padding]), ("flatten",), ("gap",),
+("lap", c), ("avgpool", window), ("residual", body, shortcut) and the activations of
+`activation_sums`, e.g. ("relu",).
 """
 
 import numpy as np
+from oracles.activation_sums import ACTIVATIONS, activation
 
 REAL = np.longdouble
 
@@ -23,44 +25,45 @@ def layer_sums(network, X):
     X = X.reshape(n, 1, 1, -1) if network_reads(network) == "vector" else X
     h, w, channels = X.shape[1:]
     rows = X.reshape(n * h * w, channels)
-    cov = rows @ rows.T / channels
-    terms, gap = [], 1.0
-    for kind, *p in network:
-        if kind == "relu":
-            new, slope, closest = _relu(cov, n)
-            terms = [term * slope for term in terms]
-            cov, gap = new, min(gap, closest)
-            continue
-        push, h, w, offset, trained = _linear(kind, p, n, h, w)
-        terms = [push(term) for term in terms]
-        cov = push(cov) + offset
-        if trained:
-            terms.append(cov)
+    cov, terms, _, _, gap = _run(network, rows @ rows.T / channels, [], n, h, w)
     ntk = sum(terms, np.zeros_like(cov))
-    return cov, ntk, float(gap)
+    return cov, ntk, gap
+
+
+def _run(network, cov, terms, n, h, w):
+    """Return covariance, terms of the NTK, size and gap after the layers of `network`."""
+    gap = 1.0
+    for kind, *p in network:
+        if kind in ACTIVATIONS:
+            cov, slope, closest = activation(kind, p, cov, n)
+            terms = [term * slope for term in terms]
+        elif kind == "residual":
+            (cov, one, *size, closest), (also, two, *_, nearest) = (
+                _run(branch, cov, terms, n, h, w) for branch in p
+            )
+            # Terms from before the block came through both branches, the others through one.
+            old = len(terms)
+            terms = [a + b for a, b in zip(one[:old], two[:old], strict=True)]
+            terms += one[old:] + two[old:]
+            cov, (h, w), closest = cov + also, size, min(closest, nearest)
+        else:
+            push, h, w, offset, trained = _linear(kind, p, n, h, w)
+            terms = [push(term) for term in terms]
+            cov, closest = push(cov) + offset, 1.0
+            if trained:
+                terms = [*terms, cov]
+        gap = min(gap, closest)
+    return cov, terms, h, w, float(gap)
 
 
 def network_reads(network):
     """Tell "image" from "vector" by the first layer that cares."""
-    first = next((kind for kind, *_ in network if kind != "relu"), "dense")
-    return "vector" if first == "dense" else "image"
-
-
-def _relu(cov, n):
-    """E[relu relu'], E[relu' relu''] and the least 1 - |lambda| (Cho and Saul 2009)."""
-    std = np.sqrt(np.diag(cov))
-    norm = np.outer(std, std)
-    lam = np.divide(cov, norm, out=np.zeros_like(cov), where=norm > 0)
-    lam = np.clip(lam, -1, 1)
-    alive = std > 0
-    lam[alive, alive] = 1
-    angle = np.arccos(lam)
-    pi = REAL("3.14159265358979323846264338327950288")
-    new = norm * (np.sin(angle) + (pi - angle) * lam) / (2 * pi)
-    slope = (pi - angle) / (2 * pi)
-    image = np.repeat(np.arange(n), len(cov) // n)
-    between = (norm > 0) & (image[:, None] != image)
-    return new, slope, np.min(1 - np.abs(lam[between]), initial=1.0)
+    for kind, *p in network:
+        if kind == "residual":
+            return network_reads(p[0])
+        if kind not in ACTIVATIONS:
+            return "vector" if kind == "dense" else "image"
+    return "vector"
 
 
 def _linear(kind, p, n, h, w):
@@ -69,16 +72,24 @@ def _linear(kind, p, n, h, w):
         weight_std, bias_std, trained = p
         return lambda c: REAL(weight_std) ** 2 * c, h, w, REAL(bias_std) ** 2, trained
     if kind == "conv":
-        window, weight_std, bias_std, trained = p
-        reach = range(-(window // 2), window // 2 + 1)
-        shifts = [_shift(n, h, w, a, b) for a in reach for b in reach]
+        window, weight_std, bias_std, trained, stride, padding = (*p, 1, "SAME")[:6]
+        rows, columns = (_windows(size, window, stride, padding) for size in (h, w))
+        shifts = [_shift(n, h, w, i, j) for i in rows for j in columns]
         factor = REAL(weight_std) ** 2 / window**2
         push = lambda c: factor * sum(_shifted(c, s) for s in shifts)  # noqa: E731
-        return push, h, w, REAL(bias_std) ** 2, trained
+        return push, len(rows[0]), len(columns[0]), REAL(bias_std) ** 2, trained
     if kind == "lap":
         (c,) = p
         box = np.kron(_box(h, c), _box(w, c)) / REAL((2 * c + 1) ** 2)
         return lambda cov: _sandwich(box, cov, n), h, w, 0, False
+    if kind == "avgpool":
+        squares = [np.kron(np.eye(size // p[0], size // p[0]), np.ones(p[0])) for size in (h, w)]
+        padded = [
+            np.pad(square, [(0, 0), (0, size - square.shape[1])])
+            for square, size in zip(squares, (h, w), strict=True)
+        ]
+        mean = np.kron(*padded).astype(REAL) / p[0] ** 2
+        return lambda cov: _sandwich(mean, cov, n), h // p[0], w // p[0], 0, False
     if kind == "gap":
         mean = np.full((1, h * w), REAL(1) / (h * w))
         return lambda cov: _sandwich(mean, cov, n), 1, 1, 0, False
@@ -87,11 +98,25 @@ def _linear(kind, p, n, h, w):
     raise ValueError(kind)
 
 
-def _shift(n, h, w, a, b):
-    """Return for every pixel of every image where (a, b) further is; -1 outside the image."""
-    image, i, j = np.indices((n, h, w))
-    inside = (i + a >= 0) & (i + a < h) & (j + b >= 0) & (j + b < w)
-    return np.where(inside, (image * h + i + a) * w + j + b, -1).ravel()
+def _windows(size, window, stride, padding):
+    """Return for each place in the window the pixel it has in each window; -1 outside."""
+    if padding == "VALID":
+        starts = np.arange(0, size - window + 1, stride)
+    else:
+        n_windows = -(-size // stride)
+        missing = max((n_windows - 1) * stride + window - size, 0)
+        starts = np.arange(n_windows) * stride - missing // 2
+    pixels = starts + np.arange(window)[:, None]
+    if padding == "CIRCULAR":
+        return pixels % size
+    return np.where((pixels >= 0) & (pixels < size), pixels, -1)
+
+
+def _shift(n, h, w, rows, columns):
+    """Return for each window of each image the pixel in that row and column; -1 outside."""
+    inside = (rows[:, None] >= 0) & (columns >= 0)
+    one = np.where(inside, rows[:, None] * w + columns, -1).ravel()
+    return np.concatenate([np.where(one >= 0, one + i * h * w, -1) for i in range(n)])
 
 
 def _shifted(cov, source):

@@ -1,4 +1,6 @@
-"""Write golden_stax.npz: python tests/oracles/make_golden.py (about five minutes).
+"""Write golden_stax.npz or golden_layers.npz: python tests/oracles/make_golden.py stax|layers.
+
+Takes about five minutes each.
 
 Imports neural-tangents in its own way, so that a mistake in ntkreg's way cannot hide.
 """
@@ -6,6 +8,7 @@ Imports neural-tangents in its own way, so that a mistake in ntkreg's way cannot
 import json
 import sys
 import types
+import warnings
 from importlib.metadata import version
 from pathlib import Path
 
@@ -15,11 +18,11 @@ import jax.extend.core
 import jax.interpreters.ad
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
-import golden
-from layer_sums import layer_sums
-from stax_oracle import stax_kernels
+from oracles import golden, golden_layers
+from oracles.layer_sums import layer_sums
+from oracles.stax_oracle import stax_kernels
 
 
 def load_neural_tangents():
@@ -37,11 +40,12 @@ def load_neural_tangents():
     return neural_tangents
 
 
-def main():
+def main(grid):
     """Compute every case and write the file."""
+    warnings.filterwarnings("ignore", "`FanIn` layers assume independent inputs")
     neural_tangents = load_neural_tangents()
     rows = {"cross": [], "x": [], "z": [], "gap": []}
-    for case in golden.CASES:
+    for case in grid.CASES:
         X, Z = case.inputs()
         cross = np.array(stax_kernels(neural_tangents, case.network, X, Z))
         nngp, ntk, gap = layer_sums(case.network, np.concatenate([X, Z]))
@@ -57,11 +61,11 @@ def main():
         print(f"{case.name:60s} gap {gap:.1e} oracles apart {off:.1e}", flush=True)
         if off > (1e-10 if gap > 1e-3 else 1e-6):
             raise SystemExit("layer_sums and neural-tangents disagree")
-    names = [case.name for case in golden.CASES]
+    names = [case.name for case in grid.CASES]
     packages = ("neural-tangents", "jax", "jaxlib", "numpy")
     notes = {"names": names, "versions": {p: version(p) for p in packages}}
-    np.savez_compressed(golden.FILE, notes=json.dumps(notes), **rows)
+    np.savez_compressed(grid.FILE, notes=json.dumps(notes), **rows)
 
 
 if __name__ == "__main__":
-    main()
+    main({"stax": golden, "layers": golden_layers}[sys.argv[1]])
