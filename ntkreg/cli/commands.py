@@ -119,14 +119,21 @@ def plan(arguments: list[str]) -> None:
     is_fit = not any({"depths", "pool", "n_samples"} & set(read_mapping(f)) for f in files)
     parser = make_parser(
         "plan",
-        "CONFIG [--KEY VALUE ...]",
+        "CONFIG [--explain] [--KEY VALUE ...]",
         "Say how many kernel values a configuration of `ntkreg fit` or `ntkreg few-samples`\n"
         "needs, and about how many seconds and bytes on this machine. Nothing is computed\n"
-        "but a short calibration; what cannot fit is refused, with what would.",
+        "but a short calibration; what cannot fit is refused, with what would.\n"
+        "\n"
+        "With --explain also what will run, operation by operation. S is the NNGP, T the NTK:\n"
+        "  LAYER  sums S and T over windows, scales them, adds S to T if the layer is trained,\n"
+        "         then maps both by the dual of the activation that follows\n"
+        "  COPY, ADD  begin and end a residual block; POOL ends a stage; READ sums up a depth",
         "  ntkreg plan configs/digits_fit.yaml\n"
+        "  ntkreg plan configs/digits_fit.yaml --explain --architecture '{recipe: myrtle}'\n"
         "  ntkreg plan configs/digits_fit.yaml --n_train 1000 --architecture.depth 20\n"
         "  ntkreg plan configs/cifar10_few_samples.yaml",
     )
+    add_option(parser, "--explain", action="store_true", help="print what will run, too")
     add_config(parser, FitConfig if is_fit else FewSamplesConfig)
     given = parse(parser, arguments)
     config: Any = resolve(FitConfig if is_fit else FewSamplesConfig, given)
@@ -135,7 +142,9 @@ def plan(arguments: list[str]) -> None:
     plans = (plan_fit if is_fit else plan_few_samples)(
         config, output_folder(given, "plan"), n_jobs=given.get("n_jobs")
     )
-    for title, cost in plans:
+    for number, (title, cost) in enumerate(plans):
+        if number == 0 and "explain" in given:  # one network, one program
+            print(f"{cost.program}\n")
         print(f"{title}\n{cost}\n")
 
 

@@ -52,6 +52,8 @@ class GramPlan:
         Memory beyond the inputs: the result (unless it goes to a folder) and workspace.
     disk_bytes : int
         Of all tiles; 0 without a folder.
+    program : str
+        What the engine runs for a block, as text.
     seconds : float or None
         Wall time on this machine, all threads; None if not calibrated.
     """
@@ -72,6 +74,7 @@ class GramPlan:
     result_bytes: int
     peak_bytes: int
     disk_bytes: int
+    program: str
     seconds: float | None = None
 
     def __str__(self) -> str:
@@ -187,6 +190,7 @@ def make_plan(
         result_bytes=result,
         peak_bytes=workspace + (result if folder is None else 0),
         disk_bytes=0 if folder is None else tiles * side * side * cell,
+        program=work.engine.explain(),
     )
 
 

@@ -179,6 +179,15 @@ class StaxEngine(Engine):
             np.clip(math.isqrt(_BLOCK_BYTES // (_FIELDS_HELD * self.dtype.itemsize * held)), 1, 256)
         )
 
+    def explain(self) -> str:
+        """Return who runs it: a kernel_fn cannot be looked into."""
+        side, dtype = self.block, self.dtype.name
+        return (
+            "neural-tangents runs this kernel_fn, through JAX and compiled by XLA, in blocks of "
+            f"{side} x {side} pairs ({dtype}).\n"
+            "ntkreg sees only its values: there is no program to print."
+        )
+
     @property
     def columns_at_once(self) -> int:
         """A block's: fewer are padded to it."""

@@ -68,6 +68,15 @@ class DenseEngine(Engine):
         """What runs on every pair."""
         return compile_dense_network(self.networks)
 
+    def explain(self) -> str:
+        """Return the program as text."""
+        side = self.block
+        return (
+            f"One matrix product of rows of unit norm, {side} x {side} pairs at a time "
+            f"({self.dtype.name}, BLAS),\nthen on every row of it, while that is in cache:\n"
+            f"{self.program.explain()}"
+        )
+
     @property
     def block(self) -> int:
         """The padded block, 256."""

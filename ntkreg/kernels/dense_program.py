@@ -10,6 +10,7 @@ a = weight_std sqrt(q / q+), b = bias_std / sqrt(q+), q+ = weight_std^2 q + bias
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from enum import IntEnum
+from itertools import groupby
 
 import numpy as np
 
@@ -55,6 +56,25 @@ class DenseProgram:
     readout: Dense | None
     n_reads: int
     n_biases: int
+
+    def explain(self) -> str:
+        """Return the program as text; equal lines in a row stand on one."""
+        lines = ["  c = S / sqrt(q q'), the product's values; t = T / sqrt(q q'), at first 0"]
+        for line, equal in groupby(self._describe(step) for step in self.steps):
+            times = len(list(equal))
+            lines.append(f"  {line}" + (f"   ({times} times)" if times > 1 else ""))
+        return "\n".join(lines)
+
+    def _describe(self, step: Step) -> str:
+        if step.op == Op.ADD:
+            return "ADD   t + c"
+        if step.op == Op.RELU:
+            return f"RELU  t = {'(t + c)' if step.trained else 't'} kappa0(c), c = kappa1(c)"
+        if step.op == Op.BIAS:
+            return "BIAS  c = a a' c + b b', t = a a' t, with a and b of each row"
+        depth = f" of network {step.slot + 1}" if self.n_reads > 1 else ""
+        last = "" if self.readout is None else f", then {self.readout!r}"
+        return f"READ  values{depth}: times sqrt(q q'){last}"
 
 
 @dataclass(frozen=True)

@@ -67,6 +67,10 @@ class Engine(ABC):
         """
         return X
 
+    def explain(self) -> str:
+        """Return what will run for a block, as text. Computes no value."""
+        return f"{type(self).__name__} runs the network layer by layer."
+
     @abstractmethod
     def cross(self, X: np.ndarray, Z: np.ndarray) -> np.ndarray:
         """Values of all pairs: (n_fields, n_depths, len(X), len(Z))."""

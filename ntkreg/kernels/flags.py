@@ -7,7 +7,15 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-__all__ = ["FASTMATH", "compiled", "counting_nothing", "inlined", "row_of_vectors", "wide_vectors"]
+__all__ = [
+    "FASTMATH",
+    "compiled",
+    "counting_nothing",
+    "inlined",
+    "row_apart",
+    "row_of_vectors",
+    "wide_vectors",
+]
 
 FASTMATH = {"contract", "arcp", "nsz"}
 """LLVM may fuse, reorder and divide by reciprocals. It may *not* assume that NaN and
@@ -20,6 +28,8 @@ _OPTIONS: dict[str, Any] = {
     "fastmath": FASTMATH,
     "error_model": "numpy",
 }
+# Says always whether to force inlining: numba would take what is left out from the first caller.
+_UNCOUNTED: dict[str, Any] = {**_OPTIONS, "_nrt": False}
 
 
 def compiled(function: Any) -> Any:
@@ -37,12 +47,24 @@ def counting_nothing(function: Any) -> Any:
     References to arrays are not counted: at every call of a loop with many arrays, counting
     them took longer than the loop.
     """
-    return numba.njit(**_OPTIONS, _nrt=False)(function)
+    return numba.njit(**_UNCOUNTED, forceinline=False)(function)
 
 
 def inlined(function: Any) -> Any:
     """As `counting_nothing`, and always copied into its callers by LLVM."""
-    return numba.njit(**_OPTIONS, _nrt=False, forceinline=True)(function)
+    return numba.njit(**_UNCOUNTED, forceinline=True)(function)
+
+
+def _hint(builder: Any) -> None:
+    # llvmlite's own `add` knows no attributes with values.
+    set.add(builder.function.attributes, '"prefer-vector-width"="512"')
+    set.add(builder.function.attributes, '"no-builtins"')
+
+
+def _promise(builder: Any) -> None:
+    for argument in builder.function.args:
+        if isinstance(argument.type, ir.PointerType):
+            argument.add_attribute("noalias")
 
 
 def _row_of_vectors(typing_context: Any) -> Any:
@@ -51,16 +73,14 @@ def _row_of_vectors(typing_context: Any) -> Any:
     That no array argument overlaps one written to: without the promise every short loop over a
     row tests its arrays for overlap first, which costs more than the loop. And for AVX-512 it
     prefers 256 bits, which suits mixed code; a loop of nothing but vector arithmetic gains
-    from 512. To be called first in an `inlined` function.
+    from 512. And no built-ins: LLVM would make calls to memset and memcpy of loops that fill
+    and copy, and a call spills the constants of the loops around it. To be called first in an
+    `inlined` function.
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        for argument in builder.function.args:
-            if isinstance(argument.type, ir.PointerType):
-                argument.add_attribute("noalias")
-        # llvmlite's own `add` knows no attributes with values.
-        set.add(builder.function.attributes, '"prefer-vector-width"="512"')
-        set.add(builder.function.attributes, '"no-builtins"')
+        _promise(builder)
+        _hint(builder)
         return context.get_dummy_value()
 
     return types.none(), generate
@@ -70,14 +90,15 @@ row_of_vectors: Any = intrinsic(_row_of_vectors)
 
 
 def _wide_vectors(typing_context: Any) -> Any:
-    """As `row_of_vectors`, but for the vectors' width alone; the function is never inlined.
+    """As `row_of_vectors`, but without the promise about arrays; never inlined.
 
-    A loop's constants stay in registers only if the function around it is not too large.
+    For the functions that hold `inlined` rows, whose own attributes end where they are copied
+    to. A loop's constants stay in registers only if the function around it is not too large.
+    To be called first in a function.
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        set.add(builder.function.attributes, '"prefer-vector-width"="512"')
-        set.add(builder.function.attributes, '"no-builtins"')
+        _hint(builder)
         builder.function.attributes.add("noinline")
         return context.get_dummy_value()
 
@@ -85,3 +106,18 @@ def _wide_vectors(typing_context: Any) -> Any:
 
 
 wide_vectors: Any = intrinsic(_wide_vectors)
+
+
+def _row_apart(typing_context: Any) -> Any:
+    """As `row_of_vectors`, in a `counting_nothing` function that is never inlined."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        _promise(builder)
+        _hint(builder)
+        builder.function.attributes.add("noinline")
+        return context.get_dummy_value()
+
+    return types.none(), generate
+
+
+row_apart: Any = intrinsic(_row_apart)

@@ -4,22 +4,45 @@ An activation acts on one entry: from the covariance S of its arguments and two 
 each argument (tables made once for each image from the variances) to E[phi phi'] and
 E[phi' phi'], the factor of the tangent. On the diagonal, where S = q, it also gives the
 numbers themselves. To add one: its pair of functions in a file of its own, and a line in
-`dual_row`, `diagonal_row` and `NUMBERS`.
+`_OTHERS`.
 """
 
 from typing import Any
 
-import numpy as np
-
-from ntkreg.architecture import Identity, Layer, Relu
+from ntkreg.architecture import (
+    Cos,
+    Erf,
+    Gaussian,
+    Gelu,
+    Identity,
+    Layer,
+    LeakyRelu,
+    NormalizedGaussian,
+    Relu,
+    Sin,
+)
 from ntkreg.errors import SpecError
-from ntkreg.kernels.flags import inlined, row_of_vectors
+from ntkreg.kernels import dual_erf, dual_exponential, dual_relu
+from ntkreg.kernels.flags import counting_nothing, inlined, row_apart, row_of_vectors
 from ntkreg.kernels.lanes import lanes
-from ntkreg.kernels.relu_dual import kappas
 
 __all__ = ["diagonal_row", "dual_row", "number_of", "parameter"]
 
-NUMBERS: dict[type, int] = {Identity: 0, Relu: 1}
+_OTHERS: dict[type, tuple[Any, Any]] = {
+    LeakyRelu: (dual_relu.leaky_relu, dual_relu.leaky_relu_diagonal),
+    Erf: (dual_erf.erf, dual_erf.erf_diagonal),
+    Gelu: (dual_erf.gelu, dual_erf.gelu_diagonal),
+    Sin: (dual_exponential.sine, dual_exponential.sine_diagonal),
+    Cos: (dual_exponential.cosine, dual_exponential.cosine_diagonal),
+    Gaussian: (dual_exponential.gaussian, dual_exponential.gaussian_diagonal),
+    NormalizedGaussian: (
+        dual_exponential.normalized_gaussian,
+        dual_exponential.normalized_gaussian_diagonal,
+    ),
+}
+"""The dual of one entry and that of the diagonal, of every activation but Identity and Relu."""
+
+NUMBERS: dict[type, int] = {kind: k for k, kind in enumerate((Identity, Relu, *_OTHERS))}
 """Activations as the loops know them."""
 
 
@@ -39,31 +62,20 @@ def parameter(activation: Layer) -> float:
     return next(iter(activation.parameters.values()), 0.0)
 
 
-@inlined
-def relu(cov, xa, xb, za, zb, parameter, dual):
-    """A = 1/sqrt(q), b = sqrt(q/2): Cho and Saul 2009, eqs. 3-6."""
-    kappa0, kappa1 = kappas(cov * (xa * za), dual)
-    return xb * zb * kappa1, kappa0
+def _row_loop(entry: Any, compiler: Any, hints: Any) -> Any:
+    """The loop over a row of a tile for the dual of one entry.
 
+    `compiler` and `hints` copy it into its caller (`inlined`, `row_of_vectors`) or leave it
+    apart (`counting_nothing`, `row_apart`).
+    """
 
-@inlined
-def relu_diagonal(q, parameter, tiny):
-    """Half the variance; a = b = 0 where there is none (or so little that 1/q overflows)."""
-    var = q if q >= tiny else 0.0
-    slope = 0.5 if var > 0.0 else 0.0
-    return (1.0 / np.sqrt(var) if var > 0.0 else 0.0), np.sqrt(0.5 * var), 0.5 * var, slope
-
-
-def _row_loop(entry: Any) -> Any:
-    """The loop over a row of a tile for the dual of one entry."""
-
-    @inlined
+    @compiler
     def run(
         cov, tan, rows, s, t, to, xa, xb, x_at, za, zb, z_at, columns, layer, parameter, dual,
         paired, ahead_s, ahead_t, ahead, next_s, next_t, following,
     ):  # fmt: skip
         # The tile and the sums come twice: what is read ahead does not overlap what is written.
-        row_of_vectors()
+        hints()
         r0, r1, r2 = rows
         n = lanes(za)
         factor, bias, trained = layer
@@ -115,8 +127,31 @@ def _diagonal_loop(entry: Any) -> Any:
     return run
 
 
-_relu_row = _row_loop(relu)
-_relu_diagonal_row = _diagonal_loop(relu_diagonal)
+_relu_row = _row_loop(dual_relu.relu, inlined, row_of_vectors)
+_relu_diagonal_row = _diagonal_loop(dual_relu.relu_diagonal)
+
+
+def _first_of(number: int, rows: list[Any]) -> Any:
+    """A function that runs the row loop of one kind out of `rows`, kinds `number` and on."""
+    row = rows[0]
+    if len(rows) == 1:
+        return inlined(lambda kind, *arguments: row(*arguments))
+    others = _first_of(number + 1, rows[1:])
+
+    @inlined
+    def run(kind, *arguments):
+        if kind == number:
+            row(*arguments)
+        else:
+            others(kind, *arguments)
+
+    return run
+
+
+# Relu's loop is inlined in the function that runs a layer; the others', called for each row,
+# cost that function no registers.
+_other_row = _first_of(2, [_row_loop(e, counting_nothing, row_apart) for e, _ in _OTHERS.values()])
+_other_diagonal_row = _first_of(2, [_diagonal_loop(d) for _, d in _OTHERS.values()])
 
 
 @inlined
@@ -151,8 +186,13 @@ def dual_row(
             cov, tan, rows, s, t, to, xa, xb, x_at, za, zb, z_at, columns, layer, parameter, dual,
             paired, s, t, ahead[0], cov, tan, ahead[1],
         )  # fmt: skip
-    else:
+    elif kind == 0:
         _identity_row(cov, tan, rows, s, t, to, columns * lanes(za), layer)
+    else:
+        _other_row(
+            kind, cov, tan, rows, s, t, to, xa, xb, x_at, za, zb, z_at, columns, layer, parameter,
+            dual, paired, s, t, ahead[0], cov, tan, ahead[1],
+        )  # fmt: skip
 
 
 @inlined
@@ -160,5 +200,7 @@ def diagonal_row(kind, q, tan, rows, s, t, to, a, b, first, n, layer, parameter,
     """`dual_row` where x is z and p = p', in float64; also fills the tables a and b."""
     if kind == 1:
         _relu_diagonal_row(q, tan, rows, s, t, to, a, b, first, n, layer, parameter, tiny)
-    else:
+    elif kind == 0:
         _identity_row(q, tan, rows, s, t, to, n, layer)
+    else:
+        _other_diagonal_row(kind, q, tan, rows, s, t, to, a, b, first, n, layer, parameter, tiny)

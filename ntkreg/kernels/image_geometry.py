@@ -8,7 +8,7 @@ and columns are independent of each other, so everything here is one axis at a t
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -26,11 +26,10 @@ class Axis(NamedTuple):
     x: np.ndarray  # (n_levels, n_e), first pixel of x
     z: np.ndarray  # (n_levels, n_e), first pixel of z
     weight: np.ndarray  # (n_e, longest) float64, of the entries at a READ
-    target: np.ndarray  # (n_e, longest), offset that pooling takes the entry to
-    place: np.ndarray  # (n_e, longest), its place there
-    before: np.ndarray  # (n_e, longest), entries before that offset's
+    kept: np.ndarray  # (n_e, longest), 1 if pooling takes the entry anywhere, else 0 here and below
+    before: np.ndarray  # (n_e, longest), entries before those of the offset that it goes to
     entries: np.ndarray  # (n_e, longest), entries of that offset
-    kept: np.ndarray  # (n_e, longest), 1 if pooling takes it anywhere
+    place: np.ndarray  # (n_e, longest), its place among them
     own: np.uint64  # the e of offset 0
 
 
@@ -78,6 +77,10 @@ def _before(entries: np.ndarray) -> np.ndarray:
     return np.concatenate([[0], np.cumsum(entries)[:-1]]).astype(np.uint64)
 
 
+def _unsigned(a: Any) -> np.ndarray:
+    return np.ascontiguousarray(a).astype(np.uint64)
+
+
 def _offsets(n: int, circular: bool) -> np.ndarray:
     return np.arange(n) if circular else np.arange(-(n - 1), n)
 
@@ -108,13 +111,20 @@ def _axis(
     end : the level after the last operation
     read : weights (n, n) of the read-out at the end, or None if nothing is read
     pool, after : side of the pooling at the end, and where it leads
+
+    Returns
+    -------
+    Axis
+        Of the offsets that are read or pooled, all others left out.
+    array of int (n_e,)
+        These offsets, in pixels at the end.
     """
     n = sizes[end]
     d = _offsets(n, circular)
     p, q, exists = _pairs(d, n, circular)
     safe_p, safe_q = np.minimum(p, n - 1), np.minimum(q, n - 1)
     weight = np.zeros(p.shape) if read is None else np.where(exists, read[safe_p, safe_q], 0.0)
-    target, place, before, entries_there, kept = np.zeros((5, *p.shape), np.int64)
+    kept, before, entries_there, place = np.zeros((4, *p.shape), np.int64)
     if after is not None:
         later, entries, m, later_circular = after
         coarse_p, coarse_q = p // pool, q // pool
@@ -128,22 +138,26 @@ def _axis(
         before = np.where(kept, _before(entries)[target], 0)
         entries_there = np.where(kept, entries[target], 0)
     used = weight.any(axis=1) | kept.any(axis=1)
-    d, weight, target, place, before, entries_there, kept = (
-        a[used] for a in (d, weight, target, place, before, entries_there, kept)
+    d, weight, kept, before, entries_there, place = (
+        a[used] for a in (d, weight, kept, before, entries_there, place)
     )
     back = strides[end]
     length, x, z = [], [], []
     for size, stride in zip(sizes, strides, strict=True):
         here = d * (back // stride)
         length.append(np.full(len(d), size) if circular else size - abs(here))
-        x.append(np.zeros(len(d), int) if circular else np.maximum(-here, 0))
-        z.append(here % size if circular else np.maximum(here, 0))
-    unsigned = lambda a: np.ascontiguousarray(a).astype(np.uint64)  # noqa: E731
+        x.append(np.maximum(-here, 0))
+        z.append(np.maximum(here, 0))
     axis = Axis(
-        *map(unsigned, (length, x, z)),
-        np.ascontiguousarray(weight),
-        *map(unsigned, (target, place, before, entries_there, kept)),
-        np.uint64(np.flatnonzero(d == 0)[0]),
+        length=_unsigned(length),
+        x=_unsigned(x),
+        z=_unsigned(z),
+        weight=np.ascontiguousarray(weight),
+        kept=_unsigned(kept),
+        before=_unsigned(before),
+        entries=_unsigned(entries_there),
+        place=_unsigned(place),
+        own=np.uint64(np.flatnonzero(d == 0)[0]),
     )
     return axis, d
 
@@ -153,8 +167,9 @@ def stage_geometries(stages: Sequence[Stage], readout: Layer) -> list[Geometry]:
     done: list[Geometry] = []
     for stage in reversed(stages):
         after = done[-1] if done else None
-        rows = _stage_axis(stage, "h", readout, after and after.rows_below)
-        columns = _stage_axis(stage, "w", readout, after and after.columns_below)
+        below = (None, None) if after is None else (after.rows_below, after.columns_below)
+        rows = _stage_axis(stage, "h", readout, below[0])
+        columns = _stage_axis(stage, "w", readout, below[1])
         sizes = rows[0].length[0], columns[0].length[0]
         field = Field(
             sizes[0], _before(sizes[0]), sizes[1], _before(sizes[1]), np.uint64(sizes[1].sum())

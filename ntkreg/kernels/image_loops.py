@@ -19,7 +19,8 @@ from ntkreg.kernels.image_rows import (
     load_channel,
     load_field,
     pool_row,
-    read_row,
+    read_columns,
+    read_rows,
     take_every,
     window_sums,
 )
@@ -65,7 +66,7 @@ class Images(NamedTuple):
     row, the lanes of a number side by side.
     """
 
-    pixels: np.ndarray  # (n, channels, h*w), over sqrt(channels)
+    pixels: np.ndarray  # (n, channels, h * columns stored), over sqrt(channels)
     a: np.ndarray  # (n, entries), of every activation in turn
     b: np.ndarray
     variance: np.ndarray  # (n, entries) float64, S(p, p) at every mark
@@ -284,15 +285,25 @@ def _read(s, t, tile, rows, columns, ey, ex, h, w, out_s, out_t):
     n = lanes(s)
     fill(tile.row_s, 0 * w, w * n, 0)
     fill(tile.row_t, 0 * w, w * n, 0)
-    for r in range(h):
-        at = tile.pad * n + r * tile.pitch
-        weight = s.dtype.type(rows.weight[ey, r])
-        read_row(s, t, at, weight, tile.row_s, tile.row_t, w * n)
-    for p in range(w):
-        weight = columns.weight[ex, p]
-        for lane in range(n):
-            out_s[lane] += weight * tile.row_s[p * n + lane]
-            out_t[lane] += weight * tile.row_t[p * n + lane]
+    one, two, three = np.uint64(1), np.uint64(2), np.uint64(3)
+    first, last = tile.pad * n, h - one
+    for r in range(np.uint64(0), h, np.uint64(4)):
+        a, b, c = min(r + one, last), min(r + two, last), min(r + three, last)
+        weights = (
+            rows.weight[ey, r],
+            rows.weight[ey, a] if r + one < h else 0.0,
+            rows.weight[ey, b] if r + two < h else 0.0,
+            rows.weight[ey, c] if r + three < h else 0.0,
+        )
+        at = (
+            first + r * tile.pitch,
+            first + a * tile.pitch,
+            first + b * tile.pitch,
+            first + c * tile.pitch,
+        )
+        read_rows(s, t, at, weights, tile.row_s, tile.row_t, w * n)
+    read_columns(tile.row_s, columns.weight[ex], out_s, w, n)
+    read_columns(tile.row_t, columns.weight[ex], out_t, w, n)
 
 
 @counting_nothing
@@ -417,8 +428,8 @@ def run_stage(
                             fill(tile.t[0], to, w * n, 0)
                             for c in range(x_pixels.shape[0]):
                                 load_channel(
-                                        tile.s[0], to, c == 0, x_pixels[c], in_x, z_pixels[c], in_z,
-                                    w, n, paired,
+                                    tile.s[0], to, c == 0, x_pixels[c], in_x, z_pixels[c],
+                                    in_z, w, n, paired,
                                 )  # fmt: skip
                         else:
                             at = field.row_before[ey] * field.columns
@@ -466,11 +477,10 @@ def run_stage(
                             )  # fmt: skip
                         for r in range(h):
                             if rows.kept[ey, r]:
-                                e = rows.target[ey, r]
-                                start = after.row_before[e] * after.columns
+                                start = rows.before[ey, r] * after.columns
                                 pool_row(
                                     tile.s[0], tile.t[0], tile.pad * n + r * tile.pitch,
-                                    target[0], target[1], (start, after.row_length[e]),
+                                    target[0], target[1], (start, rows.entries[ey, r]),
                                     columns.kept[ex], columns.before[ex], columns.entries[ex],
                                     columns.place[ex], rows.place[ey, r], w,
                                 )  # fmt: skip

@@ -1,8 +1,9 @@
 """An image network as a tile program: stages of operations with parameters.
 
-Within a stage no operation changes the offset between the pixels p of x and p' of z, so
-that one tile, the entries of one offset, runs through all of them without leaving the
-cache (`image_loops`). Average pooling mixes offsets and ends a stage. Operations:
+Within a stage no operation mixes offsets between the pixels p of x and p' of z (a stride keeps
+every so-manieth and divides them), so that one tile, the entries of one offset, runs through
+all operations without leaving the cache (`image_loops`). Average pooling mixes offsets and ends
+a stage. Operations:
 
 - ``LAYER``: window sums (1 x 1 for none), times a factor, plus a bias; the tangent's share;
   then the dual of an activation (the identity's for none);
@@ -60,9 +61,9 @@ class Operation:
 
     LAYER sums windows of `window` pixels, `stride` apart, the first starting `origin` (row,
     column) before the image; then S' = factor sum(S) + bias, T' = factor sum(T) + trained S',
-    then the dual of `activation`. COPY writes register + 1 from register; ADD adds
-    register + 1 to register. `level_in` and `level` number the stage's levels; `slot` counts
-    activations (whose per-image tables it names) or the depth that a READ belongs to.
+    then the dual of `activation`. COPY writes `register` to `other`; ADD adds `other` to
+    `register`. `level_in` and `level` number the stage's levels; `slot` is the depth that a READ
+    belongs to.
     """
 
     op: Op
@@ -107,44 +108,15 @@ class Stage:
 
 @dataclass(frozen=True)
 class ImageProgram:
-    """What runs on every tile, what is read from it, and what follows on the vectors."""
+    """What runs on every tile, what is read from it, and what follows on the vectors.
+
+    `image_explain` prints it.
+    """
 
     stages: tuple[Stage, ...]
     readout: Layer
     tail: tuple[Layer, ...]
     n_reads: int
-
-    def explain(self) -> str:
-        """Return the program as text, a line an operation."""
-        lines = []
-        for number, stage in enumerate(self.stages):
-            first = stage.levels[0]
-            lines.append(f"stage {number}: {first.h} x {first.w} pixels")
-            lines += [f"  {_describe(o, stage)}" for o in stage.operations]
-            if stage.pool:
-                lines.append(f"  POOL   {stage.pool} x {stage.pool}, gathers offsets")
-        lines.append(f"read-out {self.readout!r}, then {list(self.tail)!r}")
-        return "\n".join(lines)
-
-
-def _describe(o: Operation, stage: Stage) -> str:
-    if o.op == Op.COPY:
-        return f"COPY   register {o.register} -> {o.other}"
-    if o.op == Op.ADD:
-        return f"ADD    register {o.other} to {o.register}"
-    if o.op == Op.READ:
-        return f"READ   depth {o.slot}"
-    at = stage.levels[o.level]
-    parts = [f"LAYER  register {o.register}"]
-    if o.factor != 1 or o.window > 1 or o.bias or o.trained:
-        windows = f"sums of {o.window} x {o.window}"
-        windows += f" every {o.stride}" if o.stride > 1 else ""
-        windows += ", wrapped" if o.circular else ""
-        parts += [windows, f"x {o.factor:.4g}"]
-        parts += [f"+ {o.bias:.4g}"] if o.bias else []
-        parts += ["tangent + S" if o.trained else "tangent alone"]
-    parts += [f"dual of {o.activation!r}"] if not isinstance(o.activation, Identity) else []
-    return ", ".join(parts) + f" -> {at.h} x {at.w}"
 
 
 def _split(network: Architecture) -> tuple[tuple[Layer, ...], Layer, tuple[Layer, ...]]:
@@ -200,7 +172,6 @@ class _Compiler:
     def _begin(self, h: int, w: int) -> None:
         self.operations: list[Operation] = []
         self.levels = [Level(h, w, 1)]
-        self.n_activations = 0
 
     def _level(self, level: Level) -> int:
         if level not in self.levels:
@@ -221,13 +192,21 @@ class _Compiler:
                 "The image engine runs CIRCULAR convolutions apart from SAME and VALID ones: "
                 "put an AvgPool between them, or pass to_stax(architecture)[2], the twin."
             )
+        for o in stage.operations if stage.circular else ():
+            before = stage.levels[o.level_in]
+            # Else p = 0 and the last p, neighbours around the edge, are no whole stride apart.
+            if before.h % o.stride or before.w % o.stride:
+                raise SpecError(
+                    f"A stride beside CIRCULAR convolutions must divide the image: {o.stride} does "
+                    f"not divide {before.h} x {before.w}; pass to_stax(architecture)[2] instead."
+                )
         self.stages.append(stage)
         return tuple(self.stages)
 
     def add(self, layers: Sequence[Layer], reads: dict[int, int]) -> None:
         """Compile the body, with a READ after the layers that `reads` counts."""
-        level = self._read(0, reads, 0)
-        i = 0
+        self._read(0, reads, 0)
+        level = i = 0
         while i < len(layers):
             layer = layers[i]
             if isinstance(layer, AvgPool):
@@ -242,12 +221,11 @@ class _Compiler:
                 i += taken
             self._read(i, reads, level)
 
-    def _read(self, count: int, reads: dict[int, int], level: int) -> int:
+    def _read(self, count: int, reads: dict[int, int], level: int) -> None:
         if count in reads:
             self.operations.append(
                 Operation(Op.READ, level_in=level, level=level, slot=reads[count])
             )
-        return level
 
     def _sequence(self, layers: Sequence[Layer], register: int, free: int, level: int) -> int:
         i = 0
@@ -262,13 +240,17 @@ class _Compiler:
         """Compile layer i (and the activation after it); return the level and layers taken."""
         layer = layers[i]
         if isinstance(layer, Residual):
-            at = {"register": register, "other": free}
-            self.operations.append(Operation(Op.COPY, **at, level_in=level, level=level))
+            self.operations.append(Operation(Op.COPY, register, free, level_in=level, level=level))
             body = self._sequence(layer.body, register, free + 1, level)
             shortcut = self._sequence(layer.shortcut, free, free + 1, level)
-            if self.levels[body] != self.levels[shortcut]:
-                raise SpecError(f"{layer!r}: body and shortcut give images of different size.")
-            self.operations.append(Operation(Op.ADD, **at, level_in=body, level=body))
+            one, other = self.levels[body], self.levels[shortcut]
+            if one != other:
+                raise SpecError(
+                    f"The image engine cannot add the branches of {layer!r}: the body gives "
+                    f"{one.h} x {one.w} pixels {one.stride} apart, the shortcut {other.h} x "
+                    f"{other.w} pixels {other.stride} apart; pass to_stax(architecture)[2] instead."
+                )
+            self.operations.append(Operation(Op.ADD, register, free, level_in=body, level=body))
             return body, 1
         if isinstance(layer, Activation):
             return self._layer(Conv(1, 1.0, 0.0, False), layer, register, level, 0.0), 1
@@ -288,12 +270,6 @@ class _Compiler:
     ) -> int:
         before = self.levels[level]
         h, w = output_size(conv, (before.h, before.w))
-        circular = conv.padding == "CIRCULAR"
-        if circular and conv.stride > 1 and (before.h % conv.stride or before.w % conv.stride):
-            raise SpecError(
-                f"{conv!r}: a CIRCULAR stride must divide the image, which is "
-                f"{before.h} x {before.w} here; pass to_stax(architecture)[2] instead."
-            )
         after = self._level(Level(h, w, before.stride * conv.stride))
         place = (conv.window, conv.stride, conv.padding)
         self.operations.append(
@@ -309,9 +285,7 @@ class _Compiler:
                 bias=conv.bias_std**2,
                 trained=trained,
                 activation=activation,
-                slot=self.n_activations,
-                circular=circular and conv.window > 1,
+                circular=conv.padding == "CIRCULAR" and conv.window > 1,
             )
         )
-        self.n_activations += not isinstance(activation, Identity)
         return after

@@ -29,7 +29,7 @@ from numpy.polynomial import Chebyshev, Polynomial
 
 from ntkreg.kernels.flags import FASTMATH, inlined
 
-__all__ = ["Dual", "kappas", "relu_dual"]
+__all__ = ["Coefficients", "Dual", "horner", "interpolate", "kappas", "relu_dual"]
 
 Coefficients = tuple[np.floating, ...]
 """A polynomial in u, constant term first, in the dtype of the loop."""
@@ -55,11 +55,14 @@ def _c(u: np.ndarray) -> np.ndarray:
     return np.where(t < 1, series, np.sin(t) - t * np.cos(t)) / (np.pi * u**1.5)
 
 
-def _interpolate(f: Callable[[np.ndarray], np.ndarray], degree: int) -> np.ndarray:
-    """Coefficients in u of the Chebyshev interpolant of `f` on [0, 1]."""
+def interpolate(
+    f: Callable[[np.ndarray], np.ndarray], degree: int, low: float = 0.0, high: float = 1.0
+) -> np.ndarray:
+    """Coefficients, constant term first, of the Chebyshev interpolant of `f` on an interval."""
     nodes = np.cos(np.pi * (np.arange(degree + 1) + 0.5) / (degree + 1))
-    on_square = Chebyshev.fit(nodes, f((nodes + 1) / 2), degree, domain=[-1, 1])
-    return on_square.convert(kind=Polynomial)(Polynomial([-1.0, 2.0])).coef
+    size = high - low
+    on_square = Chebyshev.fit(nodes, f(low + size * ((nodes + 1) / 2)), degree, domain=[-1, 1])
+    return on_square.convert(kind=Polynomial)(Polynomial([-(low + high) / size, 2 / size])).coef
 
 
 class Dual(NamedTuple):
@@ -80,7 +83,7 @@ class Dual(NamedTuple):
 def relu_dual(dtype: str, gain: float = 1.0) -> Dual:
     """Return the constants of (gain * kappa0, kappa1) for a dtype's loops."""
     kind = np.dtype(dtype).type
-    a, c = (_interpolate(f, degree) for f, degree in zip((_a, _c), _DEGREES[dtype], strict=True))
+    a, c = (interpolate(f, degree) for f, degree in zip((_a, _c), _DEGREES[dtype], strict=True))
     constants = (kind(gain / 2), kind(4 * np.finfo(dtype).eps), kind(1), kind(0))
     return Dual(tuple(kind(gain * v) for v in a), tuple(kind(v) for v in c), *constants)
 

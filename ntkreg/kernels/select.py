@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from ntkreg.architecture import Architecture, commutes_with_flip
+from ntkreg.architecture import Architecture, Dense, Relu, commutes_with_flip
 from ntkreg.errors import SpecError
 from ntkreg.kernels.bridge import KernelFn, StaxEngine, StaxNetwork, as_network
 from ntkreg.kernels.dense import DenseEngine
+from ntkreg.kernels.dense_plain import PlainDenseEngine
 from ntkreg.kernels.engine import FIELDS, Engine
 from ntkreg.kernels.flip import average_over_flip
 from ntkreg.kernels.image import ImageEngine
@@ -60,8 +61,7 @@ def make_engine(
         stax = StaxEngine(shape, np.dtype(dtype), tuple(fields), 1, network.kernel_fn)
         return stax if symmetry is None else average_over_flip(stax, commutes=False)
     networks = _at_depths(network, depths)
-    kind = ImageEngine if network.reads == "image" else DenseEngine
-    engine = kind(shape, np.dtype(dtype), tuple(fields), len(networks), networks)
+    engine = _kind(networks)(shape, np.dtype(dtype), tuple(fields), len(networks), networks)
     if symmetry is None:
         return engine
     commutes = all(commutes_with_flip(each, shape) for each in networks)
@@ -78,6 +78,13 @@ def _check_symmetry(
             f'symmetry="flip" needs a network that reads images (n, h, w, c), such as cntk(); '
             f"got {network!r} for inputs of shape {shape}. Use symmetry=None."
         )
+
+
+def _kind(networks: tuple[Architecture, ...]) -> type[ImageEngine | DenseEngine | PlainDenseEngine]:
+    if networks[0].reads == "image":
+        return ImageEngine
+    compiled = all(isinstance(layer, Dense | Relu) for net in networks for layer in net.layers)
+    return DenseEngine if compiled else PlainDenseEngine
 
 
 def _at_depths(

@@ -1,46 +1,86 @@
-"""Layers after an image's read-out: a handful of operations on small blocks, in NumPy."""
+"""Layers on vectors in NumPy: after an image's read-out, and of `PlainDenseEngine`."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from ntkreg.architecture import Dense, Layer, Relu
+from ntkreg.architecture import Activation, Dense, Identity, Layer, Residual
 from ntkreg.errors import SpecError
-from ntkreg.kernels.reference import kappa0, kappa1
+from ntkreg.kernels.duals import dual
 
-__all__ = ["run_tail"]
+__all__ = ["Pairs", "needs_variances", "run_tail"]
 
 
-def run_tail(
-    layers: Sequence[Layer],
-    nngp: np.ndarray,
-    ntk: np.ndarray,
-    x_variance: np.ndarray | None,
-    z_variance: np.ndarray | None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return NNGP and NTK after dense layers and ReLUs.
+class Pairs(NamedTuple):
+    """Pairs (x, z), float64 arrays; `q` and `r` broadcast to the others' shape.
+
+    `q` and `r`, the NNGP of x with itself and of z, may be None where `needs_variances` says
+    so. Of inputs with themselves, `nngp`, `q` and `r` are the same numbers, and stay so.
+    """
+
+    nngp: np.ndarray
+    ntk: np.ndarray
+    q: np.ndarray | None
+    r: np.ndarray | None
+
+
+def needs_variances(layers: Sequence[Layer]) -> bool:
+    """Whether layers need more of a pair than its own values."""
+    return not all(isinstance(layer, Dense | Identity) for layer in layers)
+
+
+def run_tail(layers: Sequence[Layer], pairs: Pairs) -> Pairs:
+    """Return NNGP and NTK after layers on vectors; a few passes over the pairs for each.
 
     Parameters
     ----------
-    layers : sequence of Dense and Relu
-    nngp, ntk : float64 arrays (n_depths, n, m)
-    x_variance, z_variance : float64 arrays (n_depths, n), (n_depths, m) or None
-        Diagonals of the NNGP before the tail; needed if it has a ReLU.
+    layers : sequence of Dense, Activation and Residual
+    pairs : Pairs
+
+    Raises
+    ------
+    SpecError
+        If there is another layer.
     """
-    q, r = x_variance, z_variance
     for layer in layers:
-        if isinstance(layer, Dense):
-            w2, b2 = layer.weight_std**2, layer.bias_std**2
-            nngp = w2 * nngp + b2
-            ntk = w2 * ntk + (nngp if layer.trainable else 0.0)
-            q, r = (None if v is None else w2 * v + b2 for v in (q, r))
-        elif isinstance(layer, Relu):
-            if q is None or r is None:
-                raise ValueError("run_tail: a ReLU needs x_variance and z_variance.")
-            norm = np.sqrt(q[:, :, None] * r[:, None, :])
-            c = np.divide(nngp, norm, out=np.zeros_like(nngp), where=norm > 0)
-            nngp, ntk = norm * kappa1(c) / 2, ntk * kappa0(c) / 2
-            q, r = q / 2, r / 2
-        else:
-            raise SpecError(f"The image engine has no operation for {layer!r} after the read-out.")
-    return nngp, ntk
+        pairs = _apply(layer, pairs)
+    return pairs
+
+
+def _apply(layer: Layer, pairs: Pairs) -> Pairs:
+    match layer:
+        case Dense():
+            return _dense(layer, pairs)
+        case Identity():
+            return pairs
+        case Activation():
+            return _activation(layer, pairs)
+        case Residual():
+            return _sum(run_tail(layer.body, pairs), run_tail(layer.shortcut, pairs))
+    raise SpecError(
+        f"There is no operation for {layer!r} on vectors. Use the kernel_fn of "
+        "ntkreg.kernels.to_stax(network) in the network's place."
+    )
+
+
+def _sum(a: Pairs, b: Pairs) -> Pairs:
+    q = None if a.q is None or b.q is None else a.q + b.q
+    r = None if a.r is None or b.r is None else a.r + b.r
+    return Pairs(a.nngp + b.nngp, a.ntk + b.ntk, q, r)
+
+
+def _dense(layer: Dense, pairs: Pairs) -> Pairs:
+    w2, b2 = layer.weight_std**2, layer.bias_std**2
+    nngp = w2 * pairs.nngp + b2
+    ntk = w2 * pairs.ntk + (nngp if layer.trainable else 0.0)
+    q, r = (None if v is None else w2 * v + b2 for v in (pairs.q, pairs.r))
+    return Pairs(nngp, ntk, q, r)
+
+
+def _activation(layer: Activation, pairs: Pairs) -> Pairs:
+    nngp, ntk, q, r = pairs
+    if q is None or r is None:
+        raise ValueError(f"run_tail: {layer!r} needs the variances q and r.")
+    value, slope = dual(layer, nngp, q, r)
+    return Pairs(value, ntk * slope, dual(layer, q, q, q)[0], dual(layer, r, r, r)[0])

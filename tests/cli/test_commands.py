@@ -177,6 +177,18 @@ def test_plan_says_pairs_time_and_bytes_and_writes_nothing(config, tmp_path, mon
     assert os.listdir(tmp_path) == ["small.yaml"]
 
 
+def test_plan_explains_what_will_run_once_and_only_if_asked(config, capsys):
+    assert main(["plan", config]) == 0
+    assert "RELU" not in capsys.readouterr().out
+    assert main(["plan", config, "--explain"]) == 0
+    text = capsys.readouterr().out
+    assert text.count("RELU  t = (t + c) kappa0(c), c = kappa1(c)   (2 times)") == 1
+    assert "1,830 pairs" in text
+    network = "{recipe: cntk, depth: 2}"
+    assert main(["plan", config, "--explain", "--architecture", network, "--n_train", "2"]) == 0
+    assert "stage 1 of 1: 8 x 8 pixels, 225 tiles" in capsys.readouterr().out
+
+
 def test_plan_refuses_what_cannot_fit_and_says_what_would(config, monkeypatch, capsys):
     monkeypatch.setattr("ntkreg.gram.plan.free_memory", lambda: 20_000)
     assert main(["plan", config]) == 2

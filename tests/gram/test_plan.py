@@ -83,7 +83,7 @@ def test_disk_that_is_not_there_is_refused_and_nothing_is_written(monkeypatch, t
 
 
 def test_a_folder_needs_memory_for_tiles_only():
-    X = np.ones((600, 1))
+    X = np.ones((1500, 1))
     held = plan_gram(cntk(1, "flatten"), X.reshape(-1, 1, 1, 1), n_jobs=1)
     stored = plan_gram(cntk(1, "flatten"), X.reshape(-1, 1, 1, 1), n_jobs=1, folder="no/such")
     assert stored.peak_bytes < held.result_bytes / 4
@@ -102,7 +102,7 @@ def test_no_more_memory_is_taken_than_planned(monkeypatch, normalize):
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert gram.values["ntk"].nbytes == made.result_bytes
-    assert peak < made.peak_bytes + 0.5e6
+    assert peak < made.peak_bytes + 0.9e6
 
 
 MEASURE = """
