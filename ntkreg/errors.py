@@ -3,6 +3,7 @@
 __all__ = [
     "BackendError",
     "DataError",
+    "DivergenceError",
     "NotPSDError",
     "PlanError",
     "PrecisionWarning",
@@ -29,7 +30,7 @@ class PlanError(MemoryError):
 
 
 class StoreMismatchError(ValueError):
-    """A kernel folder that belongs to another network, other data or other settings."""
+    """A kernel folder or checkpoint of another network, other data or other settings."""
 
 
 class BackendError(ImportError):
@@ -38,6 +39,10 @@ class BackendError(ImportError):
 
 class NotPSDError(ArithmeticError):
     """A Gram matrix that is not positive definite at this ridge."""
+
+
+class DivergenceError(ArithmeticError):
+    """Training whose loss grows without bound or is no number any more."""
 
 
 class PrecisionWarning(UserWarning):

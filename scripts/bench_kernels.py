@@ -106,7 +106,6 @@ def cpp(n: int, depth: int) -> Contender | None:
     import tempfile
 
     from ntkreg.kernels import make_engine
-    from ntkreg.kernels.image import one_by_one
     from ntkreg.kernels.relu_dual import relu_dual
 
     if shutil.which("g++") is None:
@@ -119,7 +118,7 @@ def cpp(n: int, depth: int) -> Contender | None:
     network = cntk(depth)
     X, Z = images(n), images(n, seed=1)
     engine = make_engine(network, X.shape[1:], dtype=X.dtype)
-    x, z = one_by_one(engine._prepare(X)[0], n), engine._prepare(Z)[0]
+    x, z = engine.prepare(X).as_x[0], engine.prepare(Z).as_z[0]
     dual = relu_dual("float32", 0.5)
     constants = np.array([*dual.a, *dual.c, dual.half, dual.tiny], np.float32)
     groups = len(z.pixels)

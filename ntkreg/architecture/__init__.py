@@ -15,6 +15,7 @@ from ntkreg.architecture.activations import (
     Sin,
 )
 from ntkreg.architecture.base import Layer
+from ntkreg.architecture.flips import commutes_with_flip
 from ntkreg.architecture.layers import (
     AvgPool,
     Conv,
@@ -53,6 +54,7 @@ __all__ = [
     "Residual",
     "Sin",
     "cntk",
+    "commutes_with_flip",
     "from_dict",
     "from_yaml",
     "fully_connected",

@@ -32,6 +32,7 @@ class KernelEstimator(BaseEstimator):
         "alpha": [Interval(Real, 0, None, closed="left")],
         "alpha_scale": [StrOptions({"absolute", "mean_diagonal"})],
         "normalize": [StrOptions({"unit_diagonal"}), None],
+        "symmetry": [StrOptions({"flip"}), None],
         "image_shape": [tuple, list, None],
         "dtype": [StrOptions({"float32", "float64"}), type, np.dtype, None],
         "n_jobs": [Integral, None],
@@ -141,7 +142,7 @@ class KernelEstimator(BaseEstimator):
         self.architecture_: Any = None
         self.X_fit_: Any = None
         if self.kernel == "precomputed":
-            names = ("architecture", "normalize", "image_shape")
+            names = ("architecture", "normalize", "symmetry", "image_shape")
             unused = [p for p in names if getattr(self, p) is not None]
             if unused:
                 raise ValueError(
@@ -165,6 +166,7 @@ class KernelEstimator(BaseEstimator):
             get=self.get,
             dtype=dtype,
             normalize=self.normalize,
+            symmetry=self.symmetry,
             n_jobs=self.n_jobs,
         )
         return self.kernel_(self.X_fit_)

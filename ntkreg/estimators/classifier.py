@@ -28,8 +28,8 @@ class NTKClassifier(ClassifierMixin, KernelEstimator):
         ``architecture__depth``, ``architecture__readout``, ...
     kernel : {"architecture", "precomputed"}, default="architecture"
         "precomputed": `fit` takes the Gram matrix (n, n) as X and `predict` the cross
-        kernel (m, n), test rows first; then leave `architecture`, `normalize` and
-        `image_shape` at None (`get`, `dtype` and `n_jobs` play no part).
+        kernel (m, n), test rows first; then leave `architecture`, `normalize`,
+        `symmetry` and `image_shape` at None (`get`, `dtype` and `n_jobs` play no part).
     get : {"ntk", "nngp"}, default="ntk"
         Which kernel of the network.
     alpha : float >= 0, default=1e-2
@@ -38,6 +38,10 @@ class NTKClassifier(ClassifierMixin, KernelEstimator):
         "mean_diagonal": `alpha` counts in units of the mean of K's diagonal.
     normalize : {"unit_diagonal"} or None, default=None
         "unit_diagonal": K(x, z) / sqrt(K(x, x) K(z, z)).
+    symmetry : {"flip"} or None, default=None
+        "flip", for networks that read images: the kernel averaged over left and right. What
+        it predicts at `alpha`, training on images and flips predicts at 2 `alpha`; see
+        `NTKRegressor`.
     image_shape : (int, int, int) or None, default=None
         (height, width, channels) as which the rows of a flat X are read. Not needed if X
         comes as (n, h, w, c), or for a dense network.
@@ -82,6 +86,7 @@ class NTKClassifier(ClassifierMixin, KernelEstimator):
         alpha: float = 1e-2,
         alpha_scale: str = "absolute",
         normalize: str | None = None,
+        symmetry: str | None = None,
         image_shape: tuple[int, int, int] | None = None,
         dtype: Any = None,
         n_jobs: int | None = None,
@@ -92,6 +97,7 @@ class NTKClassifier(ClassifierMixin, KernelEstimator):
         self.alpha = alpha
         self.alpha_scale = alpha_scale
         self.normalize = normalize
+        self.symmetry = symmetry
         self.image_shape = image_shape
         self.dtype = dtype
         self.n_jobs = n_jobs

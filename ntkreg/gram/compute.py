@@ -35,7 +35,7 @@ class Gram:
     fingerprint : str or None
         SHA-256 of the network's layers.
     engine : str
-        Class of the engine that computed the values.
+        Class of the engine that computed the values, as in ``FlipEngine(ImageEngine)``.
     symmetric : bool
         Whether rows and columns are the same inputs.
     """
@@ -57,6 +57,7 @@ def kernel(
     dtype: Any = None,
     diag: bool = False,
     normalize: str | None = None,
+    symmetry: str | None = None,
     n_jobs: int | None = None,
     progress: bool | None = None,
 ) -> Any:
@@ -80,6 +81,13 @@ def kernel(
         Only K(x, x) of each row of X, as `n` values; Z must be None.
     normalize : {None, "unit_diagonal"}
         Divide by sqrt(K(x, x) K(z, z)); inputs with K(x, x) = 0 keep zeros.
+    symmetry : {None, "flip"}
+        "flip", for images: K averaged over the mirror image of one argument,
+        (K(x, z) + K(x, F z)) / 2, where the network commutes with F
+        (`ntkreg.architecture.commutes_with_flip`), else over both arguments. Twice the
+        time, else four times. Ridge regression with it at alpha predicts what training on
+        images and flips predicts at 2 alpha; `ntkreg.kernels.flip` derives it. With
+        `normalize` the average is what gets a unit diagonal.
     n_jobs : int or None
         Threads; None or -1 for every CPU this process may use. Does not change a bit.
     progress : bool or None
@@ -95,7 +103,7 @@ def kernel(
     ShapeError, TypeError, ValueError
         Inputs of the wrong shape or type, or not finite.
     SpecError
-        Unknown options, or depths of a network without a recipe.
+        Unknown options, depths of a network without a recipe, flips without images.
     PlanError
         The matrix does not fit into memory; `compute_gram` can put it in a folder.
 
@@ -119,7 +127,15 @@ def kernel(
     if diag:
         if Z is not None:
             raise SpecError("kernel: diag=True gives K(x, x) of each row of X; Z must be None.")
-        work = check_work(network, X, get=get, depths=depths, dtype=dtype, normalize=normalize)
+        work = check_work(
+            network,
+            X,
+            get=get,
+            depths=depths,
+            dtype=dtype,
+            normalize=normalize,
+            symmetry=symmetry,
+        )
         values = _diagonal_values(work, check_n_jobs(n_jobs), progress)
     else:
         values = compute_gram(
@@ -130,6 +146,7 @@ def kernel(
             depths=depths,
             dtype=dtype,
             normalize=normalize,
+            symmetry=symmetry,
             n_jobs=n_jobs,
             progress=progress,
         ).values
@@ -145,6 +162,7 @@ def compute_gram(
     depths: Sequence[int] | None = None,
     dtype: Any = None,
     normalize: str | None = None,
+    symmetry: str | None = None,
     folder: str | os.PathLike[str] | None = None,
     n_jobs: int | None = None,
     progress: bool | None = None,
@@ -154,7 +172,7 @@ def compute_gram(
 
     Parameters
     ----------
-    network, X, Z, get, depths, dtype, normalize, n_jobs, progress
+    network, X, Z, get, depths, dtype, normalize, symmetry, n_jobs, progress
         As in `kernel`.
     folder : path or None
         Where to keep the tiles. A run that was stopped or killed goes on where it was, to
@@ -198,7 +216,9 @@ def compute_gram(
     >>> gram.values["ntk"].shape, gram.symmetric
     ((3, 3), True)
     """
-    work = check_work(network, X, Z, get=get, depths=depths, dtype=dtype, normalize=normalize)
+    work = check_work(
+        network, X, Z, get=get, depths=depths, dtype=dtype, normalize=normalize, symmetry=symmetry
+    )
     plan = make_plan(work, folder=folder, n_jobs=n_jobs, tile=tile)
     check_plan(plan, folder)
     values: dict[str, Any]

@@ -52,7 +52,9 @@ def make_manifest(work: GramWork, tile: int) -> dict[str, Any]:
         "fields": list(work.engine.fields),
         "depths": None if work.depths is None else [int(d) for d in work.depths],
         "normalize": work.normalize,
-        "engine": type(work.engine).__name__,
+        # Folders from before there were any have no such key, which reads as None.
+        "symmetry": work.symmetry,
+        "engine": work.engine.name,
         "tile": tile,
         "versions": {
             "ntkreg": version("ntkreg"),

@@ -42,6 +42,8 @@ class GramPlan:
         Class of the engine.
     pairs : int
         Pairs of inputs to compute: half of them, and the diagonal, if symmetric.
+    terms : int
+        Values of the network's kernel in each: 2 or 4 with ``symmetry="flip"``, else 1.
     tile, tiles, n_jobs : int
         Side of a tile, number of tiles, threads.
     result_bytes : int
@@ -65,6 +67,7 @@ class GramPlan:
     dtype: str
     engine: str
     pairs: int
+    terms: int
     tile: int
     tiles: int
     n_jobs: int
@@ -78,10 +81,11 @@ class GramPlan:
         what = " and ".join(name.upper() for name in self.fields)
         depths = f", {self.n_depths} depths" if self.n_depths > 1 else ""
         half = ", symmetric" if self.symmetric else ""
+        each = f", {self.terms} kernel values each," if self.terms > 1 else ""
         lines = [
             f"{what} of {self.network}",
             f"size    {self.n} x {self.m}{half}{depths}, {self.dtype}, {self.engine}",
-            f"work    {self.pairs:,} pairs in {self.tiles} tiles on {self.n_jobs} threads",
+            f"work    {self.pairs:,} pairs{each} in {self.tiles} tiles on {self.n_jobs} threads",
             f"memory  {readable(self.peak_bytes)} at most, values {readable(self.result_bytes)}",
         ]
         if self.disk_bytes:
@@ -100,6 +104,7 @@ def plan_gram(
     depths: Sequence[int] | None = None,
     dtype: Any = None,
     normalize: str | None = None,
+    symmetry: str | None = None,
     folder: str | os.PathLike[str] | None = None,
     n_jobs: int | None = None,
     tile: int | None = None,
@@ -108,7 +113,7 @@ def plan_gram(
 
     Parameters
     ----------
-    network, X, Z, get, depths, dtype, normalize, folder, n_jobs, tile
+    network, X, Z, get, depths, dtype, normalize, symmetry, folder, n_jobs, tile
         As in `compute_gram`.
 
     Returns
@@ -138,7 +143,9 @@ def plan_gram(
     >>> plan.pairs, plan.result_bytes
     (20, 160)
     """
-    work = check_work(network, X, Z, get=get, depths=depths, dtype=dtype, normalize=normalize)
+    work = check_work(
+        network, X, Z, get=get, depths=depths, dtype=dtype, normalize=normalize, symmetry=symmetry
+    )
     plan = make_plan(work, folder=folder, n_jobs=n_jobs, tile=tile)
     check_plan(plan, folder)
     at_once = min(plan.n_jobs, plan.tiles)
@@ -159,11 +166,13 @@ def make_plan(
     cell = n_fields * n_depths * work.X.itemsize
     result = n * m * cell
     # A worker holds a block from the engine and one of norms in float64; in a folder, its tile.
+    # Averages take two blocks more: the sum, and what is added to it.
     block = min(work.engine.block, n) * min(work.engine.block, m)
-    worker = 2 * block * n_fields * n_depths * 8
+    worker = (2 if work.engine.terms == 1 else 4) * block * n_fields * n_depths * 8
     if folder is not None:
         worker += min(side, n) * min(side, m) * cell
-    workspace = min(jobs, tiles) * worker
+    flips = 0 if work.symmetry is None else work.X.nbytes + (0 if work.Z is None else work.Z.nbytes)
+    workspace = min(jobs, tiles) * worker + flips
     return GramPlan(
         network=repr(work.network),
         n=n,
@@ -172,8 +181,9 @@ def make_plan(
         fields=work.engine.fields,
         n_depths=n_depths,
         dtype=str(work.X.dtype),
-        engine=type(work.engine).__name__,
+        engine=work.engine.name,
         pairs=work.pairs,
+        terms=work.engine.terms,
         tile=side,
         tiles=tiles,
         n_jobs=jobs,

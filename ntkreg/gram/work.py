@@ -27,6 +27,7 @@ class GramWork:
     engine : Engine
     depths : tuple of int or None
     normalize : {None, "unit_diagonal"}
+    symmetry : {None, "flip"}
     """
 
     network: Any
@@ -35,6 +36,7 @@ class GramWork:
     engine: Engine
     depths: tuple[int, ...] | None
     normalize: str | None
+    symmetry: str | None
 
     @property
     def symmetric(self) -> bool:
@@ -74,6 +76,7 @@ def check_work(
     depths: Sequence[int] | None = None,
     dtype: Any = None,
     normalize: str | None = None,
+    symmetry: str | None = None,
 ) -> GramWork:
     """Check everything a caller may get wrong and choose the engine.
 
@@ -84,7 +87,7 @@ def check_work(
     ShapeError, TypeError, ValueError
         Inputs that the network cannot read, or that do not fit each other.
     SpecError
-        Unknown `get`, `normalize` or `depths`.
+        Unknown `get`, `normalize`, `depths` or `symmetry`; flips of what is no image.
     """
     network = as_network(network)
     asked = (get,) if isinstance(get, str) else tuple(get)
@@ -105,5 +108,8 @@ def check_work(
                 "Apply the same preprocessing to both."
             )
     fields = tuple(name for name in FIELDS if name in asked)
-    engine = make_engine(network, X.shape[1:], dtype=X.dtype, fields=fields, depths=depths)
-    return GramWork(network, X, Z, engine, None if depths is None else tuple(depths), normalize)
+    engine = make_engine(
+        network, X.shape[1:], dtype=X.dtype, fields=fields, depths=depths, symmetry=symmetry
+    )
+    depths = None if depths is None else tuple(depths)
+    return GramWork(network, X, Z, engine, depths, normalize, symmetry)

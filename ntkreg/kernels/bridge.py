@@ -189,6 +189,11 @@ class StaxEngine(Engine):
         )
 
     @property
+    def columns_at_once(self) -> int:
+        """A block's: fewer are padded to it."""
+        return self.block
+
+    @property
     def _functions(self) -> tuple[Any, Any]:
         return _compiled(self.kernel_fn, self.fields, self.dtype == np.float64)
 

@@ -40,6 +40,16 @@ class Engine(ABC):
     n_depths: int
 
     @property
+    def name(self) -> str:
+        """What plans and manifests call the engine: its class."""
+        return type(self).__name__
+
+    @property
+    def terms(self) -> int:
+        """Values of the network's kernel that one value here takes."""
+        return 1
+
+    @property
     @abstractmethod
     def block(self) -> int:
         """Rows and columns of the block that this engine computes best in one call."""
@@ -59,7 +69,7 @@ class Engine(ABC):
 
     def explain(self) -> str:
         """Return what will run for a block, as text. Computes no value."""
-        return f"{type(self).__name__} runs the network layer by layer."
+        return f"{self.name} runs the network layer by layer."
 
     @abstractmethod
     def cross(self, X: np.ndarray, Z: np.ndarray) -> np.ndarray:

@@ -14,14 +14,15 @@ from ntkreg.architecture import Architecture
 from ntkreg.kernels.engine import Engine
 from ntkreg.kernels.image_explain import explain_image
 from ntkreg.kernels.image_geometry import Geometry, stage_geometries
-from ntkreg.kernels.image_loops import ALL_OWN, SKIPPED, Images, take_lanes_apart
+from ntkreg.kernels.image_inputs import ImageInputs
+from ntkreg.kernels.image_loops import ALL_OWN, SKIPPED, Images
 from ntkreg.kernels.image_program import ImageProgram, compile_image_network
 from ntkreg.kernels.image_stage import RunnableStage
 from ntkreg.kernels.lanes import group, n_lanes
 from ntkreg.kernels.relu_dual import relu_dual
 from ntkreg.kernels.vector_tail import Pairs, needs_variances, run_tail
 
-__all__ = ["ImageEngine", "one_by_one"]
+__all__ = ["ImageEngine"]
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class ImageEngine(Engine):
 
     @property
     def block(self) -> int:
-        """From one group of lanes to 256 images: about half a second of work."""
+        """One to eight groups of lanes: at most a second or two of work."""
         work = sum(
             g.entries * len(s.operations)
             for g, s in zip(self.geometries, self.program.stages, strict=True)
@@ -68,39 +69,46 @@ class ImageEngine(Engine):
         size = n_lanes(self.dtype)
         # Below poolings an image's tables cost a pair's work: share them among more pairs.
         least = 2 if len(self.geometries) > 1 else 1
-        return size * int(np.clip(2**14.5 / np.sqrt(work) / size, least, 256 // size))
+        return size * int(np.clip(2**14.5 / np.sqrt(work) / size, least, 128 // size))
 
     @property
     def columns_at_once(self) -> int:
         """The lanes."""
         return n_lanes(self.dtype)
 
+    def prepare(self, X: np.ndarray) -> ImageInputs:
+        """Return X with room for the tables of its blocks."""
+        return ImageInputs(X, self._make_tables)
+
     def explain(self) -> str:
         """Return the tile program as text."""
         return explain_image(self.program, self.geometries, self.dtype)
 
-    def cross(self, X: np.ndarray, Z: np.ndarray) -> np.ndarray:
+    def cross(self, X: np.ndarray | ImageInputs, Z: np.ndarray | ImageInputs) -> np.ndarray:
         """Values of all pairs."""
-        x, z = self._prepare(X), self._prepare(Z)
-        own = np.full((len(X), len(z[0].pixels)), -1)
-        return self._finish(self._run(x, z, own)[..., : len(Z)], X, Z)
+        x, z = self._inputs(X), self._inputs(Z)
+        own = np.full((len(X), len(z.as_z[0].pixels)), -1)
+        return self._finish(self._run(x, z, own), x, z)
 
-    def symmetric(self, X: np.ndarray) -> np.ndarray:
+    def symmetric(self, X: np.ndarray | ImageInputs) -> np.ndarray:
         """Values of all pairs within X; the lower triangle is the upper one's mirror."""
-        x, n = self._prepare(X), n_lanes(self.dtype)
-        lane = np.arange(len(X))[:, None] - n * np.arange(len(x[0].pixels))
+        x, n = self._inputs(X), n_lanes(self.dtype)
+        lane = np.arange(len(X))[:, None] - n * np.arange(len(x.as_z[0].pixels))
         own = np.where(lane < 0, -1, np.where(lane < n, lane, SKIPPED))
-        fields = self._run(x, x, own)[..., : len(X)]
+        fields = self._run(x, x, own)
         lower = np.tril_indices(len(X), -1)
         fields[..., lower[0], lower[1]] = fields[..., lower[1], lower[0]]
-        return self._finish(fields, X, X)
+        return self._finish(fields, x, x)
 
-    def diagonal(self, X: np.ndarray) -> np.ndarray:
+    def diagonal(self, X: np.ndarray | ImageInputs) -> np.ndarray:
         """Values of each image with itself, O(n)."""
-        nngp, ntk = self._diagonal_fields(X)
+        nngp, ntk = self._diagonal_fields(self._inputs(X))
         return self._pick(run_tail(self.program.tail, Pairs(nngp, ntk, nngp, nngp)))
 
-    def _prepare(self, X: np.ndarray) -> list[Images]:
+    def _inputs(self, X: np.ndarray | ImageInputs) -> ImageInputs:
+        return X if isinstance(X, ImageInputs) else self.prepare(X)
+
+    def _make_tables(self, X: np.ndarray) -> list[Images]:
         """Every stage's tables, as z: groups of images, lanes last."""
         n, h, w, channels = X.shape
         pixels = np.moveaxis(X, 3, 1) / np.sqrt(channels)
@@ -138,12 +146,11 @@ class ImageEngine(Engine):
                 later = self.stages[k + 1].own_tile(source)
                 variance, tangent = later[:1], later[1:]
 
-    def _run(self, x: list[Images], z: list[Images], own: np.ndarray) -> np.ndarray:
-        """Fields at the reads, float64 (2, n_reads, len(x), all lanes of z)."""
-        x = [one_by_one(images, len(own)) for images in x]
+    def _run(self, x: ImageInputs, z: ImageInputs, own: np.ndarray) -> np.ndarray:
+        """Fields at the reads, float64 (2, n_reads, n, m)."""
         out = np.zeros((2, self.program.n_reads, *own.shape, n_lanes(self.dtype)))
-        self._run_stages(x, z, own, out)
-        return out.reshape(*out.shape[:3], -1)
+        self._run_stages(x.as_x, z.as_z, own, out)
+        return out.reshape(*out.shape[:3], -1)[..., : len(z)]
 
     def _run_stages(
         self, x: list[Images], z: list[Images], own: np.ndarray, out: np.ndarray
@@ -162,38 +169,27 @@ class ImageEngine(Engine):
     def _dual(self):
         return relu_dual(self.dtype.name, 0.5)
 
-    def _finish(self, fields: np.ndarray, X: np.ndarray, Z: np.ndarray) -> np.ndarray:
+    def _finish(self, fields: np.ndarray, x: ImageInputs, z: ImageInputs) -> np.ndarray:
         """Run the layers after the read-out, pick the fields and cast."""
         q = r = None
         if needs_variances(self.program.tail):
-            q, r = (self._diagonal_fields(A)[0] for A in (X, Z))
+            q, r = (self._diagonal_fields(A)[0] for A in (x, z))
             q, r = q[:, :, None], r[:, None, :]
         return self._pick(run_tail(self.program.tail, Pairs(fields[0], fields[1], q, r)))
 
     def _pick(self, pairs: Pairs) -> np.ndarray:
         return np.stack([getattr(pairs, field) for field in self.fields]).astype(self.dtype)
 
-    def _diagonal_fields(self, X: np.ndarray) -> np.ndarray:
+    def _diagonal_fields(self, inputs: ImageInputs) -> np.ndarray:
         """Both fields of each image with itself right after the read-out: (2, n_reads, n)."""
-        z = self._prepare(X)
+        z = inputs.as_z
         own = np.full((len(z[0].pixels),) * 2, SKIPPED)
         np.fill_diagonal(own, ALL_OWN)
         out = np.zeros((2, self.program.n_reads, *own.shape, n_lanes(self.dtype)))
         self._run_stages(z, z, own, out)
         groups = np.einsum("frggl->frgl", out)
-        return groups.reshape(*groups.shape[:2], -1)[..., : len(X)]
+        return groups.reshape(*groups.shape[:2], -1)[..., : len(inputs)]
 
 
 def _slice(images: Images, k: int) -> Images:
     return Images(*(a[k : k + 1] for a in images))
-
-
-def one_by_one(z: Images, n: int) -> Images:
-    """Return the first n images as x: an image a row. Its diagonals stay as they are: unused."""
-    apart = []
-    for a in (z.pixels.reshape(len(z.pixels), -1), z.a, z.b):
-        rows = np.empty((n, a.shape[1] // n_lanes(a.dtype)), a.dtype)
-        take_lanes_apart(a, rows)
-        apart.append(rows)
-    pixels, a, b = apart
-    return Images(pixels.reshape(n, z.pixels.shape[1], -1), a, b, z.variance, z.tangent)

@@ -19,7 +19,8 @@ from ntkreg.kernels.image_rows import (
     load_channel,
     load_field,
     pool_row,
-    read_row,
+    read_columns,
+    read_rows,
     take_every,
     window_sums,
 )
@@ -284,15 +285,25 @@ def _read(s, t, tile, rows, columns, ey, ex, h, w, out_s, out_t):
     n = lanes(s)
     fill(tile.row_s, 0 * w, w * n, 0)
     fill(tile.row_t, 0 * w, w * n, 0)
-    for r in range(h):
-        at = tile.pad * n + r * tile.pitch
-        weight = s.dtype.type(rows.weight[ey, r])
-        read_row(s, t, at, weight, tile.row_s, tile.row_t, w * n)
-    for p in range(w):
-        weight = columns.weight[ex, p]
-        for lane in range(n):
-            out_s[lane] += weight * tile.row_s[p * n + lane]
-            out_t[lane] += weight * tile.row_t[p * n + lane]
+    one, two, three = np.uint64(1), np.uint64(2), np.uint64(3)
+    first, last = tile.pad * n, h - one
+    for r in range(np.uint64(0), h, np.uint64(4)):
+        a, b, c = min(r + one, last), min(r + two, last), min(r + three, last)
+        weights = (
+            rows.weight[ey, r],
+            rows.weight[ey, a] if r + one < h else 0.0,
+            rows.weight[ey, b] if r + two < h else 0.0,
+            rows.weight[ey, c] if r + three < h else 0.0,
+        )
+        at = (
+            first + r * tile.pitch,
+            first + a * tile.pitch,
+            first + b * tile.pitch,
+            first + c * tile.pitch,
+        )
+        read_rows(s, t, at, weights, tile.row_s, tile.row_t, w * n)
+    read_columns(tile.row_s, columns.weight[ex], out_s, w, n)
+    read_columns(tile.row_t, columns.weight[ex], out_t, w, n)
 
 
 @counting_nothing

@@ -14,7 +14,8 @@ __all__ = [
     "load_channel",
     "load_field",
     "pool_row",
-    "read_row",
+    "read_columns",
+    "read_rows",
     "take_every",
     "window_sums",
 ]
@@ -112,12 +113,25 @@ def load_field(s, t, to, field_s, field_t, at, factor, n):
 
 
 @inlined
-def read_row(s, t, at, weight, sums_s, sums_t, n):
-    """Add weight times a row to the sums."""
+def read_rows(s, t, at, weights, sums_s, sums_t, n):
+    """Add four rows, each times its weight, to the sums: one at a time waits for the sums."""
     row_of_vectors()
+    a, b, c, d = at
+    kind = s.dtype.type
+    one, two, three, four = kind(weights[0]), kind(weights[1]), kind(weights[2]), kind(weights[3])
     for p in range(n):
-        sums_s[p] += weight * s[at + p]
-        sums_t[p] += weight * t[at + p]
+        sums_s[p] += one * s[a + p] + two * s[b + p] + (three * s[c + p] + four * s[d + p])
+        sums_t[p] += one * t[a + p] + two * t[b + p] + (three * t[c + p] + four * t[d + p])
+
+
+@inlined
+def read_columns(sums, weights, out, columns, n):
+    """Add the sums of all columns, each times its weight, to the result; n lanes."""
+    row_of_vectors()
+    for p in range(columns):
+        weight = weights[p]
+        for lane in range(n):
+            out[lane] += weight * sums[p * n + lane]
 
 
 @inlined

@@ -5,15 +5,19 @@ from typing import Any
 
 import numpy as np
 
-from ntkreg.architecture import Architecture, Dense, Relu
+from ntkreg.architecture import Architecture, Dense, Relu, commutes_with_flip
 from ntkreg.errors import SpecError
 from ntkreg.kernels.bridge import KernelFn, StaxEngine, StaxNetwork, as_network
 from ntkreg.kernels.dense import DenseEngine
 from ntkreg.kernels.dense_plain import PlainDenseEngine
 from ntkreg.kernels.engine import FIELDS, Engine
+from ntkreg.kernels.flip import average_over_flip
 from ntkreg.kernels.image import ImageEngine
 
-__all__ = ["make_engine"]
+__all__ = ["SYMMETRIES", "make_engine"]
+
+SYMMETRIES = (None, "flip")
+"""What kernels can be averaged over."""
 
 
 def make_engine(
@@ -23,6 +27,7 @@ def make_engine(
     dtype: Any,
     fields: Sequence[str] = FIELDS,
     depths: Sequence[int] | None = None,
+    symmetry: str | None = None,
 ) -> Engine:
     """Return the fastest engine for a network and inputs of a shape.
 
@@ -35,17 +40,44 @@ def make_engine(
     fields : sequence of {"nngp", "ntk"}
     depths : sequence of int or None
         Depths of the same recipe to return from one pass; None for the network itself.
+    symmetry : {None, "flip"}
+        "flip": the kernel averaged over the horizontal flip (`ntkreg.kernels.flip`); of a
+        stax network, about which nothing is known, over both arguments.
+
+    Raises
+    ------
+    SpecError
+        Unknown fields, depths or symmetry; a flip for inputs that are not images; layers
+        that no engine has.
     """
     for name in fields:
         if name not in FIELDS:
             raise ValueError(f'get must be "nngp", "ntk" or a tuple of them; got {name!r}.')
     network = as_network(architecture)
+    _check_symmetry(symmetry, network, shape)
     if isinstance(network, StaxNetwork):
         if depths is not None:
             raise SpecError("depths needs a recipe with a depth; a stax kernel_fn has one only.")
-        return StaxEngine(shape, np.dtype(dtype), tuple(fields), 1, network.kernel_fn)
+        stax = StaxEngine(shape, np.dtype(dtype), tuple(fields), 1, network.kernel_fn)
+        return stax if symmetry is None else average_over_flip(stax, commutes=False)
     networks = _at_depths(network, depths)
-    return _kind(networks)(shape, np.dtype(dtype), tuple(fields), len(networks), networks)
+    engine = _kind(networks)(shape, np.dtype(dtype), tuple(fields), len(networks), networks)
+    if symmetry is None:
+        return engine
+    commutes = all(commutes_with_flip(each, shape) for each in networks)
+    return average_over_flip(engine, commutes=commutes)
+
+
+def _check_symmetry(
+    symmetry: str | None, network: Architecture | StaxNetwork, shape: tuple[int, ...]
+) -> None:
+    if symmetry not in SYMMETRIES:
+        raise SpecError(f'symmetry must be None or "flip"; got {symmetry!r}.')
+    if symmetry is not None and (network.reads == "vector" or len(shape) != 3):
+        raise SpecError(
+            f'symmetry="flip" needs a network that reads images (n, h, w, c), such as cntk(); '
+            f"got {network!r} for inputs of shape {shape}. Use symmetry=None."
+        )
 
 
 def _kind(networks: tuple[Architecture, ...]) -> type[ImageEngine | DenseEngine | PlainDenseEngine]:

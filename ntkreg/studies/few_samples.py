@@ -72,6 +72,9 @@ class FewSamplesConfig:
         Of "zca", > 0: what is added to each eigenvalue, in units of their mean.
     normalize : {None, "unit_diagonal"}
         Whether K(x, z) is divided by sqrt(K(x, x) K(z, z)).
+    symmetry : {None, "flip"}
+        "flip": the kernel averaged over the horizontal flip of images. At ridge alpha it
+        predicts what training on images and flips predicts at 2 alpha (absolute).
     alpha : float
         Ridge, >= 0; 0 is the plain solve.
     alpha_scale : {"absolute", "mean_diagonal"}
@@ -97,6 +100,7 @@ class FewSamplesConfig:
     preprocessing: str = "channel"
     zca_regularization: float = 0.1
     normalize: str | None = None
+    symmetry: str | None = None
     alpha: float = 0.0
     alpha_scale: str = "mean_diagonal"
     dtype: str = "float32"
@@ -127,6 +131,7 @@ class FewSamplesConfig:
             check_positive("zca_regularization", self.zca_regularization),
         )
         check_choice("normalize", self.normalize, (None, "unit_diagonal"))
+        check_choice("symmetry", self.symmetry, (None, "flip"))
         object.__setattr__(self, "alpha", check_number("alpha", self.alpha, 0))
         check_choice("alpha_scale", self.alpha_scale, ("absolute", "mean_diagonal"))
         check_choice("dtype", self.dtype, ("float32", "float64"))
@@ -185,8 +190,8 @@ def run_few_samples(
 
     Notes
     -----
-    Cost: pool (pool + 1) / 2 + n_test pool kernel values of the greatest depth; solves
-    are seconds.
+    Cost: pool (pool + 1) / 2 + n_test pool kernel values of the greatest depth, twice as
+    many with flips; solves are seconds.
 
     References
     ----------
@@ -282,7 +287,12 @@ def _kernels(
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Return (depths, pool, pool) and (depths, test, pool) for each field."""
     network = network_of(config)
-    options: dict[str, Any] = {"get": FIELDS, "depths": config.depths, "dtype": config.dtype}
+    options: dict[str, Any] = {
+        "get": FIELDS,
+        "depths": config.depths,
+        "dtype": config.dtype,
+        "symmetry": config.symmetry,
+    }
     run: dict[str, Any] = {"n_jobs": n_jobs, "progress": progress}
     stored = (
         compute_gram(network, X_pool, folder=folder / "pool", **options, **run),

@@ -57,6 +57,9 @@ class FitConfig:
         Which kernel of the network.
     normalize : {None, "unit_diagonal"}
         Whether K(x, z) is divided by sqrt(K(x, x) K(z, z)).
+    symmetry : {None, "flip"}
+        "flip": the kernel averaged over the horizontal flip of images. At ridge alpha it
+        predicts what training on images and flips predicts at 2 alpha (absolute).
     alpha : float
         Ridge, >= 0.
     alpha_scale : {"absolute", "mean_diagonal"}
@@ -77,6 +80,7 @@ class FitConfig:
     zca_regularization: float = 0.1
     get: str = "ntk"
     normalize: str | None = None
+    symmetry: str | None = None
     alpha: float = 1e-4
     alpha_scale: str = "mean_diagonal"
     dtype: str | None = None
@@ -99,6 +103,7 @@ class FitConfig:
         )
         check_choice("get", self.get, ("ntk", "nngp"))
         check_choice("normalize", self.normalize, (None, "unit_diagonal"))
+        check_choice("symmetry", self.symmetry, (None, "flip"))
         object.__setattr__(self, "alpha", check_number("alpha", self.alpha, 0))
         check_choice("alpha_scale", self.alpha_scale, ("absolute", "mean_diagonal"))
         check_choice("dtype", self.dtype, (None, "float32", "float64"))
@@ -245,6 +250,7 @@ def _fit(
         alpha=config.alpha,
         alpha_scale=config.alpha_scale,
         normalize=config.normalize,
+        symmetry=config.symmetry,
         dtype=dtype.name,
         n_jobs=n_jobs,
     )
@@ -261,11 +267,14 @@ def _fit(
         X,
         get=config.get,
         normalize=config.normalize,
+        symmetry=config.symmetry,
         folder=folder,
         n_jobs=n_jobs,
         progress=progress,
     )
-    solver = clone(estimator).set_params(architecture=None, normalize=None, kernel="precomputed")
+    solver = clone(estimator).set_params(
+        architecture=None, normalize=None, symmetry=None, kernel="precomputed"
+    )
     solver.fit(np.asarray(gram.values[config.get]), data.y_train)
     target = solver.classes_ if config.task == "classify" else solver.y_mean_
     restore_fit(estimator, X, solver.solver_result_, target, n_jobs)

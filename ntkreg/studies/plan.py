@@ -35,7 +35,12 @@ def plan_fit(
     data = load_selected(config)
     network = from_dict(config.architecture)
     X = data.X_train.astype(kernel_dtype(data.X_train, config.dtype), copy=False)
-    options: dict[str, Any] = {"get": config.get, "normalize": config.normalize, "n_jobs": n_jobs}
+    options: dict[str, Any] = {
+        "get": config.get,
+        "normalize": config.normalize,
+        "symmetry": config.symmetry,
+        "n_jobs": n_jobs,
+    }
     folder = Path(output) / "kernel" if config.store_kernel else None
     yield "training inputs x training inputs", plan_gram(network, X, folder=folder, **options)
     if len(data.X_test):
@@ -53,6 +58,7 @@ def plan_few_samples(
         "get": FIELDS,
         "depths": config.depths,
         "dtype": config.dtype,
+        "symmetry": config.symmetry,
         "n_jobs": n_jobs,
     }
     # Any images of that shape cost the same: the draw of the pool is left to the study.

@@ -30,7 +30,7 @@ __all__ = ["load_model", "restore_fit", "save_model"]
 
 FORMAT = 1
 ESTIMATORS = {"NTKClassifier": NTKClassifier, "NTKRegressor": NTKRegressor}
-PARAMETERS = ("get", "alpha", "alpha_scale", "normalize")
+PARAMETERS = ("get", "alpha", "alpha_scale", "normalize", "symmetry")
 TARGET = {"NTKClassifier": "classes", "NTKRegressor": "y_mean"}
 """What each estimator needs beside dual coefficients to turn sums into predictions."""
 
@@ -164,6 +164,7 @@ def restore_fit(
         get=estimator.get,
         dtype=X_fit.dtype,
         normalize=estimator.normalize,
+        symmetry=estimator.symmetry,
         n_jobs=n_jobs,
     )
     return estimator

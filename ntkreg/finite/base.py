@@ -1,0 +1,149 @@
+"""What training, kernels and linearisation ask of a network, whatever its kind."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import jax
+import numpy as np
+
+from ntkreg.errors import SpecError
+from ntkreg.finite.precision import check_dtype, precision
+
+__all__ = ["Network", "Params", "check_seeds", "dtype_of"]
+
+Params = Any
+"""Nested tuples and dictionaries of arrays. *Stacked*: every array has seeds as first axis."""
+
+_ROWS = 1024
+"""Inputs that `predict` takes at once, so that activations of large sets fit the memory."""
+
+
+class Network(ABC):
+    """A network with parameters to draw, apply and train; hashable.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Of one input.
+    """
+
+    shape: tuple[int, ...]
+
+    @property
+    @abstractmethod
+    def n_outputs(self) -> int:
+        """Numbers that the network gives for one input."""
+
+    @property
+    @abstractmethod
+    def trainable(self) -> Params:
+        """True and False in the structure of the parameters: which ones training moves."""
+
+    @property
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """SHA-256 of everything that makes the network what it is."""
+
+    @abstractmethod
+    def init(self, key: Any, dtype: Any = np.float32) -> Params:
+        """Draw parameters with a JAX random key or an integer."""
+
+    @abstractmethod
+    def apply(self, params: Params, x: Any) -> jax.Array:
+        """Return the outputs, (n, n_outputs), of inputs (n, *shape). Pure."""
+
+    @abstractmethod
+    def rates(self, normalized: bool) -> Params:
+        """Return what multiplies the learning rate of each parameter array."""
+
+    def init_seeds(self, seeds: Sequence[int], dtype: Any = np.float32) -> Params:
+        """Draw stacked parameters, one draw a seed, each the one that `init` gives.
+
+        Parameters
+        ----------
+        seeds : sequence of int, 0 <= seed < 2**31, all different
+        dtype : float32 or float64, default=float32
+
+        Raises
+        ------
+        SpecError
+            If there are no seeds, or they are no such integers.
+        """
+        dtype = check_dtype("init_seeds", dtype)
+        with precision(dtype):
+            return _draw(self, dtype.name)(check_seeds("init_seeds", seeds))
+
+    def predict(self, params: Params, X: Any) -> np.ndarray:
+        """Return `apply` of parameters as a NumPy array (n, n_outputs), in their dtype.
+
+        Compiled; inputs go through in blocks.
+
+        Parameters
+        ----------
+        params : from `init`
+        X : array (n, *shape)
+        """
+        return self._in_blocks(params, X, stacked=False)
+
+    def predict_seeds(self, params: Params, X: Any) -> np.ndarray:
+        """Return the outputs (n_seeds, n, n_outputs) of stacked parameters, see `predict`."""
+        return self._in_blocks(params, X, stacked=True)
+
+    def _in_blocks(self, params: Params, X: Any, stacked: bool) -> np.ndarray:
+        dtype = dtype_of(params)
+        X = np.asarray(X, dtype)
+        run = _outputs(self, stacked)
+        with precision(dtype):
+            blocks = [run(params, X[i : i + _ROWS]) for i in range(0, max(len(X), 1), _ROWS)]
+            return np.concatenate([np.asarray(b) for b in blocks], axis=-2)
+
+    def split(self, params: Params) -> tuple[Params, Params]:
+        """Return (trained, fixed): the parameters with None where the other one has arrays.
+
+        None has no leaves: ``jax.grad`` over `trained` sees nothing else.
+        """
+        trained = jax.tree.map(lambda on, p: p if on else None, self.trainable, params)
+        fixed = jax.tree.map(lambda on, p: None if on else p, self.trainable, params)
+        return trained, fixed
+
+    def join(self, trained: Params, fixed: Params) -> Params:
+        """Return the parameters that `split` parted."""
+        return jax.tree.map(
+            lambda on, t, f: t if on else f,
+            self.trainable,
+            trained,
+            fixed,
+            is_leaf=lambda node: node is None,
+        )
+
+
+def dtype_of(params: Params) -> np.dtype:
+    """Return the dtype of parameters."""
+    return np.dtype(jax.tree.leaves(params)[0].dtype)
+
+
+def check_seeds(who: str, seeds: Any) -> np.ndarray:
+    """Return seeds as a uint32 array; raise unless they are different integers in range."""
+    try:
+        found = np.asarray(seeds)
+    except ValueError:
+        found = np.empty(0)
+    fit = found.ndim == 1 and found.size > 0 and found.dtype.kind in "iu"
+    if not fit or found.min() < 0 or found.max() >= 2**31 or len(set(found.tolist())) < len(found):
+        raise SpecError(
+            f"{who}: seeds must be one or more different integers, 0 <= seed < 2**31; "
+            f"got {seeds!r}."
+        )
+    return found.astype(np.uint32)
+
+
+@lru_cache(maxsize=32)
+def _draw(network: Network, dtype: str) -> Any:
+    return jax.jit(jax.vmap(lambda seed: network.init(jax.random.key(seed), dtype)))
+
+
+@lru_cache(maxsize=32)
+def _outputs(network: Network, stacked: bool) -> Any:
+    return jax.jit(jax.vmap(network.apply, (0, None)) if stacked else network.apply)

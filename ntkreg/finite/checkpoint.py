@@ -1,0 +1,172 @@
+"""Training runs on disk: written whole or not at all, and never another run's."""
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from ntkreg.data import fingerprint_arrays, read_arrays
+from ntkreg.errors import DataError, StoreMismatchError
+from ntkreg.finite.base import Network, Params
+from ntkreg.finite.observers import Observer
+from ntkreg.finite.optimizers import Training
+
+__all__ = ["Checkpoint", "State", "describe_run"]
+
+_FORMAT = "ntkreg training, 1"
+
+
+@dataclass
+class State:
+    """Where a run stands.
+
+    Attributes
+    ----------
+    step : int
+        Steps done.
+    trained, optimizer : pytree of arrays
+        Stacked parameters that move, and what the optimiser keeps.
+    observed : dict of str to list of array
+        What each observer has given so far.
+    """
+
+    step: int
+    trained: Params
+    optimizer: Any
+    observed: dict[str, list[np.ndarray]]
+
+
+def describe_run(
+    network: Network,
+    training: Training,
+    X: np.ndarray,
+    y: np.ndarray,
+    seeds: np.ndarray,
+    start: Params | None,
+    observers: dict[str, Any],
+    observe_at: tuple[int, ...],
+) -> dict[str, Any]:
+    """Return everything that determines the bits of a run, as plain JSON data."""
+    given = "drawn from the seeds"
+    if start is not None:
+        given = fingerprint_arrays(*(np.asarray(leaf) for leaf in jax.tree.leaves(start)))
+    settings = {**asdict(training), "options": dict(training.options)}
+    return {
+        "format": _FORMAT,
+        "network": network.fingerprint,
+        **settings,
+        "data": fingerprint_arrays(X, y),
+        "dtype": X.dtype.name,
+        "seeds": seeds.tolist(),
+        "params": given,
+        "observers": {name: _fingerprint(o) for name, o in observers.items()},
+        "observe_at": list(observe_at),
+        "platform": jax.default_backend(),
+        "versions": {name: version(name) for name in ("ntkreg", "jax", "jaxlib", "optax", "numpy")},
+    }
+
+
+class Checkpoint:
+    """One file that holds a run as far as it has come.
+
+    Parameters
+    ----------
+    path : path
+        An .npz file, made if it is not there.
+    config : dict
+        From `describe_run`.
+    """
+
+    def __init__(self, path: str | Path, config: dict[str, Any]) -> None:
+        self.path = Path(path)
+        self.config = config
+
+    def save(self, state: State) -> None:
+        """Write the state; the file is the old one or the new one, whatever happens."""
+        arrays: dict[str, Any] = {
+            f"trained_{i}": leaf for i, leaf in enumerate(jax.tree.leaves(state.trained))
+        }
+        arrays |= {f"optimizer_{i}": v for i, v in enumerate(jax.tree.leaves(state.optimizer))}
+        arrays |= {f"observed_{name}": np.array(v) for name, v in state.observed.items() if v}
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        draft = self.path.with_name(self.path.name + ".tmp")
+        with open(draft, "wb") as file:
+            np.savez(
+                file,
+                config=np.array(json.dumps(self.config)),
+                step=np.array(state.step),
+                allow_pickle=False,
+                **{name: np.asarray(value) for name, value in arrays.items()},
+            )
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(draft, self.path)
+
+    def load(self, fresh: State) -> State | None:
+        """Return the state in the file, or None if there is no file.
+
+        Parameters
+        ----------
+        fresh : State
+            Of the run before its first step, for the structure.
+
+        Raises
+        ------
+        DataError
+            If the file is damaged or no checkpoint.
+        StoreMismatchError
+            If it belongs to another run; names what differs.
+        """
+        if not self.path.exists():
+            return None
+        stored = read_arrays(self.path, ("config", "step"))
+        try:
+            config = json.loads(str(stored["config"]))
+        except ValueError as error:
+            raise DataError(f"{self.path}: is no checkpoint of a training run ({error}).") from None
+        self._compare(config)
+        leaves, structure = jax.tree.flatten((fresh.trained, fresh.optimizer))
+        n_trained = len(jax.tree.leaves(fresh.trained))
+        names = [
+            f"trained_{i}" if i < n_trained else f"optimizer_{i - n_trained}"
+            for i in range(len(leaves))
+        ]
+        optional = [f"observed_{name}" for name in fresh.observed]
+        found = read_arrays(self.path, names, optional)
+        trained, optimizer = jax.tree.unflatten(structure, [found[name] for name in names])
+        observed = {name: list(found.get(f"observed_{name}", ())) for name in fresh.observed}
+        return State(int(stored["step"]), trained, optimizer, observed)
+
+    def _compare(self, config: Any) -> None:
+        was, now = _flat(config), _flat(self.config)
+        lines = [
+            f"{key}: stored {was.get(key)!r}, asked {now.get(key)!r}"
+            for key in dict.fromkeys([*now, *was])
+            if was.get(key) != now.get(key)
+        ]
+        if lines:
+            raise StoreMismatchError(
+                f"train: {self.path} is the checkpoint of another run. " + "; ".join(lines) + ". "
+                "Ask for the same run, or give another file."
+            )
+
+
+def _fingerprint(observer: Any) -> str:
+    if isinstance(observer, Observer):
+        return observer.fingerprint
+    return getattr(observer, "__qualname__", type(observer).__qualname__)
+
+
+def _flat(nested: Any, prefix: str = "") -> dict[str, Any]:
+    """Return {"options.momentum": 0.9, ...} for {"options": {"momentum": 0.9}, ...}."""
+    if not isinstance(nested, dict):
+        return {prefix.rstrip("."): nested}
+    flat: dict[str, Any] = {}
+    for key, value in nested.items():
+        flat |= _flat(value, f"{prefix}{key}.")
+    return flat

@@ -1,0 +1,268 @@
+"""Networks linearised in their parameters: by training them, and in closed form."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+
+from ntkreg.errors import SpecError
+from ntkreg.finite.base import Network, Params, dtype_of
+from ntkreg.finite.empirical import empirical_kernels
+from ntkreg.finite.losses import check_inputs, check_targets
+
+__all__ = ["LinearDynamics", "LinearizedNetwork", "linear_dynamics", "linearize"]
+
+
+@dataclass(frozen=True)
+class LinearizedNetwork(Network):
+    r"""A network's first-order expansion around its start; make one with `linearize`.
+
+    :math:`f^{lin}(x) = f_{\theta_0}(x) + \nabla_\theta f_{\theta_0}(x)\,(\theta - \theta_0)`.
+    Parameters are ``{"origin": theta_0, "moved": theta - theta_0}``; training changes the
+    second. Trains like any network, by any optimiser and loss.
+
+    Attributes
+    ----------
+    network : Network
+        What is linearised.
+    """
+
+    network: Network
+
+    @property
+    def shape(self) -> tuple[int, ...]:  # type: ignore[override]
+        """Shape of one input."""
+        return self.network.shape
+
+    @property
+    def n_outputs(self) -> int:
+        """Numbers that the network gives for one input."""
+        return self.network.n_outputs
+
+    @property
+    def trainable(self) -> Params:
+        """True and False in the structure of the parameters: which ones training moves."""
+        inner = self.network.trainable
+        return {"origin": jax.tree.map(lambda _: False, inner), "moved": inner}
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the network's, and that it is linearised."""
+        return hashlib.sha256(f"linearized {self.network.fingerprint}".encode()).hexdigest()
+
+    def init(self, key: Any, dtype: Any = np.float32) -> Params:
+        """Draw an origin, as the network does, not moved yet."""
+        return self.around(self.network.init(key, dtype))
+
+    def around(self, params: Params) -> Params:
+        """Return parameters of the expansion around the network's `params`, one or stacked."""
+        return {"origin": params, "moved": jax.tree.map(lambda p: 0 * p, params)}
+
+    def apply(self, params: Params, x: Any) -> jax.Array:
+        """Return the outputs, (n, n_outputs), of inputs (n, *shape). Pure."""
+        value, change = jax.jvp(
+            lambda p: self.network.apply(p, x), (params["origin"],), (params["moved"],)
+        )
+        return value + change
+
+    def rates(self, normalized: bool) -> Params:
+        """Return what multiplies the learning rate of each parameter array."""
+        inner = self.network.rates(normalized)
+        return {"origin": inner, "moved": inner}
+
+
+def linearize(network: Network) -> LinearizedNetwork:
+    """Return the network's first-order expansion around whatever start it is given.
+
+    Parameters
+    ----------
+    network : Network
+
+    Returns
+    -------
+    LinearizedNetwork
+        `init` draws the start that ``network.init`` draws with the same key.
+
+    Raises
+    ------
+    SpecError
+        If `network` is none.
+
+    References
+    ----------
+    Lee et al. 2019 (arXiv 1902.06720), eq. 5.
+
+    Examples
+    --------
+    >>> from ntkreg import fully_connected
+    >>> from ntkreg.finite import finite_network, linearize
+    >>> linearize(finite_network(fully_connected(1), (3,), width=8)).n_outputs
+    1
+    """
+    if not isinstance(network, Network):
+        raise SpecError(f"linearize: network must come from finite_network; got {network!r}.")
+    return LinearizedNetwork(network)
+
+
+@dataclass(frozen=True, eq=False)
+class LinearDynamics:
+    r"""Outputs of a linearised network at any time of gradient descent, in closed form.
+
+    For the squared loss :math:`\frac{1}{2n}\sum_i\|f(x_i) - y_i\|^2`. Make one with
+    `linear_dynamics`.
+
+    Attributes
+    ----------
+    eigenvalues : ndarray (n n_outputs,)
+        Of the full empirical NTK, ascending, none below zero.
+    f0 : ndarray (n, n_outputs)
+        Outputs of the start on the training inputs.
+    f0_test : ndarray (m, n_outputs)
+        On the test inputs.
+    """
+
+    eigenvalues: np.ndarray
+    f0: np.ndarray
+    f0_test: np.ndarray
+    _vectors: np.ndarray
+    _residual: np.ndarray  # y - f0 in the eigenbasis
+    _projected: np.ndarray  # the cross kernel times the eigenvectors
+
+    def at_times(self, t: Any) -> tuple[np.ndarray, np.ndarray]:
+        r"""Return outputs under gradient flow.
+
+        :math:`f_t = f_0 + (I - e^{-t\Theta/n})(y - f_0)` on the training inputs and
+        :math:`f^*_t = f^*_0 + \Theta^* \Theta^{-1} (I - e^{-t\Theta/n})(y - f_0)` on others
+        (Lee et al. 2019, eqs. 8 to 11), finite where the kernel has no inverse.
+
+        Parameters
+        ----------
+        t : array (n_times,), >= 0
+            Learning rate times steps.
+
+        Returns
+        -------
+        train, test : ndarray (n_times, n, n_outputs), (n_times, m, n_outputs)
+        """
+        t = _times("t", t)
+        return self._outputs(-np.expm1(-np.outer(t, self._slopes)), t)
+
+    def at_steps(self, steps: Any, learning_rate: float) -> tuple[np.ndarray, np.ndarray]:
+        r"""Return outputs after whole steps of gradient descent.
+
+        As `at_times` with :math:`(I - \eta\Theta/n)^k` in place of the exponential.
+
+        Parameters
+        ----------
+        steps : array (n_times,), >= 0
+        learning_rate : float, > 0
+
+        Returns
+        -------
+        train, test : ndarray (n_times, n, n_outputs), (n_times, m, n_outputs)
+
+        Raises
+        ------
+        SpecError
+            If steps or learning rate are no such numbers.
+        """
+        steps = _times("steps", steps)
+        if not np.isfinite(learning_rate) or learning_rate <= 0:
+            raise SpecError(
+                f"at_steps: learning_rate must be a finite float > 0; got {learning_rate!r}."
+            )
+        z = learning_rate * self._slopes
+        # Small steps keep their digits; from z = 1 on, the sign alternates.
+        small = np.minimum(z, 0.5)
+        done = np.where(
+            z <= 0.5,
+            -np.expm1(np.outer(steps, np.log1p(-small))),
+            1 - np.power(1 - z, steps[:, None]),
+        )
+        return self._outputs(done, learning_rate * steps)
+
+    @property
+    def _slopes(self) -> np.ndarray:
+        return self.eigenvalues / len(self.f0)
+
+    def _outputs(self, done: np.ndarray, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return outputs for the share of each eigenvector's residual that is done."""
+        train = (done * self._residual) @ self._vectors.T
+        # done / eigenvalue, and its limit t / n where the eigenvalue is zero.
+        zero = self.eigenvalues == 0
+        ratio = done / np.where(zero, 1, self.eigenvalues)
+        ratio = np.where(zero, t[:, None] / len(self.f0), ratio)
+        test = (ratio * self._residual) @ self._projected.T
+        return (
+            self.f0 + train.reshape(len(t), *self.f0.shape),
+            self.f0_test + test.reshape(len(t), *self.f0_test.shape),
+        )
+
+
+def linear_dynamics(
+    network: Network, params: Params, X: Any, y: Any, X_test: Any = None
+) -> LinearDynamics:
+    """Return the closed form of a network's linearised training from one start.
+
+    Parameters
+    ----------
+    network : Network
+    params : from ``network.init``, one draw
+    X : array (n, *network.shape)
+    y : array (n, n_outputs), or (n,) for one output
+    X_test : array (m, *network.shape), default=None
+        None for no test inputs (m = 0).
+
+    Returns
+    -------
+    LinearDynamics
+
+    Raises
+    ------
+    SpecError, ShapeError
+        If data do not fit the network.
+
+    Notes
+    -----
+    Forms the full empirical NTK, (n n_outputs) squared, in the dtype of the parameters and
+    decomposes it in float64: O((n n_outputs)^3). In the `mup` parametrisation too this is
+    gradient descent with one learning rate (`ntkreg.finite.scaling`).
+
+    References
+    ----------
+    Lee et al. 2019 (arXiv 1902.06720), section 2.2.
+    """
+    dtype = dtype_of(params)
+    X = check_inputs("linear_dynamics", "X", network, X, dtype)
+    y = check_targets("linear_dynamics", network, y, len(X), "squared", dtype)
+    o = network.n_outputs
+    K = _matrix(empirical_kernels(network, params, X, full=True).ntk)
+    values, vectors = np.linalg.eigh(K)
+    values = np.maximum(values, 0)  # rounding alone makes them negative
+    f0 = network.predict(params, X).astype(float)
+    if X_test is None:
+        f0_test, projected = np.empty((0, o)), np.empty((0, len(K)))
+    else:
+        X_test = check_inputs("linear_dynamics", "X_test", network, X_test, dtype)
+        f0_test = network.predict(params, X_test).astype(float)
+        cross = empirical_kernels(network, params, X_test, X, full=True).ntk
+        projected = _matrix(cross) @ vectors
+    residual = vectors.T @ (y - f0).ravel()
+    return LinearDynamics(values, f0, f0_test, vectors, residual, projected)
+
+
+def _matrix(ntk: np.ndarray) -> np.ndarray:
+    """Return (n, m, o, o) as a float64 matrix (n o, m o)."""
+    n, m, o, _ = ntk.shape
+    return ntk.astype(float).transpose(0, 2, 1, 3).reshape(n * o, m * o)
+
+
+def _times(name: str, values: Any) -> np.ndarray:
+    found = np.atleast_1d(np.asarray(values, float))
+    if found.ndim != 1 or not np.all(np.isfinite(found)) or np.any(found < 0):
+        raise SpecError(
+            f"LinearDynamics: {name} must be finite numbers >= 0, one or a list; got {values!r}."
+        )
+    return found

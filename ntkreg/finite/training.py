@@ -1,0 +1,362 @@
+"""Train networks of finite width, all seeds at once."""
+
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from tqdm.auto import tqdm
+
+from ntkreg.errors import DivergenceError, ShapeError, SpecError
+from ntkreg.finite.base import Network, Params, check_seeds, dtype_of
+from ntkreg.finite.checkpoint import Checkpoint, State, describe_run
+from ntkreg.finite.losses import check_inputs, check_targets
+from ntkreg.finite.observers import ObserveLoss, Snapshot, log_steps
+from ntkreg.finite.optimizers import Training
+from ntkreg.finite.precision import check_dtype, precision
+from ntkreg.finite.stability import stable_learning_rate
+from ntkreg.finite.steps import Steps, make_steps
+
+__all__ = ["TrainingRun", "train"]
+
+_BAR_AFTER = 2.0
+"""Seconds before a progress bar shows up."""
+
+_CALL_SECONDS = 0.5
+"""What one compiled call should take: between calls the bar moves and Ctrl-C is heard."""
+
+_SAVE_SECONDS = 30.0
+"""Longest time between two checkpoints; bits do not depend on where they fall."""
+
+_GROWTH = 1e6
+"""A loss that many times its start (and that of zero outputs) has diverged. Large rates may
+raise it by orders of magnitude and still come down again (Lewkowycz et al. 2020, 2003.02218)."""
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingRun:
+    """Trained networks and what was seen on the way.
+
+    Attributes
+    ----------
+    network : Network
+    training : Training
+    seeds : ndarray (n_seeds,)
+    params, start : stacked parameters
+        After and before training; seeds are the first axis of every array.
+    steps : ndarray (n_observed,)
+        Steps after which the observers were called.
+    observed : dict of str to ndarray (n_observed, n_seeds, ...)
+    """
+
+    network: Network
+    training: Training
+    seeds: np.ndarray
+    params: Params
+    start: Params
+    steps: np.ndarray
+    observed: dict[str, np.ndarray]
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return the trained networks' outputs (n_seeds, n, n_outputs) of inputs (n, *shape)."""
+        X = check_inputs("predict", "X", self.network, X, dtype_of(self.params))
+        return self.network.predict_seeds(self.params, X)
+
+
+def train(
+    network: Network,
+    training: Training,
+    X: Any,
+    y: Any,
+    *,
+    seeds: Sequence[int] = (0,),
+    params: Params | None = None,
+    dtype: Any = np.float32,
+    observers: Mapping[str, Callable[[Snapshot], Any]] | None = None,
+    observe_at: Sequence[int] | None = None,
+    checkpoint: str | Path | None = None,
+    progress: bool | None = None,
+) -> TrainingRun:
+    """Train a network from several starts at once.
+
+    Parameters
+    ----------
+    network : Network
+        From `finite_network` or `linearize`.
+    training : Training
+        Optimiser, learning rate, steps, loss, batches.
+    X : array (n, *network.shape)
+    y : array (n, n_outputs), or (n,)
+        (n,) for one output, or for classes 0, 1, ... with cross-entropy.
+    seeds : sequence of int, default=(0,)
+        Each gives a start (``network.init(seed)``) and an order of batches.
+    params : stacked parameters, default=None
+        Starts to use instead of those of the seeds, one for each seed.
+    dtype : float32 or float64, default=float32
+        Of parameters and arithmetic. float64 is on during the call only.
+    observers : mapping of str to callable, default=None
+        Called with a `Snapshot` at every step of `observe_at`; must return an array of one
+        shape. None for ``{"loss": ObserveLoss()}``.
+    observe_at : sequence of int, default=None
+        Steps, from 0 to ``training.n_steps``. None for `log_steps`.
+    checkpoint : path, default=None
+        An .npz file, written at every observed step, every half minute and on Ctrl-C. If it
+        is there the run goes on from it, to the same bits as without the interruption (same
+        versions and hardware).
+    progress : bool, default=None
+        Bar at once (True), never (False), or after two seconds on terminals and in notebooks.
+
+    Returns
+    -------
+    TrainingRun
+
+    Raises
+    ------
+    SpecError, ShapeError
+        If data, seeds, dtype or observers are not as described; before anything is trained.
+    DivergenceError
+        If the loss of a seed is no number or grows a million times; names step, learning
+        rate and the stable bound at the start.
+    StoreMismatchError, DataError
+        If the checkpoint is another run's, or damaged.
+
+    Notes
+    -----
+    Holds parameters and optimiser state of all seeds, activations of one batch of all seeds.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ntkreg import fully_connected
+    >>> from ntkreg.finite import Training, finite_network, train
+    >>> X = np.eye(3)
+    >>> network = finite_network(fully_connected(1), (3,), width=32)
+    >>> run = train(network, Training(0.5, 50), X, [1, 0, -1], seeds=(0, 1))
+    >>> run.predict(X).shape, bool(np.all(run.observed["loss"][-1] < 0.1))
+    ((2, 3, 1), True)
+    """
+    run = _Run(network, training, X, y, seeds, params, dtype)
+    watch = _check_observers(observers)
+    at = _check_steps(observe_at, training.n_steps) if watch else ()
+    with precision(run.dtype):
+        state = State(0, run.trained, run.steps.start(run.trained), {name: [] for name in watch})
+        file = None
+        if checkpoint is not None:
+            given = None if params is None else run.start
+            config = describe_run(
+                network, training, run.X, run.y, run.seeds, given, dict(watch), at
+            )
+            file = Checkpoint(checkpoint, config)
+            state = file.load(state) or state
+        bar = _progress_bar(training.n_steps, state.step, progress)
+        with bar:
+            try:
+                _go_on(run, state, watch, at, file, bar)
+            except KeyboardInterrupt:
+                if file is not None:
+                    file.save(state)
+                raise
+        return TrainingRun(
+            network,
+            training,
+            run.seeds,
+            network.join(state.trained, run.fixed),
+            run.start,
+            np.array(at, dtype=np.int64),
+            {name: np.array(values) for name, values in state.observed.items()},
+        )
+
+
+class _Run:
+    """What does not change while a run goes on, checked."""
+
+    def __init__(
+        self,
+        network: Network,
+        training: Training,
+        X: Any,
+        y: Any,
+        seeds: Any,
+        params: Params | None,
+        dtype: Any,
+    ) -> None:
+        if not isinstance(network, Network):
+            raise SpecError(
+                f"train: network must come from finite_network or linearize; got {network!r}."
+            )
+        if not isinstance(training, Training):
+            raise SpecError(
+                f"train: training must be a Training(learning_rate, n_steps); got {training!r}."
+            )
+        self.network, self.training = network, training
+        self.dtype = check_dtype("train", dtype)
+        self.X = check_inputs("train", "X", network, X, self.dtype)
+        self.y = check_targets("train", network, y, len(self.X), training.loss, self.dtype)
+        if training.batch_size is not None and training.batch_size > len(self.X):
+            raise SpecError(
+                f"train: batch_size is {training.batch_size}, but there are {len(self.X)} samples."
+            )
+        self.seeds = check_seeds("train", seeds)
+        if params is None:
+            self.start = network.init_seeds(seeds, self.dtype)
+        else:
+            self.start = _check_params(network, params, len(self.seeds), self.dtype)
+        with precision(self.dtype):
+            self.trained, self.fixed = network.split(self.start)
+            if not jax.tree.leaves(self.trained):
+                raise SpecError("train: no layer of the network is trainable.")
+            self.steps: Steps = make_steps(network, training)
+            losses = self.steps.losses(self.trained, self.fixed, self.X, self.y)
+        silent = 0.5 * float(np.square(self.y).sum(axis=1).mean())
+        self.limits = np.asarray(_GROWTH * (np.asarray(losses) + silent), self.dtype)
+
+    def advance(self, state: State, last: int) -> None:
+        """Do the steps up to `last`; raise if a seed's loss is above its limit."""
+        trained, optimizer, bad = self.steps.run(
+            state.trained,
+            state.optimizer,
+            self.fixed,
+            self.X,
+            self.y,
+            self.seeds,
+            np.asarray(self.training.learning_rate, self.dtype),
+            self.limits,
+            np.int32(state.step),
+            np.int32(last),
+        )
+        self._check(np.asarray(bad))
+        state.trained, state.optimizer, state.step = trained, optimizer, last
+
+    def finish(self, state: State) -> None:
+        """Raise if the last step made a loss that no further step has looked at."""
+        losses = np.asarray(self.steps.losses(state.trained, self.fixed, self.X, self.y))
+        self._check(np.where(losses <= self.limits, -1, state.step))
+
+    def _check(self, bad: np.ndarray) -> None:
+        if np.all(bad < 0):
+            return
+        lost = np.flatnonzero(bad >= 0)
+        first = lost[np.argmin(bad[lost])]
+        start = jax.tree.map(lambda leaf: leaf[first], self.start)
+        bound = stable_learning_rate(self.network, start, self.X, self.training)
+        rate, name = self.training.learning_rate, self.training.optimizer
+        whose = "gradient descent's" if self.training.normalized else "the"
+        batches = " for full batches" if self.training.batch_size is not None else ""
+        raise DivergenceError(
+            f"train: {name} diverged at step {bad[first]} (seed {self.seeds[first]}; "
+            f"{len(lost)} of {len(bad)} seeds) with learning rate {rate:g}; {whose} stable bound "
+            f"from the empirical NTK at the start is {bound:.3g}{batches}. Lower the learning rate."
+        )
+
+
+def _go_on(
+    run: _Run,
+    state: State,
+    observers: Mapping[str, Callable[[Snapshot], Any]],
+    at: tuple[int, ...],
+    file: Checkpoint | None,
+    bar: Any,
+) -> None:
+    """Take the state to the last step, observing and saving on the way."""
+    seen = len(next(iter(state.observed.values()), ()))
+    stops = [*((step, True) for step in at[seen:]), (run.training.n_steps, False)]
+    call, saved = 1, time.monotonic()
+    for stop, observed in stops:
+        while state.step < stop:
+            began = time.monotonic()
+            run.advance(state, min(stop, state.step + call))
+            bar.update(state.step - bar.n)
+            now = time.monotonic()
+            if now - began < _CALL_SECONDS / 2:
+                call *= 2
+            elif now - began > 2 * _CALL_SECONDS:
+                call = max(1, call // 2)
+            if file is not None and now - saved > _SAVE_SECONDS:
+                file.save(state)
+                saved = now
+        if observed:
+            _observe(run, state, observers)
+        else:
+            run.finish(state)
+        if file is not None:
+            file.save(state)
+            saved = time.monotonic()
+
+
+def _observe(run: _Run, state: State, observers: Mapping[str, Callable[..., Any]]) -> None:
+    """Call every observer and keep what it gives, all or none."""
+    snapshot = Snapshot(
+        run.network,
+        state.step,
+        run.network.join(state.trained, run.fixed),
+        run.start,
+        run.X,
+        run.y,
+        run.training.loss,
+    )
+    found = {name: np.asarray(observe(snapshot)) for name, observe in observers.items()}
+    for name, value in found.items():
+        before = state.observed[name]
+        if before and before[0].shape != value.shape:
+            raise ShapeError(
+                f"train: observer {name!r} gave an array of shape {value.shape} at step "
+                f"{state.step}, and {before[0].shape} before. It must not change."
+            )
+    for name, value in found.items():
+        state.observed[name].append(value)
+
+
+def _check_observers(observers: Any) -> Mapping[str, Callable[..., Any]]:
+    if observers is None:
+        return {"loss": ObserveLoss()}
+    named = isinstance(observers, Mapping) and all(isinstance(name, str) for name in observers)
+    if not named or not all(callable(o) for o in observers.values()):
+        raise SpecError(
+            "train: observers must map names to callables, e.g. "
+            f'{{"loss": ObserveLoss()}}; got {observers!r}.'
+        )
+    return observers
+
+
+def _check_steps(observe_at: Any, n_steps: int) -> tuple[int, ...]:
+    if observe_at is None:
+        return log_steps(n_steps)
+    found = np.asarray(observe_at)
+    if found.ndim != 1 or (found.size and found.dtype.kind not in "iu"):
+        raise SpecError(f"train: observe_at must be whole steps; got {observe_at!r}.")
+    steps = tuple(sorted(set(found.tolist())))
+    if steps and (steps[0] < 0 or steps[-1] > n_steps):
+        raise SpecError(
+            f"train: observe_at must lie between 0 and n_steps = {n_steps}; got {observe_at!r}."
+        )
+    return steps
+
+
+def _check_params(network: Network, params: Params, n_seeds: int, dtype: np.dtype) -> Params:
+    wanted = jax.tree.map(np.shape, network.init_seeds(range(n_seeds), dtype))
+    found = jax.tree.map(np.shape, params)
+    if found != wanted:
+        raise ShapeError(
+            "train: params must be stacked parameters of this network, the first axis of every "
+            f"array one for each of the {n_seeds} seeds; got the shapes {found}, not {wanted}."
+        )
+    with precision(dtype):
+        return jax.tree.map(lambda leaf: jax.numpy.asarray(leaf, dtype), params)
+
+
+def _progress_bar(n_steps: int, done: int, progress: bool | None) -> Any:
+    # A notebook's stderr is no terminal, yet shows bars; a log file would fill with them.
+    disable = None if progress is None and "ipykernel" not in sys.modules else progress is False
+    return tqdm(
+        total=n_steps,
+        initial=done,
+        unit="step",
+        disable=disable,
+        delay=0.0 if progress else _BAR_AFTER,
+        leave=bool(progress),
+        desc="train",
+    )
