@@ -69,7 +69,7 @@ class Engine(ABC):
 
     def explain(self) -> str:
         """Return what will run for a block, as text. Computes no value."""
-        return f"{type(self).__name__} runs the network layer by layer."
+        return f"{self.name} runs the network layer by layer."
 
     @abstractmethod
     def cross(self, X: np.ndarray, Z: np.ndarray) -> np.ndarray:

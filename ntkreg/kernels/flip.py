@@ -117,6 +117,11 @@ class FlipEngine(Engine):
         """Those of the inner engine."""
         return self.engine.columns_at_once
 
+    def explain(self) -> str:
+        """Return what the inner engine runs, and how often for a pair."""
+        which = "one argument" if self.commutes else "either argument and both"
+        return f"{self.engine.explain()}\n\nAveraged over the horizontal flip of {which}."
+
     def prepare(self, X: np.ndarray) -> FlipInputs:
         """Prepare the images and their flips with the inner engine."""
         flips = flip(X)
