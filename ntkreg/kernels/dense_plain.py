@@ -68,8 +68,6 @@ class PlainDenseEngine(Engine):
         return self._run(q, q, q)[..., : len(X)].astype(self.dtype)
 
     def _pairs(self, x: np.ndarray, z: np.ndarray) -> np.ndarray:
-        # Of one array and its transpose NumPy makes another BLAS call, with other bits.
-        z = z.copy() if np.may_share_memory(x, z) else z
         return self._run(x @ z.T / x.shape[1], _squares(x)[:, None], _squares(z)[None, :])
 
     def _run(self, s: np.ndarray, q: np.ndarray, r: np.ndarray) -> np.ndarray:
