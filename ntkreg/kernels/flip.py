@@ -117,6 +117,15 @@ class FlipEngine(Engine):
         """Those of the inner engine."""
         return self.engine.columns_at_once
 
+    def explain(self) -> str:
+        """Say which values are averaged, and what the inner engine runs for each."""
+        terms = (
+            ["K(x, z)", "K(x, F z)"]
+            if self.commutes
+            else ["K(x, z)", "K(F x, F z)", "K(x, F z)", "K(F x, z)"]
+        )
+        return f"Mean of {', '.join(terms)}; F flips left and right.\n{self.engine.explain()}"
+
     def prepare(self, X: np.ndarray) -> FlipInputs:
         """Prepare the images and their flips with the inner engine."""
         flips = flip(X)
