@@ -5,7 +5,7 @@ excluded, and the table gives medians with the spread of the rounds. Peers: jitt
 neural-tangents at the best of a few batch sizes, scikit-learn's rbf_kernel, and the image
 engine's loop in C++ (bench_image_loop.cpp, built with g++ if there is one).
 
-    python scripts/bench_kernels.py                 # everything; about 15 minutes on 2 cores
+    python scripts/bench_kernels.py                 # everything; about 20 minutes on 2 cores
     python scripts/bench_kernels.py --only image --rounds 3
 """
 
@@ -23,10 +23,22 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ntkreg import cntk, fully_connected, kernel
+from ntkreg import (
+    Architecture,
+    Conv,
+    Dense,
+    GlobalAvgPool,
+    Relu,
+    cntk,
+    fully_connected,
+    kernel,
+    myrtle,
+    resnet,
+)
 
 HERE = Path(__file__).resolve().parent
 BOTH = ("nngp", "ntk")
+STRIDED = (Conv(stride=2), Relu(), *(Conv(), Relu()) * 8, GlobalAvgPool(), Dense(1.0))
 Contender = tuple[str, Callable[[], object], float]  # name, one call, units of work in a call
 
 
@@ -172,6 +184,34 @@ def bench_image(rounds: int) -> list[dict[str, object]]:
     return rows
 
 
+def bench_networks(rounds: int) -> list[dict[str, object]]:
+    """Pooled, residual and strided networks; and their time against their number of entries."""
+    from ntkreg.kernels import make_engine
+
+    shape, yardstick, rows = (32, 32, 3), cntk(10), []
+    entries = lambda network: make_engine(network, shape, dtype="float32").layer_entries  # noqa: E731
+    for name, network, claim, share in (
+        ("Myrtle-5", myrtle(5), ">= 400", ""),
+        ("Myrtle-10", myrtle(10), ">= 400", ""),
+        ("10-layer residual GAP network", resnet(4, groups=1), ">= 150", ""),
+        ("wide residual network with strides", resnet(4), "", "0.75..1.25"),
+        ("Myrtle-10", myrtle(10), "", "0.75..1.25"),
+        ("9 conv, stride 2 in the first", Architecture(STRIDED), "", "0.75..1.25"),
+    ):
+        case = f"{name}, 32 x 32 x 3, float32, NNGP + NTK, a pair"
+        if claim:
+            peer = neural_tangents(network, images, (1, 2))
+            times = take_turns([ours("ntkreg", network, 64), peer], rounds)
+            rows.append(ratio_row(case, times, peer[0], "ntkreg", claim))
+        else:
+            contenders = [ours("ntkreg", network, 64), ours("10 conv + GAP", yardstick, 32)]
+            times = take_turns(contenders, rounds)
+            predicted = times["10 conv + GAP"] * (entries(network) / entries(yardstick))
+            times["time by entries"] = predicted
+            rows.append(ratio_row(case, times, "ntkreg", "time by entries", share))
+    return rows
+
+
 def bench_dense(rounds: int) -> list[dict[str, object]]:
     import jax
     from sklearn.metrics.pairwise import rbf_kernel
@@ -217,7 +257,18 @@ PROBE = """
 import json, time
 import numpy as np
 import scipy.linalg, ntkreg.gram, ntkreg.kernels.dense, ntkreg.kernels.image
-from ntkreg import cntk, fully_connected, kernel
+from ntkreg import (
+    Architecture,
+    Conv,
+    Dense,
+    GlobalAvgPool,
+    Relu,
+    cntk,
+    fully_connected,
+    kernel,
+    myrtle,
+    resnet,
+)
 X = np.random.default_rng(0).standard_normal({shape}, dtype=np.float32)
 
 def status(key):  # MiB
@@ -295,7 +346,12 @@ def machine() -> str:
     )
 
 
-SECTIONS = {"image": bench_image, "dense": bench_dense, "process": bench_process}
+SECTIONS = {
+    "image": bench_image,
+    "networks": bench_networks,
+    "dense": bench_dense,
+    "process": bench_process,
+}
 
 
 def main() -> None:

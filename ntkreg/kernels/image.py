@@ -13,7 +13,7 @@ import numpy as np
 from ntkreg.architecture import Architecture
 from ntkreg.kernels.engine import Engine
 from ntkreg.kernels.image_explain import explain_image
-from ntkreg.kernels.image_geometry import Geometry, stage_geometries
+from ntkreg.kernels.image_geometry import Geometry, layer_entries, stage_geometries
 from ntkreg.kernels.image_inputs import ImageInputs
 from ntkreg.kernels.image_loops import ALL_OWN, SKIPPED, Images
 from ntkreg.kernels.image_program import ImageProgram, compile_image_network
@@ -60,13 +60,15 @@ class ImageEngine(Engine):
         return runnable
 
     @property
+    def layer_entries(self) -> int:
+        """Pairs of pixels that pass a layer, for one pair of images: what time goes with."""
+        stages = zip(self.program.stages, self.geometries, strict=True)
+        return sum(layer_entries(stage, geometry) for stage, geometry in stages)
+
+    @property
     def block(self) -> int:
         """One to eight groups of lanes: at most a second or two of work."""
-        work = sum(
-            g.entries * len(s.operations)
-            for g, s in zip(self.geometries, self.program.stages, strict=True)
-        )
-        size = n_lanes(self.dtype)
+        size, work = n_lanes(self.dtype), max(self.layer_entries, 1)
         # Below poolings an image's tables cost a pair's work: share them among more pairs.
         least = 2 if len(self.geometries) > 1 else 1
         return size * int(np.clip(2**14.5 / np.sqrt(work) / size, least, 128 // size))

@@ -6,7 +6,7 @@ from itertools import groupby
 import numpy as np
 
 from ntkreg.architecture import Identity
-from ntkreg.kernels.image_geometry import Geometry
+from ntkreg.kernels.image_geometry import Geometry, layer_entries
 from ntkreg.kernels.image_program import ImageProgram, Op, Operation, Stage
 from ntkreg.kernels.lanes import n_lanes
 
@@ -32,7 +32,7 @@ def explain_image(program: ImageProgram, geometries: Sequence[Geometry], dtype: 
         time. Equal operations in a row stand on one line.
     """
     stages = list(zip(program.stages, geometries, strict=True))
-    work = [sum(_entries(o, g) for o in s.operations if o.op == Op.LAYER) for s, g in stages]
+    work = [layer_entries(stage, geometry) for stage, geometry in stages]
     lines = [
         f"One image x with {n_lanes(dtype)} images z at once ({dtype.name}). A tile is the pairs",
         "of pixels at one offset, S and T of each; it runs through a stage while it is in cache.",
@@ -48,12 +48,6 @@ def explain_image(program: ImageProgram, geometries: Sequence[Geometry], dtype: 
             lines.append(f"  POOL   {side}: every entry is added to one of the next stage")
     after = ", ".join(map(repr, program.tail)) or "nothing"
     return "\n".join([*lines, "", f"After the read-out, on the sums alone: {after}"])
-
-
-def _entries(o: Operation, geometry: Geometry) -> int:
-    """Entries of all tiles after an operation."""
-    rows, columns = geometry.rows.length, geometry.columns.length
-    return int(rows[o.level].sum()) * int(columns[o.level].sum())
 
 
 def _heading(

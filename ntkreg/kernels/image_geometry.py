@@ -16,7 +16,7 @@ from ntkreg.architecture import Layer
 from ntkreg.kernels.image_program import Op, Stage
 from ntkreg.kernels.image_readout import readout_weights
 
-__all__ = ["Axis", "Field", "Geometry", "stage_geometries"]
+__all__ = ["Axis", "Field", "Geometry", "layer_entries", "stage_geometries"]
 
 
 class Axis(NamedTuple):
@@ -66,6 +66,10 @@ class Geometry:
     field: Field
     rows_below: Below
     columns_below: Below
+
+    def entries_at(self, level: int) -> int:
+        """Entries of all tiles at a level."""
+        return int(self.rows.length[level].sum()) * int(self.columns.length[level].sum())
 
     @property
     def entries(self) -> int:
@@ -176,6 +180,11 @@ def stage_geometries(stages: Sequence[Stage], readout: Layer) -> list[Geometry]:
         )
         done.append(Geometry(rows[0], columns[0], field, rows[1], columns[1]))
     return done[::-1]
+
+
+def layer_entries(stage: Stage, geometry: Geometry) -> int:
+    """Entries that pass a LAYER of a stage, for one pair of images: its work."""
+    return sum(geometry.entries_at(o.level) for o in stage.operations if o.op == Op.LAYER)
 
 
 def _stage_axis(stage: Stage, side: str, readout: Layer, after: Below | None) -> tuple[Axis, Below]:

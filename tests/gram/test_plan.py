@@ -93,8 +93,8 @@ def test_a_folder_needs_memory_for_tiles_only():
 @pytest.mark.parametrize("normalize", [None, "unit_diagonal"])
 def test_no_more_memory_is_taken_than_planned(monkeypatch, normalize):
     toy_engine.install(monkeypatch.setattr, side=40)
-    X = np.ones((1200, 4))
-    options = {"n_jobs": 2, "tile": 400, "normalize": normalize}
+    X = np.ones((2400, 4))
+    options = {"n_jobs": 2, "tile": 800, "normalize": normalize}
     made = plan_gram(NET, X, **options)
     compute_gram(NET, X[:10], **options)  # imports and caches are not the Gram's
     tracemalloc.start()
@@ -102,7 +102,7 @@ def test_no_more_memory_is_taken_than_planned(monkeypatch, normalize):
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert gram.values["ntk"].nbytes == made.result_bytes
-    assert peak < made.peak_bytes + 0.9e6
+    assert peak < made.peak_bytes + 2e6  # a tile has 5 MB
 
 
 MEASURE = """
