@@ -118,9 +118,13 @@ class FlipEngine(Engine):
         return self.engine.columns_at_once
 
     def explain(self) -> str:
-        """Return what the inner engine runs, and how often for a pair."""
-        which = "one argument" if self.commutes else "either argument and both"
-        return f"{self.engine.explain()}\n\nAveraged over the horizontal flip of {which}."
+        """Say which values are averaged, and what the inner engine runs for each."""
+        terms = (
+            ["K(x, z)", "K(x, F z)"]
+            if self.commutes
+            else ["K(x, z)", "K(F x, F z)", "K(x, F z)", "K(F x, z)"]
+        )
+        return f"Mean of {', '.join(terms)}; F flips left and right.\n{self.engine.explain()}"
 
     def prepare(self, X: np.ndarray) -> FlipInputs:
         """Prepare the images and their flips with the inner engine."""
@@ -139,12 +143,7 @@ class FlipEngine(Engine):
         x = self._prepared(X)
         total: Any = sum(self.engine.symmetric(a) for a, _ in self._straight(x, x))
         own = np.einsum("fdii->fdi", total).copy()
-        step = self.columns_at_once
-        for start in range(0, len(x), step):
-            # Of these columns, what lies above the diagonal and the square on it.
-            rows, columns = slice(0, start + step), slice(start, start + step)
-            for a, b in self._crossed(x[rows], x[columns]):
-                total[..., rows, columns] += self.engine.cross(a, b)
+        self._add_crossed_above(total, x)
         total = self._mean(total)
         lower = np.tril_indices(len(x), -1)
         total[..., lower[0], lower[1]] = total[..., lower[1], lower[0]]
@@ -177,6 +176,25 @@ class FlipEngine(Engine):
         """Arguments of the terms in which one is flipped."""
         either = [(x.images, z.flips), (x.flips, z.images)]
         return either[:1] if self.commutes else either
+
+    def _add_crossed_above(self, total: np.ndarray, x: FlipInputs) -> None:
+        """Add the crossed terms of all pairs on and above the diagonal, half by half.
+
+        Below it only what costs nothing is computed: the rest of as many columns as take no
+        longer than one. Halves, and not columns one after the other, because engines keep
+        tables for each slice that they have seen.
+        """
+        step = self.columns_at_once
+        if len(x) <= step:
+            for a, b in self._crossed(x, x):
+                total += self.engine.cross(a, b)
+            return
+        half = -(-len(x) // (2 * step)) * step
+        first, second = slice(0, half), slice(half, len(x))
+        for part in (first, second):
+            self._add_crossed_above(total[..., part, part], x[part])
+        for a, b in self._crossed(x[first], x[second]):
+            total[..., first, second] += self.engine.cross(a, b)
 
     def _mean(self, total: Any) -> np.ndarray:
         # A division by a power of two, so that it costs no digit.

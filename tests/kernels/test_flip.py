@@ -42,26 +42,27 @@ NATIVE = {
     "lap 1": (cntk(3, "lap", half_width=1), None),
     "lap 3, biases, two depths": (cntk(3, "lap", half_width=3, bias_std=0.2), (2, 3)),
     "first and last layer untrained": (cntk(3, train_first=False, train_last=False), (1, 3)),
+    "circular": (cntk(2, padding="CIRCULAR"), None),
+    "residual": (RESIDUAL, None),
+    "pooled": (POOLED, None),
 }
-PLAIN = {"residual": RESIDUAL, "pooled": POOLED}
 
 
 def images(n, seed, dtype=float):
     return np.random.default_rng(seed).normal(size=(n, *SHAPE)).astype(dtype)
 
 
-def reference(network):
-    return ReferenceEngine(SHAPE, np.dtype(float), FIELDS, 1, (network,))
+def reference(network, shape=SHAPE, dtype=float):
+    return ReferenceEngine(shape, np.dtype(dtype), FIELDS, 1, (network,))
 
 
-@pytest.fixture(params=[*NATIVE, *PLAIN])
+@pytest.fixture(params=[*NATIVE, "pooled, in the reference"])
 def inner(request):
     """An engine whose network commutes with the flip."""
-    if request.param in PLAIN:
-        network = PLAIN[request.param]
-        assert commutes_with_flip(network, SHAPE)
-        return reference(network)
+    if request.param not in NATIVE:
+        return reference(POOLED)
     network, depths = NATIVE[request.param]
+    assert commutes_with_flip(network, SHAPE)
     return make_engine(network, SHAPE, dtype=float, depths=depths)
 
 
@@ -113,10 +114,12 @@ class Sum(FlipEngine):
         return (self.engine.symmetric(X) + self.engine.symmetric(flip(X))) / 2
 
 
-def test_four_terms_at_alpha_are_the_doubled_set_of_the_sum_of_both_networks_at_twice_alpha():
+@pytest.mark.parametrize("build", [make_engine, reference], ids=["native", "reference"])
+def test_four_terms_at_alpha_are_the_doubled_set_of_the_sum_of_both_networks_at_twice_alpha(build):
     assert not commutes_with_flip(STRIDED, SHAPE)
     X, T, y = images(9, 0), images(5, 1), np.random.default_rng(2).normal(size=(9, 2))
-    inner, alpha = reference(STRIDED), 1e-2
+    alpha = 1e-2
+    inner = build(STRIDED, SHAPE, dtype=float)
     averaged = average_over_flip(inner, commutes=False)
     got = predictions(averaged, X, y, T, alpha)
     doubled = both(X), np.concatenate([y, y])
@@ -132,7 +135,7 @@ def test_four_terms_at_alpha_are_the_doubled_set_of_the_sum_of_both_networks_at_
 
 def test_four_terms_are_ridge_regression_with_outputs_averaged_over_image_and_flip():
     X, T, y = images(6, 0), images(3, 1), np.random.default_rng(2).normal(size=(6, 1))
-    inner, alpha = reference(STRIDED), 1e-2
+    inner, alpha = make_engine(STRIDED, SHAPE, dtype=float), 1e-2
     got = predictions(average_over_flip(inner, commutes=False), X, y, T, alpha)
     for f, K in enumerate(inner.symmetric(both(np.concatenate([X, T])))[:, 0]):
         features = np.linalg.cholesky(K)  # of the network: inner products of rows are K
@@ -148,10 +151,8 @@ def test_four_terms_are_ridge_regression_with_outputs_averaged_over_image_and_fl
 def flip_engines(dtype):
     for network, depths in NATIVE.values():
         yield make_engine(network, SHAPE, dtype=dtype, depths=depths, symmetry="flip")
-    strided = ReferenceEngine(SHAPE, np.dtype(dtype), FIELDS, 1, (STRIDED,))
-    yield average_over_flip(strided, commutes=False)
-    native = make_engine(cntk(2), SHAPE, dtype=dtype)
-    yield average_over_flip(native, commutes=False)
+    yield make_engine(STRIDED, SHAPE, dtype=dtype, symmetry="flip")
+    yield average_over_flip(reference(STRIDED, dtype=dtype), commutes=False)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -229,7 +230,14 @@ def test_the_engine_takes_two_terms_or_four_after_network_and_width():
     wide = make_engine(cntk(2), SHAPE, dtype=float, symmetry="flip")
     assert (wide.commutes, wide.terms, wide.name) == (True, 2, "FlipEngine(ImageEngine)")
     assert wide.block == wide.engine.block
+    assert wide.explain().startswith("Mean of K(x, z), K(x, F z); F flips left and right.\n")
+    assert wide.explain().endswith(wide.engine.explain())
     assert wide.columns_at_once == wide.engine.columns_at_once
+    strided = make_engine(STRIDED, SHAPE, dtype=float, symmetry="flip")
+    assert (strided.commutes, strided.terms) == (False, 4)
+    assert strided.explain().startswith("Mean of K(x, z), K(F x, F z), K(x, F z), K(F x, z);")
+    odd = make_engine(STRIDED, (4, 7, 2), dtype=float, symmetry="flip")
+    assert (odd.commutes, odd.terms) == (True, 2)
     stax = make_engine(to_stax(cntk(2))[2], SHAPE, dtype=float, symmetry="flip")
     assert (stax.commutes, stax.terms, stax.name) == (False, 4, "FlipEngine(StaxEngine)")
 
