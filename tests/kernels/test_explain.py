@@ -103,16 +103,6 @@ def test_dense_layers_without_a_compiled_form_are_listed_as_numpy_runs_them():
     assert "of network 2" in lines[-4]
 
 
-def test_an_average_over_flips_shows_the_engine_that_runs_and_what_is_flipped():
-    for network, words in (
-        (cntk(1), "flip of one argument."),
-        (Architecture((Conv(stride=2), Flatten())), "flip of either argument and both."),
-    ):
-        text = make_engine(network, (8, 8, 1), dtype="float32", symmetry="flip").explain()
-        assert text.startswith("One image x with 16")
-        assert text.endswith(words)
-
-
 def test_a_stax_kernel_says_that_neural_tangents_runs_it():
     lines = _lines(StaxNetwork(lambda x, z, get: None), (5,))
     assert lines[0].startswith("neural-tangents runs this kernel_fn")
