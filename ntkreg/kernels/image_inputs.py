@@ -11,7 +11,7 @@ from ntkreg.kernels.lanes import n_lanes
 
 __all__ = ["ImageInputs"]
 
-_ROOM = 112 * 2**20
+_ROOM = 64 * 2**20
 """Bytes of tables kept for one Gram."""
 
 Tables = list[Images]
