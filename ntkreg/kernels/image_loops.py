@@ -358,7 +358,9 @@ def _layer_of_3(steps, k, tile, x, z, dual, h, w, x_first, z_first):
     for r in range(h):
         slot = (r + three) % four * pitch
         ahead = (first + (r + two) * pitch, slot)
-        if r + two >= h:  # nothing is left: zeros, and the loop's sums go to a fifth row
+        # Nothing is left to read ahead: zeros; the loop then reads the row that it writes, against
+        # its promise of distinct arrays, but what comes of that goes to a fifth row, unused.
+        if r + two >= h:
             ahead = (first + r * pitch, four * pitch)
             fill(ring_s, slot, size, 0)
             fill(ring_t, slot, size, 0)
