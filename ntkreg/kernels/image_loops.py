@@ -374,6 +374,30 @@ def _layer_of_3(steps, k, tile, x, z, dual, h, w, x_first, z_first):
         )  # fmt: skip
 
 
+@inlined
+def _pool(tile, rows, columns, ey, ex, a, b, side, field_columns, field_s, field_t):
+    """Add one piece of the tile (`Pieces`) to the field after pooling."""
+    n = lanes(field_s)
+    s, t = tile.s[0], tile.t[0]
+    at = tile.pad * n + rows.first[ey, a] * tile.pitch + columns.first[ex, b] * n
+    to = rows.before[ey, a] * field_columns + rows.entries[ey, a] * columns.before[ex, b]
+    to += rows.place[ey, a] * columns.entries[ex, b] + columns.place[ex, b]
+    times, count = columns.times[ex, b], columns.count[ex, b]
+    for _ in range(rows.times[ey, a] if times > 0 else times):
+        if rows.count[ey, a] > 1:
+            size = (times * side + count) * n
+            window_sums(
+                s, t, at, tile.pitch, rows.count[ey, a], tile.row_s, tile.row_t, n - n, size
+            )
+            pool_row(
+                tile.row_s, tile.row_t, n - n, side * n, count, field_s, field_t, to * n, times, n
+            )
+        else:
+            pool_row(s, t, at, side * n, count, field_s, field_t, to * n, times, n)
+        at += side * tile.pitch
+        to += columns.entries[ex, b]
+
+
 @counting_nothing
 def run_stage(
     steps, rows, columns, field, after, registers, largest, dual, space, x, z, own, pooled,
@@ -477,14 +501,12 @@ def run_stage(
                                 tile.s[0], tile.t[0], tile, h, w,
                                 z.variance[g], z.tangent[g], mark, same,
                             )  # fmt: skip
-                        for r in range(h):
-                            if rows.kept[ey, r]:
-                                start = rows.before[ey, r] * after.columns
-                                pool_row(
-                                    tile.s[0], tile.t[0], tile.pad * n + r * tile.pitch,
-                                    target[0], target[1], (start, rows.entries[ey, r]),
-                                    columns.kept[ex], columns.before[ex], columns.entries[ex],
-                                    columns.place[ex], rows.place[ey, r], w,
+                        for a in range(rows.pieces.times.shape[1]):
+                            for b in range(columns.pieces.times.shape[1]):
+                                _pool(
+                                    tile, rows.pieces, columns.pieces, ey, ex, np.uint64(a),
+                                    np.uint64(b), np.uint64(side), after.columns, target[0],
+                                    target[1],
                                 )  # fmt: skip
 
 

@@ -38,6 +38,11 @@ def window_sums(s, t, at, step, k, out_s, out_t, to, n):
         for p in range(n):
             out_s[to + p] = s[at + p] + s[a + p] + s[b + p]
             out_t[to + p] = t[at + p] + t[a + p] + t[b + p]
+    elif k == 2:
+        a = at + step
+        for p in range(n):
+            out_s[to + p] = s[at + p] + s[a + p]
+            out_t[to + p] = t[at + p] + t[a + p]
     else:
         for p in range(n):
             out_s[to + p] = s[at + p]
@@ -135,17 +140,25 @@ def read_columns(sums, weights, out, columns, n):
 
 
 @inlined
-def pool_row(s, t, at, field_s, field_t, base, kept, before, size, place, row, columns):
-    """Add a row, pixel by pixel, to where pooling takes it.
+def pool_row(s, t, at, step, count, field_s, field_t, to, times, n):
+    """Add `count` neighbouring pixels to a pixel of the field, `times` times, `step` further.
 
-    The field's tiles of one row offset begin at `base` [0] and have `base` [1] rows; `before`,
-    `size` and `place` are of each pixel's column offset there.
+    As in `load_channel`, `n` is the number of lanes.
     """
     row_of_vectors()
-    start, rows = base
-    for p in range(columns):
-        if kept[p]:
-            to = (start + rows * before[p] + row * size[p] + place[p]) * lanes(s)
-            for lane in range(lanes(s)):
-                field_s[to + lane] += s[at + p * lanes(s) + lane]
-                field_t[to + lane] += t[at + p * lanes(s) + lane]
+    if count == 2:
+        for _ in range(times):
+            after = at + n
+            for lane in range(n):
+                field_s[to + lane] += s[at + lane] + s[after + lane]
+                field_t[to + lane] += t[at + lane] + t[after + lane]
+            at += step
+            to += n
+    else:
+        for _ in range(times):
+            for i in range(at, at + count * n, n):
+                for lane in range(n):
+                    field_s[to + lane] += s[i + lane]
+                    field_t[to + lane] += t[i + lane]
+            at += step
+            to += n
