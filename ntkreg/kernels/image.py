@@ -140,11 +140,13 @@ class ImageEngine(Engine):
         with themselves.
         """
         source, own = None, np.array([[ALL_OWN]])
+        targets = [stage.make_target() for stage in self.stages]
         nothing = np.zeros((2, self.program.n_reads, 1, 1, n_lanes(self.dtype)))
         for k, (stage, z) in enumerate(zip(self.stages, images, strict=True)):
             stage.fill_tables(z, variance, tangent)
             if stage.stage.pool:
-                source = stage.run(self._dual, z, z, own, source, nothing)
+                stage.run(self._dual, z, z, own, source, targets[k], nothing)
+                source = targets[k]
                 later = self.stages[k + 1].own_tile(source)
                 variance, tangent = later[:1], later[1:]
 
@@ -157,15 +159,17 @@ class ImageEngine(Engine):
     def _run_stages(
         self, x: list[Images], z: list[Images], own: np.ndarray, out: np.ndarray
     ) -> None:
+        targets = [stage.make_target() for stage in self.stages]
         if len(self.stages) == 1:
-            self.stages[0].run(self._dual, x[0], z[0], own, None, out)
+            self.stages[0].run(self._dual, x[0], z[0], own, None, targets[0], out)
             return
         for i, g in np.argwhere(own != SKIPPED):
             source = None
             part = out[:, :, i : i + 1, g : g + 1]
-            for stage, xs, zs in zip(self.stages, x, z, strict=True):
-                pair = own[i : i + 1, g : g + 1]
-                source = stage.run(self._dual, _slice(xs, i), _slice(zs, g), pair, source, part)
+            pair = own[i : i + 1, g : g + 1]
+            for stage, xs, zs, target in zip(self.stages, x, z, targets, strict=True):
+                stage.run(self._dual, _slice(xs, i), _slice(zs, g), pair, source, target, part)
+                source = target
 
     @cached_property
     def _dual(self):

@@ -18,6 +18,7 @@ from ntkreg.kernels.image_rows import (
     fill,
     load_channel,
     load_field,
+    load_three_channels,
     pool_row,
     read_columns,
     read_rows,
@@ -375,6 +376,19 @@ def _layer_of_3(steps, k, tile, x, z, dual, h, w, x_first, z_first):
 
 
 @inlined
+def _load_pixels(tile, to, x, x_at, z, z_at, w, paired):
+    """A row of the first tile: products of the pixels, over all channels, and no tangent."""
+    n = lanes(tile.row_s)
+    fill(tile.t[0], to, w * n, 0)
+    if x.shape[0] == 3 and not paired:
+        rows = (x[0], x[1], x[2]), (z[0], z[1], z[2])
+        load_three_channels(tile.s[0], to, rows[0], x_at, rows[1], z_at, w)
+    else:
+        for c in range(x.shape[0]):
+            load_channel(tile.s[0], to, c == 0, x[c], x_at, z[c], z_at, w, paired)
+
+
+@inlined
 def _pool(tile, rows, columns, ey, ex, a, b, side, field_columns, field_s, field_t):
     """Add one piece of the tile (`Pieces`) to the field after pooling."""
     n = lanes(field_s)
@@ -390,10 +404,10 @@ def _pool(tile, rows, columns, ey, ex, a, b, side, field_columns, field_s, field
                 s, t, at, tile.pitch, rows.count[ey, a], tile.row_s, tile.row_t, n - n, size
             )
             pool_row(
-                tile.row_s, tile.row_t, n - n, side * n, count, field_s, field_t, to * n, times, n
+                tile.row_s, tile.row_t, n - n, side * n, count, field_s, field_t, to * n, times
             )
         else:
-            pool_row(s, t, at, side * n, count, field_s, field_t, to * n, times, n)
+            pool_row(s, t, at, side * n, count, field_s, field_t, to * n, times)
         at += side * tile.pitch
         to += columns.entries[ex, b]
 
@@ -451,12 +465,7 @@ def run_stage(
                             row = _wrapped(rows.z[0, ey] + r, height)
                             in_x = (rows.x[0, ey] + r) * pixel_width + columns.x[0, ex]
                             in_z = row * pixel_width + columns.z[0, ex]
-                            fill(tile.t[0], to, w * n, 0)
-                            for c in range(x_pixels.shape[0]):
-                                load_channel(
-                                    tile.s[0], to, c == 0, x_pixels[c], in_x, z_pixels[c],
-                                    in_z, w, n, paired,
-                                )  # fmt: skip
+                            _load_pixels(tile, to, x_pixels, in_x, z_pixels, in_z, w, paired)
                         else:
                             at = field.row_before[ey] * field.columns
                             at += h * field.column_before[ex] + r * w

@@ -5,6 +5,7 @@ padding to the left and right of every row.
 """
 
 from ntkreg.kernels.flags import inlined, row_of_vectors
+from ntkreg.kernels.lane_vectors import load, spread, store
 from ntkreg.kernels.lanes import lanes
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "fill",
     "load_channel",
     "load_field",
+    "load_three_channels",
     "pool_row",
     "read_columns",
     "read_rows",
@@ -84,28 +86,31 @@ def add_rows(s, t, out_s, out_t, n):
 
 
 @inlined
-def load_channel(s, to, first, x, x_at, z, z_at, columns, n, paired):
+def load_channel(s, to, first, x, x_at, z, z_at, columns, paired):
     """Add one channel's products to a row of covariances; the `first` channel sets them.
 
-    `n` is the number of lanes: as a constant it would make LLVM unroll the inner loop, and
-    then gather and scatter along the outer one. `paired`: every lane has an x of its own.
+    `paired`: every lane has an x of its own.
     """
     row_of_vectors()
-    z_at *= n
-    if paired:
-        x_at *= n
-        for i in range(columns * n):
-            s[to + i] = (0 if first else s[to + i]) + x[x_at + i] * z[z_at + i]
-    elif first:
-        for p in range(columns):
-            value = x[x_at + p]
-            for i in range(p * n, p * n + n):
-                s[to + i] = value * z[z_at + i]
-    else:
-        for p in range(columns):
-            value = x[x_at + p]
-            for i in range(p * n, p * n + n):
-                s[to + i] += value * z[z_at + i]
+    n = lanes(s)
+    for p in range(columns):
+        i, at = to + p * n, (z_at + p) * n
+        values = load(x, (x_at + p) * n) if paired else spread(x[x_at + p])
+        product = values * load(z, at)
+        store(s, i, product if first else load(s, i) + product)
+
+
+@inlined
+def load_three_channels(s, to, x, x_at, z, z_at, columns):
+    """Set a row of covariances to the products of three channels: one pass instead of three."""
+    row_of_vectors()
+    n = lanes(s)
+    x0, x1, x2 = x
+    z0, z1, z2 = z
+    for p in range(columns):
+        at = (z_at + p) * n
+        value = spread(x0[x_at + p]) * load(z0, at) + spread(x1[x_at + p]) * load(z1, at)
+        store(s, to + p * n, value + spread(x2[x_at + p]) * load(z2, at))
 
 
 @inlined
@@ -140,25 +145,16 @@ def read_columns(sums, weights, out, columns, n):
 
 
 @inlined
-def pool_row(s, t, at, step, count, field_s, field_t, to, times, n):
-    """Add `count` neighbouring pixels to a pixel of the field, `times` times, `step` further.
-
-    As in `load_channel`, `n` is the number of lanes.
-    """
+def pool_row(s, t, at, step, count, field_s, field_t, to, times):
+    """Add `count` neighbouring pixels to a pixel of the field, `times` times, `step` further."""
     row_of_vectors()
-    if count == 2:
-        for _ in range(times):
-            after = at + n
-            for lane in range(n):
-                field_s[to + lane] += s[at + lane] + s[after + lane]
-                field_t[to + lane] += t[at + lane] + t[after + lane]
-            at += step
-            to += n
-    else:
-        for _ in range(times):
-            for i in range(at, at + count * n, n):
-                for lane in range(n):
-                    field_s[to + lane] += s[i + lane]
-                    field_t[to + lane] += t[i + lane]
-            at += step
-            to += n
+    n = lanes(s)
+    for _ in range(times):
+        one, other = load(s, at), load(t, at)
+        for i in range(at + n, at + count * n, n):
+            one = one + load(s, i)
+            other = other + load(t, i)
+        store(field_s, to, load(field_s, to) + one)
+        store(field_t, to, load(field_t, to) + other)
+        at += step
+        to += n
