@@ -10,8 +10,8 @@ from ntkreg.kernels.lanes import lanes
 
 __all__ = [
     "add_rows",
+    "clear",
     "copy_rows",
-    "fill",
     "load_channel",
     "load_field",
     "load_three_channels",
@@ -24,11 +24,12 @@ __all__ = [
 
 
 @inlined
-def fill(row, at, n, value):
-    """row[at : at + n] = value."""
+def clear(row, at, n):
+    """row[at : at + n] = 0."""
     row_of_vectors()
-    for p in range(n):
-        row[at + p] = value
+    zero = spread(row.dtype.type(0))
+    for i in range(at, at + n, lanes(row)):
+        store(row, i, zero)
 
 
 @inlined
@@ -86,31 +87,33 @@ def add_rows(s, t, out_s, out_t, n):
 
 
 @inlined
-def load_channel(s, to, first, x, x_at, z, z_at, columns, paired):
-    """Add one channel's products to a row of covariances; the `first` channel sets them.
+def _pixel(x, at, paired):
+    """A pixel of x for every lane: one for all, or, `paired`, each lane's own."""
+    return load(x, at * lanes(x)) if paired else spread(x[at])
 
-    `paired`: every lane has an x of its own.
-    """
+
+@inlined
+def load_channel(s, to, first, x, x_at, z, z_at, columns, paired):
+    """Add one channel's products to a row of covariances; the `first` channel sets them."""
     row_of_vectors()
     n = lanes(s)
     for p in range(columns):
-        i, at = to + p * n, (z_at + p) * n
-        values = load(x, (x_at + p) * n) if paired else spread(x[x_at + p])
-        product = values * load(z, at)
+        i = to + p * n
+        product = _pixel(x, x_at + p, paired) * load(z, (z_at + p) * n)
         store(s, i, product if first else load(s, i) + product)
 
 
 @inlined
-def load_three_channels(s, to, x, x_at, z, z_at, columns):
+def load_three_channels(s, to, x, x_at, z, z_at, columns, paired):
     """Set a row of covariances to the products of three channels: one pass instead of three."""
     row_of_vectors()
     n = lanes(s)
     x0, x1, x2 = x
     z0, z1, z2 = z
     for p in range(columns):
-        at = (z_at + p) * n
-        value = spread(x0[x_at + p]) * load(z0, at) + spread(x1[x_at + p]) * load(z1, at)
-        store(s, to + p * n, value + spread(x2[x_at + p]) * load(z2, at))
+        i, at = x_at + p, (z_at + p) * n
+        value = _pixel(x0, i, paired) * load(z0, at) + _pixel(x1, i, paired) * load(z1, at)
+        store(s, to + p * n, value + _pixel(x2, i, paired) * load(z2, at))
 
 
 @inlined
