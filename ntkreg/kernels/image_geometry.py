@@ -33,12 +33,12 @@ class Axis(NamedTuple):
 class Pieces(NamedTuple):
     """Where pooling takes the entries of one axis, (n_e, n_pieces): one offset after it a piece.
 
-    `count` neighbouring entries, the first of them `first`, go to the entry `place`, the ones a
+    `adjacent` neighbouring entries, the first of them `first`, go to the entry `place`, the ones a
     pooling window further to the next, `times` times; 0 where there is no such piece.
     """
 
     first: np.ndarray
-    count: np.ndarray
+    adjacent: np.ndarray
     place: np.ndarray
     times: np.ndarray
     before: np.ndarray  # entries before those of the offset after pooling
@@ -119,7 +119,7 @@ def _pieces(
     later, entries, m, later_circular = after
     before = _before(entries)
     number = {int(v): k for k, v in enumerate(later)}
-    found = []
+    found: list[tuple[int, ...]] = []
     # A wrapping offset is two: d up to the image's edge, d - n behind it. Pixels p and p + d lie
     # in windows Y and Y + e, with e either of the two multiples of the side next to d.
     for offset in (d, d - n) if circular else (d,):
@@ -130,8 +130,8 @@ def _pieces(
             if abs(rest) < side and low < high and k >= 0:
                 first = side * low + max(0, -rest) - (0 if circular else max(-d, 0))
                 place = low if later_circular else 0
-                sizes = int(before[k]), int(entries[k])
-                found.append((first, side - abs(rest), place, high - low, *sizes))
+                there = int(before[k]), int(entries[k])
+                found.append((first, side - abs(rest), place, high - low, *there))
     return found
 
 

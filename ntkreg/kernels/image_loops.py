@@ -422,12 +422,12 @@ def _pool(tile, rows, columns, ey, ex, a, b, side, field_columns, field_s, field
     at = tile.pad * n + rows.first[ey, a] * tile.pitch + columns.first[ex, b] * n
     to = rows.before[ey, a] * field_columns + rows.entries[ey, a] * columns.before[ex, b]
     to += rows.place[ey, a] * columns.entries[ex, b] + columns.place[ex, b]
-    times, count = columns.times[ex, b], columns.count[ex, b]
+    times, count = columns.times[ex, b], columns.adjacent[ex, b]
     for _ in range(rows.times[ey, a] if times > 0 else times):
-        if rows.count[ey, a] > 1:
+        if rows.adjacent[ey, a] > 1:
             size = (times * side + count) * n
             window_sums(
-                s, t, at, tile.pitch, rows.count[ey, a], tile.row_s, tile.row_t, n - n, size
+                s, t, at, tile.pitch, rows.adjacent[ey, a], tile.row_s, tile.row_t, n - n, size
             )
             pool_row(
                 tile.row_s, tile.row_t, n - n, side * n, count, field_s, field_t, to * n, times
@@ -492,9 +492,7 @@ def run_stage(
                             row = _wrapped(rows.z[0, ey] + r, height)
                             in_x = (rows.x[0, ey] + r) * pixel_width + columns.x[0, ex]
                             in_z = row * pixel_width + columns.z[0, ex]
-                            _load_pixels(
-                                tile, to, x_pixels, in_x, z_pixels, in_z, w, paired, fresh
-                            )
+                            _load_pixels(tile, to, x_pixels, in_x, z_pixels, in_z, w, paired, fresh)
                         else:
                             at = field.row_before[ey] * field.columns
                             at += h * field.column_before[ex] + r * w
