@@ -19,12 +19,16 @@ READINGS = {
     "read-out counted": "CNTK-d read as d layers with the read-out, so d - 1 hidden layers here",
 }
 
-LEGEND = (
+ERRORS = (
     "Accuracy in percent, errors in points. 'draw std': standard deviation over draws from "
     "one pool of N images; 'corrected std': the same over sqrt(1 - n/N), the spread of draws "
     "that share no pool; 'test error': binomial standard error of our test images; 'error of "
     "mean': draws, pool and test images together, sqrt(draw std^2 / draws + corrected std^2 "
-    "n/N + test error^2). The interval is that of ours less published, whose error is its std "
+    "n/N + test error^2)."
+)
+
+LEGEND = (
+    f"{ERRORS} The interval is that of ours less published, whose error is its std "
     "over sqrt(draws) and the binomial error of 10,000 test images; * marks a std borrowed "
     "from CNTK-14 at the same n. Where 0 lies inside, no difference is claimed."
 )
@@ -112,6 +116,8 @@ def _verdicts(comparison: pd.DataFrame) -> list[str]:
     sentences = []
     for reading, text in READINGS.items():
         chosen = comparison[(comparison["get"] == "ntk") & (comparison.reading == reading)]
+        if not len(chosen):
+            continue
         outside = chosen[chosen.verdict == "outside"]
         where = ", ".join(
             f"{r.published} at n = {r.n} ({r.difference:+.1f})" for r in outside.itertuples()

@@ -20,7 +20,14 @@ def few_samples_folder(tmp_path_factory):
     x, y = rng.integers(0, 256, size=(90, 3, 3, 1), dtype=np.uint8), np.arange(90) % 10
     np.savez(folder / "noise.npz", x_train=x[:60], y_train=y[:60], x_test=x[60:], y_test=y[60:])
     config = FewSamplesConfig(
-        str(folder / "noise.npz"), 50, 30, (10, 20), 3, (4, 5), "flatten", alpha=1e-3
+        str(folder / "noise.npz"),
+        {"recipe": "cntk", "depth": 5, "readout": "flatten"},
+        depths=(4, 5),
+        pool=50,
+        n_test=30,
+        n_samples=(10, 20),
+        n_draws=3,
+        alpha=1e-3,
     )
     run_few_samples(config, folder / "out")
     return folder / "out"

@@ -33,7 +33,15 @@ def images(tmp_path_factory):
 @pytest.fixture
 def config(images):
     return FewSamplesConfig(
-        str(images), 24, 12, (4, 8), 3, (1, 2), "flatten", alpha=1e-4, dtype="float64"
+        str(images),
+        {"recipe": "cntk", "depth": 2, "readout": "flatten"},
+        depths=(1, 2),
+        pool=24,
+        n_test=12,
+        n_samples=(4, 8),
+        n_draws=3,
+        alpha=1e-4,
+        dtype="float64",
     )
 
 
@@ -58,8 +66,13 @@ def test_rows_repeat_for_a_seed_and_change_with_it(config, tmp_path):
 def test_accuracy_is_that_of_scikit_learns_kernel_ridge(
     config, images, tmp_path, normalize, preprocessing, readout
 ):
-    options = {"preprocessing": preprocessing, "readout": readout, "zca_regularization": 0.3}
-    config = replace(config, normalize=normalize, **options)
+    config = replace(
+        config,
+        architecture=config.architecture | {"readout": readout},
+        normalize=normalize,
+        preprocessing=preprocessing,
+        zca_regularization=0.3,
+    )
     rows = run_few_samples(config, tmp_path)
     data = np.load(images)
     pool = balanced_draws(data["y_train"], config.pool, 1, config.seed)[0]
@@ -100,12 +113,15 @@ def test_kernels_are_read_not_computed_when_only_the_ridge_changes(config, tmp_p
 
 def test_kernels_of_another_network_are_refused(config, tmp_path):
     run_few_samples(config, tmp_path)
+    other = config.architecture | {"train_first": False}
     with pytest.raises(StoreMismatchError):
-        run_few_samples(replace(config, train_first=False), tmp_path)
+        run_few_samples(replace(config, architecture=other), tmp_path)
 
 
 def test_summary_and_comparison_follow_from_the_rows(config, tmp_path):
-    rows = run_few_samples(replace(config, n_samples=(10, 20), depths=(4, 5)), tmp_path)
+    network = config.architecture | {"depth": 5}
+    config = replace(config, n_samples=(10, 20), architecture=network, depths=(4, 5))
+    rows = run_few_samples(config, tmp_path)
     summary = pd.read_csv(tmp_path / "summary.csv")
     line = summary[(summary["get"] == "nngp") & (summary.depth == 5) & (summary.n == 10)].iloc[0]
     mine = rows[(rows["get"] == "nngp") & (rows.depth == 5) & (rows.n == 10)]
