@@ -60,8 +60,9 @@ def run_few_samples(
     DataFrame
         The rows: get, depth, n, draw, accuracy (percent of the test images), alpha
         (absolute, as solved), condition, min_eigenvalue, residual, seed. Also in
-        ``rows.csv``; beside it ``summary.csv``, ``comparison.csv`` with ``published.csv``
-        (of CIFAR-10), ``config.yaml`` and ``record.json``.
+        ``rows.csv``; beside it ``predictions.npz`` (predicted: labels of the test images,
+        row by row; y_test), ``summary.csv``, ``comparison.csv`` with ``published.csv`` (of
+        CIFAR-10), ``config.yaml`` and ``record.json``.
 
     Raises
     ------
@@ -92,10 +93,15 @@ def run_few_samples(
 
     # The matrices are small: threads inside BLAS would cost more than they save.
     with threadpool_limits(1, user_api="blas"):
-        rows = pd.DataFrame(
-            _evaluate(config, K_pool, K_test, data.y_train[pool], data.y_test[test], classes)
+        lines, predictions = zip(
+            *_evaluate(config, K_pool, K_test, data.y_train[pool], data.y_test[test], classes),
+            strict=True,
         )
+    rows = pd.DataFrame(lines)
     rows.to_csv(output / "rows.csv", index=False)
+    np.savez_compressed(
+        output / "predictions.npz", predicted=np.stack(predictions), y_test=data.y_test[test]
+    )
     write_summary(rows, config, len(test), output)
     write_record(
         output,
@@ -238,8 +244,8 @@ def _evaluate(
     y_pool: np.ndarray,
     y_test: np.ndarray,
     classes: np.ndarray,
-) -> Iterator[dict[str, Any]]:
-    """Yield one row for each field, depth, size and draw."""
+) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
+    """Yield one row, and what it predicts, for each field, depth, size and draw."""
     draws = {
         n: balanced_draws(y_pool, n, config.n_draws, config.seed + 1) for n in config.n_samples
     }
@@ -258,7 +264,7 @@ def _evaluate(
                         alpha_scale=config.alpha_scale,
                     )
                     predicted = classes[scores.argmax(axis=1)]
-                    yield {
+                    row = {
                         "get": get,
                         "depth": depth,
                         "n": n,
@@ -270,3 +276,4 @@ def _evaluate(
                         "residual": solution.residual,
                         "seed": config.seed,
                     }
+                    yield row, predicted
