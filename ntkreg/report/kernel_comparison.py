@@ -27,9 +27,11 @@ LEGEND = (
     "pool of N images; 'corrected std': the same over sqrt(1 - n/N), the spread of draws that "
     "share no pool; 'test error': binomial standard error of the test images. 'difference': "
     "less the best kernel at that n, on the same draws and test images, so that what both find "
-    "hard cancels; its 'paired' parts are the same three for the difference. The intervals "
-    "hold at 95 % for all kernels at one n together (Student, Bonferroni), since the best was "
-    "picked after the fact. 'inside': the interval holds 0, and no difference is claimed."
+    "hard cancels; 'paired draw std' and 'paired test error' are its spread over draws (the "
+    "interval counts the pool they share too) and the standard error from the choice of test "
+    "images. The intervals hold at 95 % for all kernels at one n together (Student, "
+    "Bonferroni), since the best was picked after the fact. 'inside': the interval holds 0, "
+    "and no difference is claimed."
 )
 
 MARKS = {"best": " (best)", "inside": " (inside)", "worse": "", "unknown": " (?)"}
@@ -126,9 +128,7 @@ def best_table(comparison: pd.DataFrame) -> pd.DataFrame:
 
 
 def _tables(comparison: pd.DataFrame, kernels: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    each = [
-        (f"n = {n}", _errors_table(group)) for n, group in comparison.groupby("n", sort=True)
-    ]
+    each = [(f"n = {n}", _errors_table(group)) for n, group in comparison.groupby("n", sort=True)]
     return [
         ("The best at each n", best_table(comparison)),
         ("Accuracy, %, mean ± draw std", _accuracy_table(comparison)),
@@ -151,23 +151,21 @@ def _accuracy_table(comparison: pd.DataFrame) -> pd.DataFrame:
 def _errors_table(group: pd.DataFrame) -> pd.DataFrame:
     """Return every part of the errors at one n."""
     best = group.verdict == "best"
+    points, signed = "{:.2f}".format, "{:+.2f}".format
+    interval = group.low.map(signed) + " .. " + group.high.map(signed)
     return pd.DataFrame(
         {
             "kernel": group.kernel,
-            "hidden layers": group.depth,
-            "accuracy": group["mean"].map("{:.2f}".format),
-            "draw std": group.draw_std.map("{:.2f}".format),
-            "corrected std": group.corrected_std.map("{:.2f}".format),
-            "test error": group.test_error.map("{:.2f}".format),
-            "error of mean": group.mean_error.map("{:.2f}".format),
-            "difference": group.difference.map("{:+.2f}".format).mask(best, ""),
-            "paired draw std": group.paired_draw_std.map("{:.2f}".format).mask(best, ""),
-            "paired corrected std": group.paired_corrected_std.map("{:.2f}".format).mask(best, ""),
-            "paired test error": group.paired_test_error.map("{:.2f}".format).mask(best, ""),
-            "95 % interval": (
-                group.low.map("{:+.2f}".format) + " .. " + group.high.map("{:+.2f}".format)
-            ).mask(best, ""),
+            "accuracy": group["mean"].map(points),
+            "draw std": group.draw_std.map(points),
+            "corrected std": group.corrected_std.map(points),
+            "test error": group.test_error.map(points),
+            "error of mean": group.mean_error.map(points),
+            "difference": group.difference.map(signed).mask(best, ""),
+            "95 % interval": interval.mask(best, ""),
             "verdict": group.verdict,
+            "paired draw std": group.paired_draw_std.map(points).mask(best, ""),
+            "paired test error": group.paired_test_error.map(points).mask(best, ""),
         }
     )
 

@@ -23,7 +23,7 @@ def kernel_comparison_figure(comparison: pd.DataFrame) -> Figure:
     names = list(dict.fromkeys(comparison.sort_values("mean", ascending=False).name))
     sizes = sorted(comparison.n.unique())
     best = comparison[comparison.verdict == "best"].sort_values("n")
-    figure = Figure(figsize=(11.5, 4.4 * len(gets) + 0.4), layout="constrained")
+    figure = Figure(figsize=(11, 4 * len(gets) + 0.8), layout="constrained")
     panels = figure.subplots(len(gets), 2, squeeze=False, sharex=True, sharey="col")
     for (left, right), get in zip(panels, gets, strict=True):
         band = best["mean"] - best.mean_error, best["mean"] + best.mean_error
@@ -53,5 +53,5 @@ def kernel_comparison_figure(comparison: pd.DataFrame) -> Figure:
     for axes in panels[-1]:
         axes.set_xlabel("training images")
     handles, labels = panels[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside right center", frameon=False, fontsize="small")
+    figure.legend(handles, labels, loc="outside upper center", ncols=4, frameon=False)
     return figure

@@ -8,7 +8,7 @@ once; `ntkreg.studies.statistics` says what that does to the errors.
 
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,15 @@ from ntkreg.data import ImageData, balanced_draws, load_npz
 from ntkreg.errors import SpecError
 from ntkreg.gram import compute_gram, kernel
 from ntkreg.studies.few_samples_config import FewSamplesConfig, hidden_layers, network_of
+from ntkreg.studies.paired import depth_steps
 from ntkreg.studies.preprocessing import make_preprocessing
-from ntkreg.studies.published import FEW_SAMPLES_CIFAR10, FEW_SAMPLES_SOURCE
+from ntkreg.studies.published import (
+    CIFAR2_DEPTHS,
+    CIFAR2_SOURCE,
+    FEW_SAMPLES_CIFAR10,
+    FEW_SAMPLES_SOURCE,
+    PublishedRow,
+)
 from ntkreg.studies.record import write_record
 from ntkreg.studies.regression import regress_classes
 from ntkreg.studies.statistics import compare_with_published, summarize_draws
@@ -60,8 +67,9 @@ def run_few_samples(
     DataFrame
         The rows: get, depth, n, draw, accuracy (percent of the test images), alpha
         (absolute, as solved), condition, min_eigenvalue, residual, seed. Also in
-        ``rows.csv``; beside it ``predictions.npz`` (predicted: labels of the test images,
-        row by row; y_test), ``summary.csv``, ``comparison.csv`` with ``published.csv`` (of
+        ``rows.csv``. Beside it ``predictions.npz`` (predicted: labels of the test images, row
+        by row; y_test), ``summary.csv``, ``steps.csv`` (each depth less the one before, and
+        the published step of classes 0 and 1), ``comparison.csv`` with ``published.csv`` (of
         CIFAR-10), ``config.yaml`` and ``record.json``.
 
     Raises
@@ -99,9 +107,10 @@ def run_few_samples(
         )
     rows = pd.DataFrame(lines)
     rows.to_csv(output / "rows.csv", index=False)
-    np.savez_compressed(
-        output / "predictions.npz", predicted=np.stack(predictions), y_test=data.y_test[test]
-    )
+    predicted, y_test = np.stack(predictions), data.y_test[test]
+    np.savez_compressed(output / "predictions.npz", predicted=predicted, y_test=y_test)
+    steps = depth_steps(rows, predicted == y_test, pool=config.pool)
+    _beside_published(steps, config).to_csv(output / "steps.csv", index=False)
     write_summary(rows, config, len(test), output)
     write_record(
         output,
@@ -148,15 +157,15 @@ def write_summary(rows: pd.DataFrame, config: FewSamplesConfig, n_test: int, out
 
     It is not documented whether "CNTK-d" counts the dense read-out, so both readings are
     written: column reading, "convolutions" (d hidden layers) and "read-out counted"
-    (d - 1 hidden layers). Of other networks than CNTKs, and of some classes only, the
-    comparison has no lines.
+    (d - 1 hidden layers). Of other networks than CNTKs the comparison has no lines.
     """
     summary = summarize_draws(rows, pool=config.pool, n_test=n_test)
     summary.to_csv(output / "summary.csv", index=False)
     readings = {"convolutions": 0, "read-out counted": -1}
-    # The published depths are those of CNTKs on all ten classes: nothing else has such a row.
-    comparable = config.architecture.get("recipe") == "cntk" and config.classes is None
-    known = FEW_SAMPLES_CIFAR10 if comparable else ()
+    published, source = _published(config)
+    # Of few samples only CNTKs were published at several depths.
+    is_cntk = config.architecture.get("recipe") == "cntk"
+    known = published if is_cntk and config.classes is None else ()
     comparison = pd.concat(
         [
             compare_with_published(summary, known, offset=offset).assign(reading=name)
@@ -164,8 +173,26 @@ def write_summary(rows: pd.DataFrame, config: FewSamplesConfig, n_test: int, out
         ]
     )
     comparison.to_csv(output / "comparison.csv", index=False)
-    published = pd.DataFrame(map(asdict, FEW_SAMPLES_CIFAR10)).assign(source=FEW_SAMPLES_SOURCE)
-    published.to_csv(output / "published.csv", index=False)
+    columns = [field.name for field in fields(PublishedRow)]
+    table = pd.DataFrame(map(asdict, published), columns=columns).assign(source=source)
+    table.to_csv(output / "published.csv", index=False)
+
+
+def _published(config: FewSamplesConfig) -> tuple[tuple[PublishedRow, ...], str]:
+    """Return published figures on the same classes, taking the data for CIFAR-10's."""
+    if config.classes is None:
+        return FEW_SAMPLES_CIFAR10, FEW_SAMPLES_SOURCE
+    if set(config.classes) == {0, 1}:
+        return CIFAR2_DEPTHS, CIFAR2_SOURCE
+    return (), ""
+
+
+def _beside_published(steps: pd.DataFrame, config: FewSamplesConfig) -> pd.DataFrame:
+    """Add the published difference of each step: of CIFAR-2, whatever its n; else NaN."""
+    published, _ = _published(config)
+    known = {row.depth: row.accuracy for row in published if config.classes is not None}
+    before, after = (steps[name].map(known).astype(float) for name in ("depth_before", "depth"))
+    return steps.assign(published=after - before)
 
 
 def _check_divisible(config: FewSamplesConfig, n_classes: int) -> None:

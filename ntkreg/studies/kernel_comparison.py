@@ -157,7 +157,9 @@ class _Run:
 
     def about(self) -> dict[str, Any]:
         """Return what tells the kernel from others, and how it was made."""
-        shown = {key: self.config[key] for key in SHOWN}
+        # Spelled out: an empty cell would not say that there is none.
+        values = {key: self.config[key] for key in SHOWN}
+        shown = {key: "none" if value is None else value for key, value in values.items()}
         made = {"config_hash": self.record["config_hash"], "command": self.record["command"]}
         return {"name": self.name, "network": self.record["network"], **shown, **made}
 

@@ -1,19 +1,33 @@
-"""Which of several kernels is best, from right and wrong answers on the same draws and images."""
+"""Kernels compared by their right and wrong answers after the same draws, on the same images."""
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy.special import stdtrit
 
 from ntkreg.studies.statistics import pool_corrected_std
 
-__all__ = ["PairedDifference", "compare_with_best", "paired_difference"]
+__all__ = ["PairedDifference", "compare_with_best", "depth_steps", "paired_difference"]
 
 LEVEL = 0.05
 """Chance that any interval of one comparison misses."""
+
+
+COLUMNS = (
+    "difference",
+    "paired_draw_std",
+    "paired_corrected_std",
+    "paired_test_error",
+    "difference_error",
+    "low",
+    "high",
+)
+"""Of a table of paired differences: those of `PairedDifference`, and the interval."""
 
 
 @dataclass(frozen=True)
@@ -120,13 +134,54 @@ def compare_with_best(
         if math.isnan(high):
             verdict = "unknown"
         lines[name] = {
-            "difference": found.mean,
-            "paired_draw_std": found.draw_std,
-            "paired_corrected_std": found.corrected_std,
-            "paired_test_error": found.test_error,
-            "difference_error": found.error,
-            "low": low,
-            "high": high,
+            **_columns(found, low, high),
             "verdict": "best" if name == best else verdict,
         }
     return lines
+
+
+def depth_steps(rows: pd.DataFrame, correct: np.ndarray, *, pool: int) -> pd.DataFrame:
+    """Compare each depth with the next smaller one, for each kernel and size of the draws.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Columns get, depth, n, draw.
+    correct : ndarray of bool, shape (len(rows), m)
+        Which test images were right in each row.
+    pool : int
+
+    Returns
+    -------
+    DataFrame
+        One line for each get, n and depth but the least: get, n, depth_before, depth, the
+        columns of `compare_with_best` for this depth less the one before, with intervals
+        that hold together at 95 % for all steps of one get and n; verdict: "rises", "falls",
+        "inside" or "unknown".
+    """
+    depths = sorted(rows.depth.unique())
+    level = LEVEL / max(len(depths) - 1, 1)
+    lines = []
+    for (get, n), group in rows.groupby(["get", "n"], sort=True):
+        answers = {d: correct[g.sort_values("draw").index] for d, g in group.groupby("depth")}
+        for before, depth in pairwise(depths):
+            found = paired_difference(answers[depth], answers[before], n=n, pool=pool)
+            low, high = found.interval(level)
+            verdict = "rises" if low > 0 else "falls" if high < 0 else "inside"
+            lines.append(
+                {
+                    "get": get,
+                    "n": n,
+                    "depth_before": before,
+                    "depth": depth,
+                    **_columns(found, low, high),
+                    "verdict": "unknown" if math.isnan(high) else verdict,
+                }
+            )
+    names = ["get", "n", "depth_before", "depth", *COLUMNS, "verdict"]
+    return pd.DataFrame(lines, columns=names)
+
+
+def _columns(found: PairedDifference, low: float, high: float) -> dict[str, float]:
+    values = (found.mean, found.draw_std, found.corrected_std, found.test_error, found.error)
+    return dict(zip(COLUMNS, (*values, low, high), strict=True))
