@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,12 +52,12 @@ class ComparisonConfig:
         for name, folder in self.kernels.items():
             if not isinstance(folder, str) or not folder:
                 raise SpecError(f"kernels: {name} must have a folder; got {folder!r}.")
-        get = (self.get,) if isinstance(self.get, str) else tuple(self.get)
+        get = (self.get,) if isinstance(self.get, str) else self.get
+        if not isinstance(get, Sequence) or not get or len(set(get)) < len(get):
+            raise SpecError(f"get must be ntk, nngp or both in a list; got {self.get!r}.")
         for field in get:
             check_choice("get", field, FIELDS)
-        if not get or len(set(get)) < len(get):
-            raise SpecError(f"get must be ntk, nngp or both; got {list(get)}.")
-        object.__setattr__(self, "get", get)
+        object.__setattr__(self, "get", tuple(get))
 
 
 def run_kernel_comparison(config: ComparisonConfig, output: str | Path) -> pd.DataFrame:
