@@ -155,12 +155,13 @@ def few_samples(arguments: list[str]) -> None:
     parser = make_parser(
         "few-samples",
         "CONFIG [--KEY VALUE ...]",
-        "Accuracy of convolutional kernels from 10 to 320 images, in the setting of Arora et\n"
-        "al. 2020. Kernels are stored as they come: a run that was stopped goes on.",
+        "Accuracy of kernels of convolutional networks from 10 to 640 images, in the setting of\n"
+        "Arora et al. 2020. Kernels are stored as they come: a run that was stopped goes on.",
         "  ntkreg few-samples configs/cifar10_few_samples.yaml\n"
         "  ntkreg few-samples configs/cifar10_few_samples.yaml --pool 40 --n_test 20 \\\n"
         "      --n_samples '[10,20]' --depths '[4,5]'         a trial in a minute\n"
-        "  ntkreg few-samples configs/cifar10_few_samples.yaml --data my_images.npz",
+        "  ntkreg few-samples configs/cifar10_myrtle5.yaml --data my_images.npz\n"
+        "  ntkreg few-samples configs/cifar10_lap.yaml --symmetry flip --output results/flip",
     )
     add_config(parser, FewSamplesConfig)
     given = parse(parser, arguments)

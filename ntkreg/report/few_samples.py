@@ -135,8 +135,9 @@ class _Files(StudyFolder):
 
     def legend(self) -> str:
         """Explain the columns of all tables."""
-        legend = LEGEND if len(self.comparison) else ERRORS
-        return f"{legend} {STEPS}" if len(self.steps) else legend
+        if len(self.comparison):
+            return LEGEND
+        return f"{ERRORS} {STEPS}" if len(self.steps) else ERRORS
 
     def verdicts(self) -> list[str]:
         """Say what can be claimed."""
@@ -148,20 +149,22 @@ class _Files(StudyFolder):
 
     def tables(self) -> list[tuple[str, pd.DataFrame]]:
         """Return all tables under their titles."""
-        tables = [
-            (f"NTK: {text}", comparison_table(self.comparison, reading))
-            for reading, text in READINGS.items()
-            if len(self.comparison)
-        ]
+        tables = []
+        if len(self.comparison):
+            tables += [
+                (f"NTK: {text}", comparison_table(self.comparison, reading))
+                for reading, text in READINGS.items()
+            ]
         for get in ("ntk", "nngp"):
             name = get.upper()
-            if not len(self.comparison):
-                tables += [(f"{name} with its errors", errors_table(self.summary, get))]
+            depths = f"{name} at every depth, mean ± draw std", depth_table(self.summary, get)
+            if len(self.comparison):
+                tables += [depths]
+                continue
             if len(self.steps):
-                tables += [
-                    (f"{name} at every depth, mean ± draw std", depth_table(self.summary, get)),
-                    (f"{name}, each depth less the one before", steps_table(self.steps, get)),
-                ]
+                steps = f"{name}, each depth less the one before", steps_table(self.steps, get)
+                tables += [depths, steps]
+            tables += [(f"{name} with its errors", errors_table(self.summary, get))]
         return tables
 
 

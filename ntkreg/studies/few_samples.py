@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 
 from ntkreg.data import ImageData, balanced_draws, load_npz
 from ntkreg.errors import SpecError
-from ntkreg.gram import compute_gram, kernel
+from ntkreg.gram import compute_gram
 from ntkreg.studies.few_samples_config import FewSamplesConfig, hidden_layers, network_of
 from ntkreg.studies.paired import depth_steps
 from ntkreg.studies.preprocessing import make_preprocessing
@@ -253,14 +253,13 @@ def _kernels(
     )
     if config.normalize is None:
         return K_pool, K_test
-    # Divided here, not in the engine, so that the stored kernels serve both settings.
-    diagonals = kernel(network, X_test, diag=True, **options, **run)
+    # Divided here, not in the engine, so that the stored kernels serve both settings. A test
+    # image's own norm would scale all its scores alike, and change no prediction.
     scaled_pool, scaled_test = {}, {}
-    for field, q_test in zip(FIELDS, diagonals, strict=True):
+    for field in FIELDS:
         r_pool = 1 / np.sqrt(np.einsum("dii->di", K_pool[field]))
         scaled_pool[field] = K_pool[field] * r_pool[:, :, None] * r_pool[:, None]
-        r_test = 1 / np.sqrt(q_test).reshape(-1, len(X_test), 1)
-        scaled_test[field] = K_test[field] * r_test * r_pool[:, None]
+        scaled_test[field] = K_test[field] * r_pool[:, None]
     return scaled_pool, scaled_test
 
 
