@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from ntkreg.architecture import from_dict
-from ntkreg.data import load_npz
 from ntkreg.gram import GramPlan, plan_gram
 from ntkreg.kernels import kernel_dtype
-from ntkreg.studies.few_samples import FIELDS, FewSamplesConfig, network_of
+from ntkreg.studies.few_samples import FIELDS, FewSamplesConfig, load_classes, network_of
 from ntkreg.studies.fit import FitConfig, load_selected
 
 __all__ = ["plan_few_samples", "plan_fit"]
@@ -52,7 +51,7 @@ def plan_few_samples(
     config: FewSamplesConfig, output: str | Path, *, n_jobs: int | None = None
 ) -> Iterator[tuple[str, GramPlan]]:
     """Yield what `run_few_samples` would compute; parameters and errors of `plan_fit`."""
-    data = load_npz(config.data)
+    data = load_classes(config)
     network, folder = network_of(config), Path(output) / "kernels"
     options: dict[str, Any] = {
         "get": FIELDS,

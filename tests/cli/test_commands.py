@@ -317,6 +317,40 @@ def test_few_samples_runs_end_to_end_on_tiny_images(tmp_path, capsys):
     assert record(out)["config_hash"]
 
 
+def test_two_runs_on_the_same_draws_are_compared_end_to_end(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    labels = np.arange(40) % 2
+    images = (rng.integers(0, 150, (40, 4, 4, 3)) + 60 * labels[:, None, None, None]) // 2
+    np.savez(
+        tmp_path / "tiny.npz",
+        x_train=images[:20].astype(np.uint8),
+        y_train=labels[:20],
+        x_test=images[20:].astype(np.uint8),
+        y_test=labels[20:],
+    )
+    config = tmp_path / "few.yaml"
+    sizes = "pool: 12\nn_test: 20\nn_samples: [4, 6]\nn_draws: 3\nalpha: 1.0e-3\n"
+    network = "architecture: {recipe: cntk, depth: 2}\n"
+    config.write_text(f"data: {tmp_path / 'tiny.npz'}\n{network}{sizes}")
+    for name, options in (("plain", []), ("flip", ["--symmetry", "flip"])):
+        assert main(["few-samples", str(config), "--output", str(tmp_path / name), *options]) == 0
+    comparison = tmp_path / "compare.yaml"
+    comparison.write_text(
+        f"kernels:\n  plain: {tmp_path / 'plain'}\n  flip: {tmp_path / 'flip'}\nget: [ntk]\n"
+    )
+    capsys.readouterr()
+    out = tmp_path / "out"
+    assert main(["few-samples-compare", str(comparison), "--output", str(out)]) == 0
+    assert "Best kernel at each n" in capsys.readouterr().out
+    assert (out / "page.html").exists()
+    assert len(pd.read_csv(out / "comparison.csv")) == 2 * 2
+    more = "{gone: " + str(tmp_path / "gone") + "}"
+    assert main(["few-samples-compare", str(comparison), "--kernels", more]) == 2
+    assert "gone/rows.csv is missing. Run `ntkreg few-samples`" in capsys.readouterr().err
+    assert main(["few-samples-compare", str(comparison), "--print_config"]) == 0
+    assert "- ntk" in capsys.readouterr().out
+
+
 @pytest.mark.slow
 def test_the_example_configuration_runs_out_of_the_box(tmp_path):
     run = subprocess.run(
