@@ -15,7 +15,7 @@ from ntkreg.cli.options import (
     resolve,
 )
 
-__all__ = ["few_samples", "fit", "plan", "predict", "quickstart"]
+__all__ = ["few_samples", "fit", "plan", "precision", "predict", "quickstart"]
 
 
 def quickstart(arguments: list[str]) -> None:
@@ -176,6 +176,41 @@ def few_samples(arguments: list[str]) -> None:
     page = write_few_samples_report(output)
     print("NTK: accuracy, %, mean ± standard deviation over draws:\n")
     print(text_table(depth_table(StudyFolder(output).table("summary"), "ntk")))
+    print(f"\npage   {page}\nrows   {output / 'rows.csv'}")
+
+
+def precision(arguments: list[str]) -> None:
+    """Run the precision study and make its page."""
+    from ntkreg.studies.precision import PrecisionConfig, run_precision
+
+    parser = make_parser(
+        "precision",
+        "CONFIG [--KEY VALUE ...]",
+        "What kernels in float32 and mixed precision do to eigenvalues, residuals, predictions\n"
+        "and accuracy, against float64, on images that repeat, nearly repeat or are distinct.\n"
+        "Kernels are stored as they come: a run that was stopped goes on.",
+        "  ntkreg precision configs/cifar10_precision.yaml\n"
+        "  ntkreg precision configs/cifar10_precision.yaml --n_train 10 --n_copies 2 \\\n"
+        "      --n_test 16 --networks '{gap: {recipe: cntk, depth: 5}}'   a trial in a minute\n"
+        "  ntkreg precision configs/cifar10_precision.yaml --data my_images.npz",
+    )
+    add_config(parser, PrecisionConfig)
+    given = parse(parser, arguments)
+    config = resolve(PrecisionConfig, given)
+    if "print_config" in given:
+        return print_config(config)
+    from ntkreg.report.precision import safe_table, write_precision_report
+    from ntkreg.report.read import StudyFolder
+    from ntkreg.report.tables import text_table
+
+    output = prepare_folder(output_folder(given, "precision"))
+    run_precision(config, output, n_jobs=given.get("n_jobs"))
+    page = write_precision_report(output)
+    print(
+        f"Least ridge, in mean diagonals, from which on predictions are float64's to "
+        f"{config.tolerance:g}:\n"
+    )
+    print(text_table(safe_table(StudyFolder(output).table("safe"))))
     print(f"\npage   {page}\nrows   {output / 'rows.csv'}")
 
 

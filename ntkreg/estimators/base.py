@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from ntkreg.architecture import Architecture, fully_connected
 from ntkreg.errors import ShapeError
 from ntkreg.gram import kernel as network_kernel
-from ntkreg.kernels import StaxNetwork, kernel_dtype
+from ntkreg.kernels import StaxNetwork, is_mixed, kernel_dtype
 from ntkreg.solvers import solve_cholesky
 
 __all__ = ["CROSS_BYTES", "KernelEstimator"]
@@ -34,7 +34,7 @@ class KernelEstimator(BaseEstimator):
         "normalize": [StrOptions({"unit_diagonal"}), None],
         "symmetry": [StrOptions({"flip"}), None],
         "image_shape": [tuple, list, None],
-        "dtype": [StrOptions({"float32", "float64"}), type, np.dtype, None],
+        "dtype": [StrOptions({"float32", "float64", "mixed"}), type, np.dtype, None],
         "n_jobs": [Integral, None],
     }
 
@@ -164,7 +164,7 @@ class KernelEstimator(BaseEstimator):
             network_kernel,
             self.architecture_,
             get=self.get,
-            dtype=dtype,
+            dtype=self.dtype if is_mixed(self.dtype) else dtype,
             normalize=self.normalize,
             symmetry=self.symmetry,
             n_jobs=self.n_jobs,

@@ -20,6 +20,7 @@ from ntkreg.architecture import Architecture, cntk
 from ntkreg.data import ImageData, balanced_draws, load_npz
 from ntkreg.errors import SpecError
 from ntkreg.gram import compute_gram, kernel
+from ntkreg.kernels import kernel_dtype
 from ntkreg.studies.config import (
     check_choice,
     check_flag,
@@ -79,8 +80,8 @@ class FewSamplesConfig:
         Ridge, >= 0; 0 is the plain solve.
     alpha_scale : {"absolute", "mean_diagonal"}
         Unit of `alpha`.
-    dtype : {"float32", "float64"}
-        Of the kernel; the solves are float64.
+    dtype : {"float32", "mixed", "float64"}
+        Of the kernel, "mixed" as in `ntkreg.kernel`; the solves are float64.
     seed : int
         Of the pool; the draws take the next one. Draw i of a smaller size is part of draw
         i of a larger one.
@@ -134,7 +135,7 @@ class FewSamplesConfig:
         check_choice("symmetry", self.symmetry, (None, "flip"))
         object.__setattr__(self, "alpha", check_number("alpha", self.alpha, 0))
         check_choice("alpha_scale", self.alpha_scale, ("absolute", "mean_diagonal"))
-        check_choice("dtype", self.dtype, ("float32", "float64"))
+        check_choice("dtype", self.dtype, ("float32", "mixed", "float64"))
         check_int("seed", self.seed, 0)
 
 
@@ -269,7 +270,7 @@ def _select(data: ImageData, config: FewSamplesConfig) -> tuple[np.ndarray, np.n
 def _preprocess(
     config: FewSamplesConfig, pool: np.ndarray, test: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    pool, test = (np.asarray(a, dtype=config.dtype) for a in (pool, test))
+    pool, test = (np.asarray(a, kernel_dtype(a, config.dtype)) for a in (pool, test))
     scaler = make_preprocessing(config.preprocessing, config.zca_regularization)
     if scaler is None:
         return pool, test

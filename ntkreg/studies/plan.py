@@ -37,6 +37,7 @@ def plan_fit(
     X = data.X_train.astype(kernel_dtype(data.X_train, config.dtype), copy=False)
     options: dict[str, Any] = {
         "get": config.get,
+        "dtype": config.dtype,
         "normalize": config.normalize,
         "symmetry": config.symmetry,
         "n_jobs": n_jobs,

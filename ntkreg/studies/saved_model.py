@@ -19,6 +19,7 @@ from ntkreg.data import read_arrays
 from ntkreg.errors import DataError
 from ntkreg.estimators import NTKClassifier, NTKRegressor
 from ntkreg.gram import kernel
+from ntkreg.kernels import is_mixed
 from ntkreg.solvers import Solution
 from ntkreg.studies.preprocessing import (
     array_names,
@@ -74,6 +75,7 @@ def save_model(model: Pipeline, folder: str | Path) -> None:
         "estimator": name,
         "preprocessing": preprocessing,
         "architecture": to_dict(estimator.architecture_),
+        "dtype": "mixed" if is_mixed(estimator.dtype) else estimator.X_fit_.dtype.name,
         "parameters": {key: getattr(estimator, key) for key in PARAMETERS},
         "solution": {
             "alpha": float(solution.alpha),
@@ -162,7 +164,7 @@ def restore_fit(
         kernel,
         estimator.architecture_,
         get=estimator.get,
-        dtype=X_fit.dtype,
+        dtype=estimator.dtype if is_mixed(estimator.dtype) else X_fit.dtype,
         normalize=estimator.normalize,
         symmetry=estimator.symmetry,
         n_jobs=n_jobs,
@@ -182,7 +184,7 @@ def _build(folder: Path, described: dict[str, Any], n_jobs: int | None) -> Pipel
     estimator = restore_fit(
         ESTIMATORS[name](
             from_dict(described["architecture"]),
-            dtype=X_fit.dtype.name,
+            dtype=described.get("dtype", X_fit.dtype.name),  # absent from older models
             n_jobs=n_jobs,
             **described["parameters"],
         ),
