@@ -8,7 +8,7 @@ from ntkreg.architecture import Architecture
 from ntkreg.errors import ShapeError
 from ntkreg.kernels.bridge import KernelFn, StaxNetwork, as_network
 
-__all__ = ["MIXED", "check_inputs", "is_mixed", "kernel_dtype"]
+__all__ = ["MIXED", "check_inputs", "is_mixed", "kernel_dtype", "solve_dtype"]
 
 MIXED = "mixed"
 """A dtype of kernels: float32 arithmetic on images, read-outs and values in float64."""
@@ -34,6 +34,22 @@ def kernel_dtype(X: np.ndarray, dtype: Any = None) -> np.dtype:
             raise ValueError(f'dtype must be float32 or float64, or "mixed"; got {dtype!r}.')
         return asked
     return np.dtype(np.float32 if X.dtype in (np.uint8, np.float16, np.float32) else np.float64)
+
+
+def solve_dtype(
+    network: Architecture | StaxNetwork | KernelFn, X: np.ndarray, dtype: Any = None
+) -> str:
+    """Return the precision of a kernel that is only solved with: `dtype`, or the default.
+
+    The default is X's (`kernel_dtype`), with "mixed" in place of float32 for networks that read
+    images: it takes no longer and its errors are several times smaller where they count
+    (`ntkreg.studies.precision`).
+    """
+    inputs = kernel_dtype(X, dtype)
+    image = isinstance(network, Architecture) and network.reads == "image"
+    if is_mixed(dtype) or (dtype is None and image and inputs == np.float32):
+        return MIXED
+    return inputs.name
 
 
 def check_inputs(

@@ -66,8 +66,7 @@ class PrecisionConfig:
     alphas : tuple of float
         Ridges, >= 0, in units of the mean of the kernel's diagonal.
     tolerance : float
-        Up to which relative difference to float64's predictions (root mean square) an alpha
-        counts as safe.
+        Up to which `relative_error` (see `compare_grams`) an alpha counts as safe.
     preprocessing : {"channel", "zca", "none"}
         As in `FewSamplesConfig`; statistics from the training images.
     zca_regularization : float
@@ -259,13 +258,12 @@ def _kernels(
             continue
         stored = (
             compute_gram(network, X, dtype=dtype, folder=folder / f"{dtype}_train", **options),
-            compute_gram(network, X_test, X, dtype=dtype, folder=folder / f"{dtype}_test", **options),
+            compute_gram(
+                network, X_test, X, dtype=dtype, folder=folder / f"{dtype}_test", **options
+            ),
         )
         K, K_test = (
-            {
-                f: np.asarray(V).reshape(-1, *np.shape(V)[-2:])
-                for f, V in gram.values.items()
-            }
+            {f: np.asarray(V).reshape(-1, *np.shape(V)[-2:]) for f, V in gram.values.items()}
             for gram in stored
         )
         grams[dtype] = K, K_test
@@ -399,19 +397,21 @@ def safe_alphas(rows: pd.DataFrame, tolerance: float) -> pd.DataFrame:
     rows : DataFrame
         As `run_precision` returns them.
     tolerance : float
-        Greatest relative root mean square difference of predictions.
+        Greatest relative_error. It bounds what errors of the Gram do whatever the labels are;
+        the differences of predictions are those of these labels.
 
     Returns
     -------
     DataFrame
         Columns network, get, case, dtype, n, min_eigenvalue, negative, max_error, norm_error
-        and alpha: the least of the alphas from which on every one solves and keeps within the
-        tolerance; NaN if not even the greatest does.
+        and alpha: the least of the alphas from which on every one can be solved and keeps
+        within the tolerance; NaN if not even the greatest does.
     """
     lines = []
     for keys, group in rows.groupby(["network", "get", "case", "dtype"], sort=False):
         ordered = group.sort_values("alpha", ascending=False)
-        good = (ordered.prediction_difference <= tolerance).cumprod().astype(bool)
+        within = (ordered.relative_error <= tolerance) & ordered.residual.notna()
+        good = within.cumprod().astype(bool)
         of_gram = ordered.iloc[0][["n", "min_eigenvalue", "negative", "max_error", "norm_error"]]
         least = ordered.alpha[good].min() if good.any() else float("nan")
         names = ("network", "get", "case", "dtype")
