@@ -190,8 +190,7 @@ def precision(arguments: list[str]) -> None:
         "and accuracy, against float64, on images that repeat, nearly repeat or are distinct.\n"
         "Kernels are stored as they come: a run that was stopped goes on.",
         "  ntkreg precision configs/cifar10_precision.yaml\n"
-        "  ntkreg precision configs/cifar10_precision.yaml --n_train 10 --n_copies 2 \\\n"
-        "      --n_test 16 --networks '{gap: {recipe: cntk, depth: 5}}'   a trial in a minute\n"
+        "  ntkreg precision configs/cifar10_precision.yaml --n_train 10 --n_copies 2 --n_test 16\n"
         "  ntkreg precision configs/cifar10_precision.yaml --data my_images.npz",
     )
     add_config(parser, PrecisionConfig)
@@ -207,8 +206,8 @@ def precision(arguments: list[str]) -> None:
     run_precision(config, output, n_jobs=given.get("n_jobs"))
     page = write_precision_report(output)
     print(
-        f"Least ridge, in mean diagonals, from which on predictions are float64's to "
-        f"{config.tolerance:g}:\n"
+        "Least ridge, in mean diagonals, from which on errors of the kernel change no quadratic\n"
+        f"form of what is solved by more than {config.tolerance:g} of it:\n"
     )
     print(text_table(safe_table(StudyFolder(output).table("safe"))))
     print(f"\npage   {page}\nrows   {output / 'rows.csv'}")

@@ -223,9 +223,10 @@ def _with_copies(X: np.ndarray, config: PrecisionConfig) -> tuple[np.ndarray, np
 def _training_set(case: str, config: PrecisionConfig) -> np.ndarray:
     """Return the positions of a case among images, changed copies and copies."""
     n, k = config.n_train, config.n_copies
-    first = {"distinct": n + k, "near copies": n, "copies": n + k}[case]
-    more = np.arange(first, first + k) if case != "distinct" else np.arange(0)
-    return np.concatenate([np.arange(n), more])
+    start, stop = {"distinct": (n, n), "near copies": (n, n + k), "copies": (n + k, n + 2 * k)}[
+        case
+    ]
+    return np.concatenate([np.arange(n), np.arange(start, stop)])
 
 
 def _preprocess(
@@ -381,10 +382,10 @@ def compare_grams(
 
 def _relative(difference: np.ndarray, regularised: np.ndarray) -> float:
     """Operator norm of the difference as the regularised matrix sees it; NaN if singular."""
-    try:
-        lower = cholesky(regularised, lower=True)
-    except np.linalg.LinAlgError:
+    values = eigvalsh(regularised)
+    if values[0] <= len(values) * np.finfo(np.float64).eps * values[-1]:
         return float("nan")
+    lower = cholesky(regularised, lower=True)
     half = solve_triangular(lower, difference, lower=True)
     return float(abs(eigvalsh(solve_triangular(lower, half.T, lower=True))).max())
 
