@@ -8,7 +8,7 @@ ridges.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +76,7 @@ class PrecisionConfig:
     """
 
     data: str
-    networks: dict = field(default_factory=lambda: {"cntk": {"recipe": "cntk", "depth": 5}})
+    networks: dict
     n_train: int = 50
     n_copies: int = 7
     copy_noise: int = 1
@@ -223,10 +223,8 @@ def _with_copies(X: np.ndarray, config: PrecisionConfig) -> tuple[np.ndarray, np
 def _training_set(case: str, config: PrecisionConfig) -> np.ndarray:
     """Return the positions of a case among images, changed copies and copies."""
     n, k = config.n_train, config.n_copies
-    start, stop = {"distinct": (n, n), "near copies": (n, n + k), "copies": (n + k, n + 2 * k)}[
-        case
-    ]
-    return np.concatenate([np.arange(n), np.arange(start, stop)])
+    more = {"near copies": range(n, n + k), "copies": range(n + k, n + 2 * k)}
+    return np.array([*range(n), *more.get(case, ())])
 
 
 def _preprocess(

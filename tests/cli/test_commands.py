@@ -224,7 +224,10 @@ def test_plan_reads_a_few_samples_file_too(tmp_path, capsys):
         (["--alpha", "-1"], "alpha must be a finite number >= 0; got -1"),
         (["--n_train", "5000"], "n_train must be at most 1297"),
         (["--n_train", "1"], "two classes"),
-        (["--dtype", "float16"], "dtype must be one of null, float32, float64; got 'float16'"),
+        (
+            ["--dtype", "float16"],
+            "dtype must be one of null, float32, mixed, float64; got 'float16'",
+        ),
         (["--task", "rank"], "task must be one of classify, regress"),
     ],
 )
