@@ -15,7 +15,15 @@ from ntkreg.cli.options import (
     resolve,
 )
 
-__all__ = ["few_samples", "few_samples_compare", "fit", "plan", "predict", "quickstart"]
+__all__ = [
+    "few_samples",
+    "few_samples_compare",
+    "fit",
+    "plan",
+    "precision",
+    "predict",
+    "quickstart",
+]
 
 
 def quickstart(arguments: list[str]) -> None:
@@ -208,6 +216,40 @@ def few_samples_compare(arguments: list[str]) -> None:
     page = write_kernel_comparison_report(output)
     print("Best kernel at each n, accuracy, % ± error of the mean:\n")
     print(text_table(best_table(comparison)))
+    print(f"\npage   {page}\nrows   {output / 'rows.csv'}")
+
+
+def precision(arguments: list[str]) -> None:
+    """Run the precision study and make its page."""
+    from ntkreg.studies.precision import PrecisionConfig, run_precision
+
+    parser = make_parser(
+        "precision",
+        "CONFIG [--KEY VALUE ...]",
+        "What kernels in float32 and mixed precision do to eigenvalues, residuals, predictions\n"
+        "and accuracy, against float64, on images that repeat, nearly repeat or are distinct.\n"
+        "Kernels are stored as they come: a run that was stopped goes on.",
+        "  ntkreg precision configs/cifar10_precision.yaml\n"
+        "  ntkreg precision configs/cifar10_precision.yaml --n_train 10 --n_copies 2 --n_test 16\n"
+        "  ntkreg precision configs/cifar10_precision.yaml --data my_images.npz",
+    )
+    add_config(parser, PrecisionConfig)
+    given = parse(parser, arguments)
+    config = resolve(PrecisionConfig, given)
+    if "print_config" in given:
+        return print_config(config)
+    from ntkreg.report.precision import safe_table, write_precision_report
+    from ntkreg.report.read import StudyFolder
+    from ntkreg.report.tables import text_table
+
+    output = prepare_folder(output_folder(given, "precision"))
+    run_precision(config, output, n_jobs=given.get("n_jobs"))
+    page = write_precision_report(output)
+    print(
+        "Least ridge, in mean diagonals, from which on errors of the kernel change no quadratic\n"
+        f"form of what is solved by more than {config.tolerance:g} of it:\n"
+    )
+    print(text_table(safe_table(StudyFolder(output).table("safe"))))
     print(f"\npage   {page}\nrows   {output / 'rows.csv'}")
 
 

@@ -20,6 +20,7 @@ COMMANDS = {
     "plan": "say what a configuration will cost, before any work",
     "few-samples": "convolutional kernels on 10 to 640 images, after a YAML file",
     "few-samples-compare": "which of such runs' kernels is best at each number of images",
+    "precision": "float32, mixed and float64 kernels of the same images, after a YAML file",
 }
 
 EPILOG = """\

@@ -45,8 +45,8 @@ class NTKClassifier(ClassifierMixin, KernelEstimator):
     image_shape : (int, int, int) or None, default=None
         (height, width, channels) as which the rows of a flat X are read. Not needed if X
         comes as (n, h, w, c), or for a dense network.
-    dtype : {"float32", "float64"} or None, default=None
-        Of the kernel. None: float64, or float32 for X of uint8, float16 or float32.
+    dtype : {"float32", "mixed", "float64"} or None, default=None
+        Of the kernel, as in `NTKRegressor`.
     n_jobs : int or None, default=None
         Threads for the kernel; None for all cores. Values do not depend on it.
 
@@ -56,7 +56,7 @@ class NTKClassifier(ClassifierMixin, KernelEstimator):
         The labels seen in `fit`, sorted.
     dual_coef_ : ndarray of shape (n_samples,) or (n_samples, n_classes)
         float64; one-dimensional for two classes.
-    X_fit_, architecture_, kernel_, solver_result_, n_features_in_, feature_names_in_
+    X_fit_, dtype_, architecture_, kernel_, solver_result_, n_features_in_, feature_names_in_
         As in `NTKRegressor`.
 
     See Also

@@ -57,9 +57,13 @@ class NTKRegressor(MultiOutputMixin, RegressorMixin, KernelEstimator):
     center_y : bool, default=True
         Subtract the (weighted) mean of y before the fit and add it to predictions: a
         kernel without bias has no intercept.
-    dtype : {"float32", "float64"} or None, default=None
-        Of the kernel. None: float64, or float32 for X of uint8, float16 or float32.
-        Solves are float64 in any case.
+    dtype : {"float32", "mixed", "float64"} or None, default=None
+        Of the kernel. "mixed", for networks that read images: float32 arithmetic, read-outs
+        and values in float64; as fast as float32 and several times nearer to float64, above
+        all with global pooling. None: float64, or for X of uint8, float16 or float32 mixed
+        where it exists, else float32. Solves are float64 in any case. Where inputs repeat or
+        nearly do, float32 and mixed want an `alpha` of 1e-4 of the mean diagonal, float64
+        1e-8 (benchmarks/cifar10_precision.md).
     n_jobs : int or None, default=None
         Threads for the kernel; None for all cores. Values do not depend on it.
 
@@ -70,7 +74,9 @@ class NTKRegressor(MultiOutputMixin, RegressorMixin, KernelEstimator):
     y_mean_ : float or ndarray of shape (n_targets,)
         What predictions are counted from; 0 if ``center_y=False``.
     X_fit_ : ndarray of shape (n_samples, n_features) or (n_samples, h, w, c)
-        A copy of the training data in the kernel's dtype; None with a precomputed kernel.
+        A copy of the training data, float32 or float64; None with a precomputed kernel.
+    dtype_ : str or None
+        The kernel's precision, "float32", "mixed" or "float64"; None if precomputed.
     architecture_ : Architecture or callable
         The network used; None with a precomputed kernel.
     kernel_ : callable or None

@@ -75,8 +75,10 @@ def kernel(
     get : {"ntk", "nngp"} or tuple of them, default="ntk"
     depths : sequence of int or None
         Depths of the same recipe to return from one pass.
-    dtype : float32, float64 or None
+    dtype : float32, float64, "mixed" or None
         None: float64 stays float64, float32 and uint8 give float32; the wider of X and Z.
+        "mixed", for networks that read images: float32 arithmetic in the layers, read-outs
+        and values in float64; the time of float32, the memory of float64.
     diag : bool, default=False
         Only K(x, x) of each row of X, as `n` values; Z must be None.
     normalize : {None, "unit_diagonal"}
@@ -231,7 +233,9 @@ def compute_gram(
         values = compute_in_folder(
             work, Path(folder), plan.tile, n_jobs=plan.n_jobs, progress=progress
         )
-    return Gram(values, work.X.dtype, work.network.fingerprint, plan.engine, work.symmetric)
+    return Gram(
+        values, work.engine.value_dtype, work.network.fingerprint, plan.engine, work.symmetric
+    )
 
 
 def _compute_in_memory(
@@ -240,7 +244,7 @@ def _compute_in_memory(
     _, n_depths, n, m = work.shape
     fields = work.engine.fields
     # One array a field, so that a caller who keeps one does not keep both.
-    values = {f: np.empty((n_depths, n, m), dtype=work.X.dtype) for f in fields}
+    values = {f: np.empty((n_depths, n, m), work.engine.value_dtype) for f in fields}
     norms = diagonal_norms(work, n_jobs=n_jobs, progress=progress)
 
     def fill(task: Tile, done: Callable[[int], None]) -> None:

@@ -163,7 +163,7 @@ def make_plan(
     n_fields, n_depths, n, m = work.shape
     side = tile_size(work, tile, in_folder=folder is not None)
     jobs, tiles = check_n_jobs(n_jobs), count_tiles(work, side)
-    cell = n_fields * n_depths * work.X.itemsize
+    cell = n_fields * n_depths * work.engine.value_dtype.itemsize
     result = n * m * cell
     # A worker holds a block from the engine and one of norms in float64; in a folder, its tile.
     # Averages take two blocks more: the sum, and what is added to it.
@@ -180,7 +180,7 @@ def make_plan(
         symmetric=work.symmetric,
         fields=work.engine.fields,
         n_depths=n_depths,
-        dtype=str(work.X.dtype),
+        dtype=work.precision,
         engine=work.engine.name,
         pairs=work.pairs,
         terms=work.engine.terms,
@@ -211,7 +211,7 @@ def _refusal(plan: GramPlan, need: int, free: int, where: str) -> str:
     cell = plan.result_bytes // (plan.n * plan.m)
     largest = int((free / cell) ** 0.5) if plan.symmetric else free // (cell * plan.m)
     options = [f"n up to about {largest:,}"] if largest else []
-    if plan.dtype == "float64" and need / 2 <= free:
+    if plan.dtype != "float32" and need / 2 <= free:
         options.append("dtype=float32")
     if len(plan.fields) > 1 and need / len(plan.fields) <= free:
         options.append(f"one of {' and '.join(plan.fields)} at a time")

@@ -27,7 +27,7 @@ class Engine(ABC):
     shape : tuple of int
         Of one input: (d,) or (h, w, c).
     dtype : numpy.dtype
-        float32 or float64, of inputs and values.
+        float32 or float64, of inputs and of the arithmetic.
     fields : tuple of str
         Which of "nngp", "ntk" come back, in this order, on axis 0.
     n_depths : int
@@ -43,6 +43,11 @@ class Engine(ABC):
     def name(self) -> str:
         """What plans and manifests call the engine: its class."""
         return type(self).__name__
+
+    @property
+    def value_dtype(self) -> np.dtype:
+        """Of the values that come back: `dtype`, or float64 with dtype="mixed"."""
+        return self.dtype
 
     @property
     def terms(self) -> int:

@@ -13,6 +13,7 @@ from ntkreg.kernels.dense_plain import PlainDenseEngine
 from ntkreg.kernels.engine import FIELDS, Engine
 from ntkreg.kernels.flip import average_over_flip
 from ntkreg.kernels.image import ImageEngine
+from ntkreg.kernels.inputs import is_mixed
 
 __all__ = ["SYMMETRIES", "make_engine"]
 
@@ -36,7 +37,8 @@ def make_engine(
     architecture : Architecture, StaxNetwork or stax kernel_fn
     shape : tuple of int
         Of one input, (d,) or (h, w, c).
-    dtype : float32 or float64
+    dtype : float32, float64 or "mixed"
+        "mixed": float32 arithmetic, float64 values; for networks that read images.
     fields : sequence of {"nngp", "ntk"}
     depths : sequence of int or None
         Depths of the same recipe to return from one pass; None for the network itself.
@@ -47,21 +49,29 @@ def make_engine(
     Raises
     ------
     SpecError
-        Unknown fields, depths or symmetry; a flip for inputs that are not images; layers
-        that no engine has.
+        Unknown fields, depths or symmetry; a flip for inputs that are not images; "mixed"
+        for other engines than that of images; layers that no engine has.
     """
     for name in fields:
         if name not in FIELDS:
             raise ValueError(f'get must be "nngp", "ntk" or a tuple of them; got {name!r}.')
     network = as_network(architecture)
     _check_symmetry(symmetry, network, shape)
+    mixed = is_mixed(dtype)
+    if mixed and (isinstance(network, StaxNetwork) or network.reads == "vector"):
+        raise SpecError(
+            f'dtype="mixed" is for networks that read images, such as cntk(); got {network!r}. '
+            "Use float64."
+        )
+    dtype = np.dtype(np.float32 if mixed else dtype)
     if isinstance(network, StaxNetwork):
         if depths is not None:
             raise SpecError("depths needs a recipe with a depth; a stax kernel_fn has one only.")
-        stax = StaxEngine(shape, np.dtype(dtype), tuple(fields), 1, network.kernel_fn)
+        stax = StaxEngine(shape, dtype, tuple(fields), 1, network.kernel_fn)
         return stax if symmetry is None else average_over_flip(stax, commutes=False)
     networks = _at_depths(network, depths)
-    engine = _kind(networks)(shape, np.dtype(dtype), tuple(fields), len(networks), networks)
+    common = (shape, dtype, tuple(fields), len(networks), networks)
+    engine: Engine = ImageEngine(*common, mixed) if mixed else _kind(networks)(*common)
     if symmetry is None:
         return engine
     commutes = all(commutes_with_flip(each, shape) for each in networks)

@@ -19,6 +19,7 @@ from threadpoolctl import threadpool_limits
 from ntkreg.data import ImageData, balanced_draws, load_npz
 from ntkreg.errors import SpecError
 from ntkreg.gram import compute_gram
+from ntkreg.kernels import kernel_dtype
 from ntkreg.studies.few_samples_config import FewSamplesConfig, hidden_layers, network_of
 from ntkreg.studies.paired import depth_steps
 from ntkreg.studies.preprocessing import make_preprocessing
@@ -216,7 +217,7 @@ def _select(data: ImageData, config: FewSamplesConfig) -> tuple[np.ndarray, np.n
 def _preprocess(
     config: FewSamplesConfig, pool: np.ndarray, test: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    pool, test = (np.asarray(a, dtype=config.dtype) for a in (pool, test))
+    pool, test = (np.asarray(a, kernel_dtype(a, config.dtype)) for a in (pool, test))
     scaler = make_preprocessing(config.preprocessing, config.zca_regularization)
     if scaler is None:
         return pool, test

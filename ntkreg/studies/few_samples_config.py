@@ -56,8 +56,8 @@ class FewSamplesConfig:
         Ridge, >= 0; 0 is the plain solve.
     alpha_scale : {"absolute", "mean_diagonal"}
         Unit of `alpha`.
-    dtype : {"float32", "float64"}
-        Of the kernel; the solves are float64.
+    dtype : {"float32", "mixed", "float64"}
+        Of the kernel, "mixed" as in `ntkreg.kernel`; the solves are float64.
     seed : int
         Of the pool; the draws take the next one. Draw i of a smaller size is part of draw
         i of a larger one. With the same data, classes, pool and seed, two kernels see the
@@ -112,7 +112,7 @@ class FewSamplesConfig:
         check_choice("symmetry", self.symmetry, (None, "flip"))
         object.__setattr__(self, "alpha", check_number("alpha", self.alpha, 0))
         check_choice("alpha_scale", self.alpha_scale, ("absolute", "mean_diagonal"))
-        check_choice("dtype", self.dtype, ("float32", "float64"))
+        check_choice("dtype", self.dtype, ("float32", "mixed", "float64"))
         check_int("seed", self.seed, 0)
 
 

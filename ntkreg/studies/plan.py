@@ -6,7 +6,7 @@ from typing import Any
 
 from ntkreg.architecture import from_dict
 from ntkreg.gram import GramPlan, plan_gram
-from ntkreg.kernels import kernel_dtype
+from ntkreg.kernels import kernel_dtype, solve_dtype
 from ntkreg.studies.few_samples import FIELDS, FewSamplesConfig, load_classes, network_of
 from ntkreg.studies.fit import FitConfig, load_selected
 
@@ -36,6 +36,7 @@ def plan_fit(
     X = data.X_train.astype(kernel_dtype(data.X_train, config.dtype), copy=False)
     options: dict[str, Any] = {
         "get": config.get,
+        "dtype": solve_dtype(network, data.X_train, config.dtype),
         "normalize": config.normalize,
         "symmetry": config.symmetry,
         "n_jobs": n_jobs,

@@ -224,7 +224,10 @@ def test_plan_reads_a_few_samples_file_too(tmp_path, capsys):
         (["--alpha", "-1"], "alpha must be a finite number >= 0; got -1"),
         (["--n_train", "5000"], "n_train must be at most 1297"),
         (["--n_train", "1"], "two classes"),
-        (["--dtype", "float16"], "dtype must be one of null, float32, float64; got 'float16'"),
+        (
+            ["--dtype", "float16"],
+            "dtype must be one of null, float32, mixed, float64; got 'float16'",
+        ),
         (["--task", "rank"], "task must be one of classify, regress"),
     ],
 )
@@ -349,6 +352,26 @@ def test_two_runs_on_the_same_draws_are_compared_end_to_end(tmp_path, capsys):
     assert "gone/rows.csv is missing. Run `ntkreg few-samples`" in capsys.readouterr().err
     assert main(["few-samples-compare", str(comparison), "--print_config"]) == 0
     assert "- ntk" in capsys.readouterr().out
+
+
+def test_precision_runs_end_to_end_on_tiny_images(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    path, out = tmp_path / "tiny.npz", tmp_path / "out"
+    x, y = rng.integers(0, 256, (40, 4, 4, 3)).astype(np.uint8), np.arange(40) % 10
+    np.savez(path, x_train=x, y_train=y, x_test=x[:20], y_test=y[:20])
+    config = tmp_path / "precision.yaml"
+    config.write_text(
+        f"data: {path}\nnetworks: {{flat: {{recipe: cntk, depths: [1, 2], readout: flatten}}}}\n"
+    )
+    sizes = ["--n_train", "10", "--n_copies", "2", "--n_test", "20", "--alphas", "[0.0,1e-3]"]
+    assert main(["precision", str(config), *sizes, "--output", str(out)]) == 0
+    text = capsys.readouterr().out
+    assert "flat 2" in text
+    assert (out / "page.html").exists()
+    assert len(pd.read_csv(out / "rows.csv")) == 2 * 2 * 3 * 3 * 2
+    assert record(out)["config_hash"]
+    assert main(["precision", str(config), "--n_train", "15"]) == 2
+    assert "n_train must be a multiple of the number of classes (10)" in capsys.readouterr().err
 
 
 @pytest.mark.slow

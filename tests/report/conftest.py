@@ -5,6 +5,7 @@ import pytest
 
 from ntkreg.studies.few_samples import FewSamplesConfig, run_few_samples
 from ntkreg.studies.kernel_comparison import ComparisonConfig, run_kernel_comparison
+from ntkreg.studies.precision import PrecisionConfig, run_precision
 from ntkreg.studies.quickstart import QuickstartConfig, run_quickstart
 
 
@@ -65,3 +66,19 @@ def comparison_folder(few_samples_folder, unpublished_folder, tmp_path_factory):
     kernels = {"CNTK-5": str(few_samples_folder), "one layer": str(unpublished_folder)}
     run_kernel_comparison(ComparisonConfig(kernels), folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def precision_folder(tmp_path_factory):
+    """A study on noise: one network that has a mixed kernel, one that has none."""
+    rng = np.random.default_rng(0)
+    folder = tmp_path_factory.mktemp("precision")
+    x, y = rng.integers(0, 256, size=(40, 3, 3, 1), dtype=np.uint8), np.arange(40) % 2
+    np.savez(folder / "noise.npz", x_train=x[:20], y_train=y[:20], x_test=x[20:], y_test=y[20:])
+    networks = {
+        "dense": {"recipe": "fully_connected", "depth": 1},
+        "flat": {"recipe": "cntk", "depth": 1, "readout": "flatten"},
+    }
+    config = PrecisionConfig(str(folder / "noise.npz"), networks, 6, 2, 1, 8, (0.0, 1e-4))
+    run_precision(config, folder / "out", progress=False)
+    return folder / "out"
