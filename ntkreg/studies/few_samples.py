@@ -189,9 +189,10 @@ def _published(config: FewSamplesConfig) -> tuple[tuple[PublishedRow, ...], str]
 
 
 def _beside_published(steps: pd.DataFrame, config: FewSamplesConfig) -> pd.DataFrame:
-    """Add the published difference of each step: of CIFAR-2, whatever its n; else NaN."""
+    """Add the published difference of each step: of CIFAR-2 and GAP, whatever n; else NaN."""
     published, _ = _published(config)
-    known = {row.depth: row.accuracy for row in published if config.classes is not None}
+    same = config.classes is not None and config.architecture.get("readout") == "gap"
+    known = {row.depth: row.accuracy for row in published if same}
     before, after = (steps[name].map(known).astype(float) for name in ("depth_before", "depth"))
     return steps.assign(published=after - before)
 

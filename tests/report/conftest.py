@@ -56,7 +56,9 @@ def two_classes_folder(few_samples_config, tmp_path_factory):
     """The first two classes, at depths of the published table."""
     folder = tmp_path_factory.mktemp("two_classes")
     sizes = {"pool": 10, "n_test": None, "n_samples": (2, 4), "depths": (2, 3, 5)}
-    run_few_samples(replace(few_samples_config, classes=(0, 1), **sizes), folder)
+    network = few_samples_config.architecture | {"readout": "gap"}
+    config = replace(few_samples_config, architecture=network, classes=(0, 1), **sizes)
+    run_few_samples(config, folder)
     return folder
 
 

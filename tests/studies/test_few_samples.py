@@ -218,7 +218,7 @@ def test_steps_between_depths_stand_beside_those_published_for_two_classes(confi
     ten = pd.read_csv(tmp_path / "steps.csv")
     assert len(ten) == 2 * 2
     assert ten.published.isna().all()
-    deeper = config.architecture | {"depth": 5}
+    deeper = config.architecture | {"depth": 5, "readout": "gap"}
     two = replace(config, architecture=deeper, depths=(2, 3, 5), classes=(0, 1))
     run_few_samples(two, tmp_path / "two")
     steps = pd.read_csv(tmp_path / "two" / "steps.csv")
@@ -226,6 +226,9 @@ def test_steps_between_depths_stand_beside_those_published_for_two_classes(confi
     published = steps.groupby("depth").published.first()
     assert published.round(6).to_dict() == {3: 23.45, 5: 0.75}
     assert len(pd.read_csv(tmp_path / "two" / "comparison.csv")) == 0
+    flat = replace(two, architecture=deeper | {"readout": "flatten"})
+    run_few_samples(flat, tmp_path / "flat")  # Table 2 is of global average pooling
+    assert pd.read_csv(tmp_path / "flat" / "steps.csv").published.isna().all()
 
 
 def test_only_cntks_are_held_against_published_depths(config, tmp_path):
