@@ -77,6 +77,7 @@ def check_work(
     dtype: Any = None,
     normalize: str | None = None,
     symmetry: str | None = None,
+    backend: str | None = None,
 ) -> GramWork:
     """Check everything a caller may get wrong and choose the engine.
 
@@ -87,7 +88,7 @@ def check_work(
     ShapeError, TypeError, ValueError
         Inputs that the network cannot read, or that do not fit each other.
     SpecError
-        Unknown `get`, `normalize`, `depths` or `symmetry`; flips of what is no image.
+        Unknown `get`, `normalize`, `depths`, `symmetry` or `backend`; flips of what is no image.
     """
     network = as_network(network)
     asked = (get,) if isinstance(get, str) else tuple(get)
@@ -109,7 +110,13 @@ def check_work(
             )
     fields = tuple(name for name in FIELDS if name in asked)
     engine = make_engine(
-        network, X.shape[1:], dtype=X.dtype, fields=fields, depths=depths, symmetry=symmetry
+        network,
+        X.shape[1:],
+        dtype=X.dtype,
+        fields=fields,
+        depths=depths,
+        symmetry=symmetry,
+        backend=backend,
     )
     depths = None if depths is None else tuple(depths)
     return GramWork(network, X, Z, engine, depths, normalize, symmetry)

@@ -1,12 +1,12 @@
 """Packed tiles: every offset of a stage in arrays of one shape, as XLA wants them.
 
 Along an axis of n pixels take a modulus N >= n. The tile of offset d in 0..N-1 has N entries;
-entry p pairs pixel p of x with pixel p' = (p + d) mod N of z. So offset d (n - d pairs) lies beside
-offset d - N (the others), no tile is shorter than another, and where N = n not an entry is
-wasted. What must not count is masked: entries beyond the image, and neighbours that are none because
-p' went around the edge (but with CIRCULAR convolutions they are; there N = n). A mask is a row of
-numbers for each offset and each pixel of a window, so a window sum is `window` products with
-slices of the tile: no gathers.
+entry p pairs pixel p of x with pixel p' = (p + d) mod N of z. So offset d (n - d pairs) lies
+beside offset d - N (the others), no tile is shorter than another, and where N = n not an entry is
+wasted. What must not count is masked: entries beyond the image, and neighbours that are none
+because p' went around the edge (but with CIRCULAR convolutions they are; there N = n). A mask is
+a row of numbers for each offset and each pixel of a window, so a window sum is `window` products
+with slices of the tile: no gathers.
 
 A level further in, `stride` pixels apart, has N / stride entries at offset d / stride: for a
 strided convolution N is a multiple of the stride. Rows and columns are independent of each other.
@@ -68,17 +68,21 @@ class PackedAxis:
         return self.offsets.shape[1]
 
 
-def packed_axes(
-    stages: Sequence[Stage], readout: Layer
-) -> list[tuple[PackedAxis, PackedAxis]]:
+def packed_axes(stages: Sequence[Stage], readout: Layer) -> list[tuple[PackedAxis, PackedAxis]]:
     """Return rows and columns of every stage; only offsets that something later reads are there."""
     done: list[tuple[PackedAxis, PackedAxis]] = []
     below: tuple[Below | None, Below | None] = (None, None)
     for stage in reversed(stages):
-        rows, columns = (_axis(stage, side, readout, b) for side, b in zip("hw", below, strict=True))
+        rows, columns = (
+            _axis(stage, side, readout, b) for side, b in zip("hw", below, strict=True)
+        )
         done.append((rows, columns))
-        below = tuple(Below(a.offsets[0], a.sizes[0], a.moduli[0]) for a in (rows, columns))
+        below = _seen_from_above(rows), _seen_from_above(columns)
     return done[::-1]
+
+
+def _seen_from_above(axis: PackedAxis) -> Below:
+    return Below(axis.offsets[0], axis.sizes[0], axis.moduli[0])
 
 
 def _axis(stage: Stage, side: str, readout: Layer, after: Below | None) -> PackedAxis:
@@ -115,7 +119,7 @@ def _pooling(
     p: np.ndarray, q: np.ndarray, pool: int, after: Below | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Where entries go: one target for every offset that an entry of the tile belongs to."""
-    n_e, modulus = p.shape
+    n_e = len(p)
     if after is None:
         return np.zeros((n_e, 0, 0)), np.zeros((n_e, 0), np.int64)
     length = after.size * pool

@@ -34,11 +34,12 @@ Pair = tuple[Any, Any]
 
 def _relu(cov: Any, xa: Any, xb: Any, za: Any, zb: Any, parameter: float) -> Pair:
     d = relu_dual(cov.dtype.name, 0.5)
+    polynomial: Any = horner
     correlation = cov * (xa * za)
     u = 1 - jnp.abs(correlation)
     root = jnp.where(u > d.tiny, jnp.sqrt(jnp.maximum(u, 0)), 0)
-    kappa0 = d.half + jnp.copysign(d.half - root * horner(d.a, u), correlation)
-    return xb * zb * (u * root * horner(d.c, u) + jnp.maximum(correlation, 0)), kappa0
+    kappa0 = d.half + jnp.copysign(d.half - root * polynomial(d.a, u), correlation)
+    return xb * zb * (u * root * polynomial(d.c, u) + jnp.maximum(correlation, 0)), kappa0
 
 
 def _leaky_relu(cov: Any, xa: Any, xb: Any, za: Any, zb: Any, parameter: float) -> Pair:

@@ -1,10 +1,10 @@
 """A tile program in plain jax.numpy: one function, compiled once by XLA for one shape of chunk.
 
-A chunk is `rows` images x and `lanes` images z; its tiles are arrays (rows, N, N, lanes), one offset
-(`jax_axes`) at a time: with the lanes last, shifts by a pixel move whole vectors, and an offset is a
-slice of z's tables, stored twice along both axes. Loops over offsets, and over runs of equal
-layers, are `lax.fori_loop`; so nothing but a tile is alive at a time, and a network of twenty
-layers compiles as quickly as one of two.
+A chunk is `rows` images x and `lanes` images z; its tiles are arrays (rows, N, N, lanes), one
+offset (`jax_axes`) at a time: with the lanes last, shifts by a pixel move whole vectors, and an
+offset is a slice of z's tables, stored twice along both axes. Loops over offsets, and over runs
+of equal layers, are `lax.fori_loop`; so nothing but a tile is alive at a time, and twenty equal
+layers compile as quickly as two.
 """
 
 from collections.abc import Callable, Sequence
@@ -97,7 +97,9 @@ class _Runner:
 
     def slice_of_z(self, table: Any, level: int, at: tuple[Any, Any]) -> Any:
         """The pixels of z that lie beside those of x: (layers or channels, N, N, lanes)."""
-        starts = [jnp.asarray(axis.offsets[level])[e] for axis, e in zip(self.axes, at, strict=True)]
+        starts = [
+            jnp.asarray(axis.offsets[level])[e] for axis, e in zip(self.axes, at, strict=True)
+        ]
         sizes = [axis.moduli[level] for axis in self.axes]
         return lax.dynamic_slice(table, (0, *starts, 0), (len(table), *sizes, table.shape[-1]))
 

@@ -75,6 +75,8 @@ class FewSamplesConfig:
     symmetry : {None, "flip"}
         "flip": the kernel averaged over the horizontal flip of images. At ridge alpha it
         predicts what training on images and flips predicts at 2 alpha (absolute).
+    backend : {None, "jax"}
+        What computes the kernel of an image network: compiled loops, or JAX on its device.
     alpha : float
         Ridge, >= 0; 0 is the plain solve.
     alpha_scale : {"absolute", "mean_diagonal"}
@@ -101,6 +103,7 @@ class FewSamplesConfig:
     zca_regularization: float = 0.1
     normalize: str | None = None
     symmetry: str | None = None
+    backend: str | None = None
     alpha: float = 0.0
     alpha_scale: str = "mean_diagonal"
     dtype: str = "float32"
@@ -132,6 +135,7 @@ class FewSamplesConfig:
         )
         check_choice("normalize", self.normalize, (None, "unit_diagonal"))
         check_choice("symmetry", self.symmetry, (None, "flip"))
+        check_choice("backend", self.backend, (None, "jax"))
         object.__setattr__(self, "alpha", check_number("alpha", self.alpha, 0))
         check_choice("alpha_scale", self.alpha_scale, ("absolute", "mean_diagonal"))
         check_choice("dtype", self.dtype, ("float32", "float64"))
@@ -292,6 +296,7 @@ def _kernels(
         "depths": config.depths,
         "dtype": config.dtype,
         "symmetry": config.symmetry,
+        "backend": config.backend,
     }
     run: dict[str, Any] = {"n_jobs": n_jobs, "progress": progress}
     stored = (
