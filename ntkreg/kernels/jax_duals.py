@@ -119,7 +119,7 @@ def dual(activation: Layer) -> Callable[[Any, Any, Any, Any, Any], Pair]:
     """
     if type(activation) not in _DUALS:
         raise SpecError(
-            f'backend="jax" has no dual for {activation!r}. Use backend="numba", or the kernel_fn '
+            f'backend="jax" has no dual for {activation!r}. Use backend=None, or the kernel_fn '
             "of ntkreg.kernels.to_stax(network) in the network's place."
         )
     function, number = _DUALS[type(activation)], float(parameter(activation))
