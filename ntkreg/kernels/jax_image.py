@@ -64,7 +64,7 @@ class JaxImageEngine(ImageEngine):
     Runs whatever `ImageEngine` runs, in float32 and float64, to the same values but for rounding.
     Cost of a pair: packed tiles (`jax_axes`) have no waste where all offsets are read; local
     pooling runs up to a third more entries than the compiled loops do. The first call for a
-    network, an image size and a dtype compiles, a second or two. Memory on the device: a few
+    network, an image size and a dtype compiles, one to a few seconds. Memory on the device: a few
     tiles, and below poolings by s a field of (h w / s^2)^2 entries for each pair of a chunk.
 
     JAX's global 64-bit switch stays as it is.
