@@ -33,6 +33,7 @@ class KernelEstimator(BaseEstimator):
         "alpha_scale": [StrOptions({"absolute", "mean_diagonal"})],
         "normalize": [StrOptions({"unit_diagonal"}), None],
         "symmetry": [StrOptions({"flip"}), None],
+        "backend": [StrOptions({"jax"}), None],
         "image_shape": [tuple, list, None],
         "dtype": [StrOptions({"float32", "float64", "mixed"}), type, np.dtype, None],
         "n_jobs": [Integral, None],
@@ -143,7 +144,7 @@ class KernelEstimator(BaseEstimator):
         self.X_fit_: Any = None
         self.dtype_: str | None = None
         if self.kernel == "precomputed":
-            names = ("architecture", "normalize", "symmetry", "image_shape")
+            names = ("architecture", "normalize", "symmetry", "backend", "image_shape")
             unused = [p for p in names if getattr(self, p) is not None]
             if unused:
                 raise ValueError(
@@ -168,6 +169,7 @@ class KernelEstimator(BaseEstimator):
             dtype=self.dtype_,
             normalize=self.normalize,
             symmetry=self.symmetry,
+            backend=self.backend,
             n_jobs=self.n_jobs,
         )
         return self.kernel_(self.X_fit_)

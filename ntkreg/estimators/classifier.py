@@ -29,7 +29,7 @@ class NTKClassifier(ClassifierMixin, KernelEstimator):
     kernel : {"architecture", "precomputed"}, default="architecture"
         "precomputed": `fit` takes the Gram matrix (n, n) as X and `predict` the cross
         kernel (m, n), test rows first; then leave `architecture`, `normalize`,
-        `symmetry` and `image_shape` at None (`get`, `dtype` and `n_jobs` play no part).
+        `symmetry`, `backend` and `image_shape` at None (`get`, `dtype` and `n_jobs` play no part).
     get : {"ntk", "nngp"}, default="ntk"
         Which kernel of the network.
     alpha : float >= 0, default=1e-2
@@ -42,6 +42,9 @@ class NTKClassifier(ClassifierMixin, KernelEstimator):
         "flip", for networks that read images: the kernel averaged over left and right. What
         it predicts at `alpha`, training on images and flips predicts at 2 `alpha`; see
         `NTKRegressor`.
+    backend : {"jax"} or None, default=None
+        What computes the kernel: None for compiled loops on the CPU; "jax", for networks that
+        read images, for the same programs through JAX on its device (`ntkreg.kernel`).
     image_shape : (int, int, int) or None, default=None
         (height, width, channels) as which the rows of a flat X are read. Not needed if X
         comes as (n, h, w, c), or for a dense network.
@@ -87,6 +90,7 @@ class NTKClassifier(ClassifierMixin, KernelEstimator):
         alpha_scale: str = "absolute",
         normalize: str | None = None,
         symmetry: str | None = None,
+        backend: str | None = None,
         image_shape: tuple[int, int, int] | None = None,
         dtype: Any = None,
         n_jobs: int | None = None,
@@ -98,6 +102,7 @@ class NTKClassifier(ClassifierMixin, KernelEstimator):
         self.alpha_scale = alpha_scale
         self.normalize = normalize
         self.symmetry = symmetry
+        self.backend = backend
         self.image_shape = image_shape
         self.dtype = dtype
         self.n_jobs = n_jobs

@@ -30,8 +30,8 @@ class NTKRegressor(MultiOutputMixin, RegressorMixin, KernelEstimator):
     kernel : {"architecture", "precomputed"}, default="architecture"
         "precomputed": `fit` takes the Gram matrix (n, n) as X and `predict` the cross
         kernel (m, n), test rows first, such as `ntkreg.kernel` returns them; then leave
-        `architecture`, `normalize`, `symmetry` and `image_shape` at None (`get`, `dtype` and
-        `n_jobs` play no part).
+        `architecture`, `normalize`, `symmetry`, `backend` and `image_shape` at None (`get`,
+        `dtype` and `n_jobs` play no part).
     get : {"ntk", "nngp"}, default="ntk"
         Which kernel of the network.
     alpha : float >= 0, default=1e-2
@@ -51,6 +51,9 @@ class NTKRegressor(MultiOutputMixin, RegressorMixin, KernelEstimator):
         training on all 2 n images and flips predicts at ridge 2 `alpha` (absolute), in an
         eighth of the solve's time: to repeat a fit on the doubled set, give half its
         alpha. `alpha` itself is not rescaled: it is what is added to the diagonal.
+    backend : {"jax"} or None, default=None
+        What computes the kernel: None for compiled loops on the CPU; "jax", for networks that
+        read images, for the same programs through JAX on its device (`ntkreg.kernel`).
     image_shape : (int, int, int) or None, default=None
         (height, width, channels) as which the rows of a flat X are read. Not needed if X
         comes as (n, h, w, c), or for a dense network.
@@ -126,6 +129,7 @@ class NTKRegressor(MultiOutputMixin, RegressorMixin, KernelEstimator):
         alpha_scale: str = "absolute",
         normalize: str | None = None,
         symmetry: str | None = None,
+        backend: str | None = None,
         image_shape: tuple[int, int, int] | None = None,
         center_y: bool = True,
         dtype: Any = None,
@@ -138,6 +142,7 @@ class NTKRegressor(MultiOutputMixin, RegressorMixin, KernelEstimator):
         self.alpha_scale = alpha_scale
         self.normalize = normalize
         self.symmetry = symmetry
+        self.backend = backend
         self.image_shape = image_shape
         self.center_y = center_y
         self.dtype = dtype

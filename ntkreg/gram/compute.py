@@ -58,6 +58,7 @@ def kernel(
     diag: bool = False,
     normalize: str | None = None,
     symmetry: str | None = None,
+    backend: str | None = None,
     n_jobs: int | None = None,
     progress: bool | None = None,
 ) -> Any:
@@ -90,6 +91,10 @@ def kernel(
         time, else four times. Ridge regression with it at alpha predicts what training on
         images and flips predicts at 2 alpha; `ntkreg.kernels.flip` derives it. With
         `normalize` the average is what gets a unit diagonal.
+    backend : {None, "jax"}
+        None: compiled loops for the CPU. "jax", for networks that read images: the same programs
+        through JAX, on its default device; values differ by rounding. Meant for accelerators:
+        on a CPU the compiled loops are faster.
     n_jobs : int or None
         Threads; None or -1 for every CPU this process may use. Does not change a bit.
     progress : bool or None
@@ -137,6 +142,7 @@ def kernel(
             dtype=dtype,
             normalize=normalize,
             symmetry=symmetry,
+            backend=backend,
         )
         values = _diagonal_values(work, check_n_jobs(n_jobs), progress)
     else:
@@ -149,6 +155,7 @@ def kernel(
             dtype=dtype,
             normalize=normalize,
             symmetry=symmetry,
+            backend=backend,
             n_jobs=n_jobs,
             progress=progress,
         ).values
@@ -165,6 +172,7 @@ def compute_gram(
     dtype: Any = None,
     normalize: str | None = None,
     symmetry: str | None = None,
+    backend: str | None = None,
     folder: str | os.PathLike[str] | None = None,
     n_jobs: int | None = None,
     progress: bool | None = None,
@@ -174,12 +182,13 @@ def compute_gram(
 
     Parameters
     ----------
-    network, X, Z, get, depths, dtype, normalize, symmetry, n_jobs, progress
+    network, X, Z, get, depths, dtype, normalize, symmetry, backend, n_jobs, progress
         As in `kernel`.
     folder : path or None
         Where to keep the tiles. A run that was stopped or killed goes on where it was, to
         the same bits; a complete folder is only read. A folder that belongs to another
-        network, other data or other settings is refused.
+        network, other data or other settings is refused. What one backend or device has
+        begun only the same goes on with; a complete folder is read under any.
     tile : int or None
         Side of a tile in inputs, rounded up to whole blocks of the engine; changes no bit.
         A folder that exists keeps the tile it was begun with.
@@ -219,7 +228,15 @@ def compute_gram(
     ((3, 3), True)
     """
     work = check_work(
-        network, X, Z, get=get, depths=depths, dtype=dtype, normalize=normalize, symmetry=symmetry
+        network,
+        X,
+        Z,
+        get=get,
+        depths=depths,
+        dtype=dtype,
+        normalize=normalize,
+        symmetry=symmetry,
+        backend=backend,
     )
     plan = make_plan(work, folder=folder, n_jobs=n_jobs, tile=tile)
     check_plan(plan, folder)

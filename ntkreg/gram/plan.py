@@ -105,6 +105,7 @@ def plan_gram(
     dtype: Any = None,
     normalize: str | None = None,
     symmetry: str | None = None,
+    backend: str | None = None,
     folder: str | os.PathLike[str] | None = None,
     n_jobs: int | None = None,
     tile: int | None = None,
@@ -113,7 +114,7 @@ def plan_gram(
 
     Parameters
     ----------
-    network, X, Z, get, depths, dtype, normalize, symmetry, folder, n_jobs, tile
+    network, X, Z, get, depths, dtype, normalize, symmetry, backend, folder, n_jobs, tile
         As in `compute_gram`.
 
     Returns
@@ -144,7 +145,15 @@ def plan_gram(
     (20, 160)
     """
     work = check_work(
-        network, X, Z, get=get, depths=depths, dtype=dtype, normalize=normalize, symmetry=symmetry
+        network,
+        X,
+        Z,
+        get=get,
+        depths=depths,
+        dtype=dtype,
+        normalize=normalize,
+        symmetry=symmetry,
+        backend=backend,
     )
     plan = make_plan(work, folder=folder, n_jobs=n_jobs, tile=tile)
     check_plan(plan, folder)
@@ -232,7 +241,7 @@ def _seconds_per_pair(work: GramWork) -> float:
     engine, rows, columns = work.engine, work.X, work.columns
     with threadpool_limits(limits=1, user_api="blas"):
         engine.cross(rows[:1], columns[:1])
-        side = 1
+        side = min(engine.rows_at_once, len(rows))
         while True:
             start = time.perf_counter()
             values = engine.cross(rows[:side], columns[: max(side, engine.columns_at_once)])

@@ -82,6 +82,7 @@ def check_work(
     dtype: Any = None,
     normalize: str | None = None,
     symmetry: str | None = None,
+    backend: str | None = None,
 ) -> GramWork:
     """Check everything a caller may get wrong and choose the engine.
 
@@ -92,7 +93,7 @@ def check_work(
     ShapeError, TypeError, ValueError
         Inputs that the network cannot read, or that do not fit each other.
     SpecError
-        Unknown `get`, `normalize`, `depths` or `symmetry`; flips of what is no image.
+        Unknown `get`, `normalize`, `depths`, `symmetry` or `backend`; flips of what is no image.
     """
     network = as_network(network)
     asked = (get,) if isinstance(get, str) else tuple(get)
@@ -120,6 +121,7 @@ def check_work(
         fields=fields,
         depths=depths,
         symmetry=symmetry,
+        backend=backend,
     )
     depths = None if depths is None else tuple(depths)
     return GramWork(network, X, Z, engine, depths, normalize, symmetry)

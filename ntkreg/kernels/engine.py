@@ -64,6 +64,11 @@ class Engine(ABC):
         """Columns that take no longer than one."""
         return 1
 
+    @property
+    def rows_at_once(self) -> int:
+        """Rows that take no longer than one."""
+        return 1
+
     def prepare(self, X: np.ndarray) -> Any:
         """Return X with whatever this engine needs of each input, computed once.
 

@@ -122,6 +122,11 @@ class FlipEngine(Engine):
         """Those of the inner engine."""
         return self.engine.columns_at_once
 
+    @property
+    def rows_at_once(self) -> int:
+        """Those of the inner engine."""
+        return self.engine.rows_at_once
+
     def explain(self) -> str:
         """Say which values are averaged, and what the inner engine runs for each."""
         terms = (

@@ -241,6 +241,7 @@ def _kernels(
         "depths": config.depths,
         "dtype": config.dtype,
         "symmetry": config.symmetry,
+        "backend": config.backend,
     }
     run: dict[str, Any] = {"n_jobs": n_jobs, "progress": progress}
     stored = (

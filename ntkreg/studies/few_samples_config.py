@@ -52,6 +52,8 @@ class FewSamplesConfig:
     symmetry : {None, "flip"}
         "flip": the kernel averaged over the horizontal flip of images. At ridge alpha it
         predicts what training on images and flips predicts at 2 alpha (absolute).
+    backend : {None, "jax"}
+        Of the kernel; "jax" for accelerators.
     alpha : float
         Ridge, >= 0; 0 is the plain solve.
     alpha_scale : {"absolute", "mean_diagonal"}
@@ -76,6 +78,7 @@ class FewSamplesConfig:
     zca_regularization: float = 0.1
     normalize: str | None = None
     symmetry: str | None = None
+    backend: str | None = None
     alpha: float = 0.0
     alpha_scale: str = "mean_diagonal"
     dtype: str = "float32"
@@ -110,6 +113,7 @@ class FewSamplesConfig:
         )
         check_choice("normalize", self.normalize, (None, "unit_diagonal"))
         check_choice("symmetry", self.symmetry, (None, "flip"))
+        check_choice("backend", self.backend, (None, "jax"))
         object.__setattr__(self, "alpha", check_number("alpha", self.alpha, 0))
         check_choice("alpha_scale", self.alpha_scale, ("absolute", "mean_diagonal"))
         check_choice("dtype", self.dtype, ("float32", "mixed", "float64"))

@@ -60,6 +60,8 @@ class FitConfig:
     symmetry : {None, "flip"}
         "flip": the kernel averaged over the horizontal flip of images. At ridge alpha it
         predicts what training on images and flips predicts at 2 alpha (absolute).
+    backend : {None, "jax"}
+        What computes the kernel of an image network: compiled loops, or JAX on its device.
     alpha : float
         Ridge, >= 0.
     alpha_scale : {"absolute", "mean_diagonal"}
@@ -81,6 +83,7 @@ class FitConfig:
     get: str = "ntk"
     normalize: str | None = None
     symmetry: str | None = None
+    backend: str | None = None
     alpha: float = 1e-4
     alpha_scale: str = "mean_diagonal"
     dtype: str | None = None
@@ -104,6 +107,7 @@ class FitConfig:
         check_choice("get", self.get, ("ntk", "nngp"))
         check_choice("normalize", self.normalize, (None, "unit_diagonal"))
         check_choice("symmetry", self.symmetry, (None, "flip"))
+        check_choice("backend", self.backend, (None, "jax"))
         object.__setattr__(self, "alpha", check_number("alpha", self.alpha, 0))
         check_choice("alpha_scale", self.alpha_scale, ("absolute", "mean_diagonal"))
         check_choice("dtype", self.dtype, (None, "float32", "mixed", "float64"))
@@ -251,6 +255,7 @@ def _fit(
         alpha_scale=config.alpha_scale,
         normalize=config.normalize,
         symmetry=config.symmetry,
+        backend=config.backend,
         dtype=dtype,
         n_jobs=n_jobs,
     )
@@ -269,12 +274,13 @@ def _fit(
         dtype=dtype,
         normalize=config.normalize,
         symmetry=config.symmetry,
+        backend=config.backend,
         folder=folder,
         n_jobs=n_jobs,
         progress=progress,
     )
     solver = clone(estimator).set_params(
-        architecture=None, normalize=None, symmetry=None, kernel="precomputed"
+        architecture=None, normalize=None, symmetry=None, backend=None, kernel="precomputed"
     )
     solver.fit(np.asarray(gram.values[config.get]), data.y_train)
     target = solver.classes_ if config.task == "classify" else solver.y_mean_

@@ -39,6 +39,7 @@ def plan_fit(
         "dtype": solve_dtype(network, data.X_train, config.dtype),
         "normalize": config.normalize,
         "symmetry": config.symmetry,
+        "backend": config.backend,
         "n_jobs": n_jobs,
     }
     folder = Path(output) / "kernel" if config.store_kernel else None
@@ -59,6 +60,7 @@ def plan_few_samples(
         "depths": config.depths,
         "dtype": config.dtype,
         "symmetry": config.symmetry,
+        "backend": config.backend,
         "n_jobs": n_jobs,
     }
     # Any images of that shape cost the same: the draw of the pool is left to the study.

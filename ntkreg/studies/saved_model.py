@@ -31,7 +31,7 @@ __all__ = ["load_model", "restore_fit", "save_model"]
 
 FORMAT = 1
 ESTIMATORS = {"NTKClassifier": NTKClassifier, "NTKRegressor": NTKRegressor}
-PARAMETERS = ("get", "alpha", "alpha_scale", "normalize", "symmetry")
+PARAMETERS = ("get", "alpha", "alpha_scale", "normalize", "symmetry", "backend")
 TARGET = {"NTKClassifier": "classes", "NTKRegressor": "y_mean"}
 """What each estimator needs beside dual coefficients to turn sums into predictions."""
 
@@ -168,6 +168,7 @@ def restore_fit(
         dtype=estimator.dtype_,
         normalize=estimator.normalize,
         symmetry=estimator.symmetry,
+        backend=estimator.backend,
         n_jobs=n_jobs,
     )
     return estimator
