@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from ntkreg.architecture import resnet as resnet
     from ntkreg.data import ChannelStandardizer as ChannelStandardizer
     from ntkreg.data import ZCAWhitener as ZCAWhitener
+    from ntkreg.estimators import FiniteNetworkClassifier as FiniteNetworkClassifier
+    from ntkreg.estimators import FiniteNetworkRegressor as FiniteNetworkRegressor
     from ntkreg.estimators import NTKClassifier as NTKClassifier
     from ntkreg.estimators import NTKRegressor as NTKRegressor
     from ntkreg.gram import Gram as Gram
@@ -47,6 +49,8 @@ _HOME = {
     "Cos": "architecture",
     "Dense": "architecture",
     "Erf": "architecture",
+    "FiniteNetworkClassifier": "estimators",
+    "FiniteNetworkRegressor": "estimators",
     "Flatten": "architecture",
     "Gaussian": "architecture",
     "Gelu": "architecture",

@@ -1,6 +1,13 @@
-"""scikit-learn estimators on the kernels; no numerics of their own."""
+"""scikit-learn estimators on kernels and on finite networks; no numerics of their own."""
 
 from ntkreg.estimators.classifier import NTKClassifier
+from ntkreg.estimators.finite_classifier import FiniteNetworkClassifier
+from ntkreg.estimators.finite_regressor import FiniteNetworkRegressor
 from ntkreg.estimators.regressor import NTKRegressor
 
-__all__ = ["NTKClassifier", "NTKRegressor"]
+__all__ = [
+    "FiniteNetworkClassifier",
+    "FiniteNetworkRegressor",
+    "NTKClassifier",
+    "NTKRegressor",
+]
