@@ -19,6 +19,7 @@ COMMANDS = {
     "predict": "predict with a saved model",
     "plan": "say what a configuration will cost, before any work",
     "few-samples": "convolutional kernels on 10 to 320 images, after a YAML file",
+    "few-samples-network": "trained networks of finite width on the same images",
 }
 
 EPILOG = """\
@@ -75,7 +76,7 @@ def _dispatch(arguments: list[str]) -> int:
         usage="ntkreg COMMAND ...",
         description="Exact kernel regression with the kernels of infinitely wide networks.",
         epilog="commands:\n"
-        + "".join(f"  {name:<12} {text}\n" for name, text in COMMANDS.items())
+        + "".join(f"  {name:<20} {text}\n" for name, text in COMMANDS.items())
         + f"\n{EPILOG}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -29,11 +29,12 @@ OPTIMIZERS = {
 }
 """Every optimiser of `ntkreg.finite.Training`, and whether "auto" knows a rate for it."""
 
-BOUND_ROWS = 256
+BOUND_ROWS = 128
 """Samples, at most, from which "auto" finds the stable learning rate."""
 
-_FRACTION = 0.5
-"""Of the stable learning rate. The kernel may grow while a finite network trains."""
+_FRACTION = 0.2
+"""Of the stable learning rate: the kernel of a narrow network grows several times in training.
+With a hidden layer of 16 units half of the bound diverged in 6 of 12 cases, a quarter in 1."""
 
 
 class FiniteNetworkEstimator(NetworkEstimator):

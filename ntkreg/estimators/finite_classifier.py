@@ -48,7 +48,7 @@ class FiniteNetworkClassifier(ClassifierMixin, FiniteNetworkEstimator):
     optimizer : str, default="momentum"
         As in `FiniteNetworkRegressor`.
     learning_rate : float > 0 or "auto", default="auto"
-        "auto": half the stable rate, as in `FiniteNetworkRegressor`.
+        "auto": a fifth of the stable rate, as in `FiniteNetworkRegressor`.
     n_steps : int >= 0, default=300
         Steps, not epochs. Nothing stops earlier.
     batch_size : int or None, default=None

@@ -33,9 +33,9 @@ class FiniteNetworkRegressor(MultiOutputMixin, RegressorMixin, FiniteNetworkEsti
         ``gradient_descent``, ``sgd``, ``momentum``, ``nesterov``, ``rmsprop``, ``adam``,
         ``adagrad`` or ``adadelta``.
     learning_rate : float > 0 or "auto", default="auto"
-        Of one step, for a loss that is a mean over samples. "auto": half the rate at which
+        Of one step, for a loss that is a mean over samples. "auto": a fifth of the rate at which
         linearised training turns unstable (`ntkreg.finite.stable_learning_rate`), the least
-        of all networks, from at most 256 samples; only for optimisers that have such a
+        of all networks, from at most 128 samples; only for optimisers that have such a
         bound, the first four. In `mup` layers multiply it by their own rates.
     n_steps : int >= 0, default=300
         Steps, not epochs. Nothing stops earlier.
