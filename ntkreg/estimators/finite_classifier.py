@@ -48,8 +48,8 @@ class FiniteNetworkClassifier(ClassifierMixin, FiniteNetworkEstimator):
     optimizer : str, default="momentum"
         As in `FiniteNetworkRegressor`.
     learning_rate : float > 0 or "auto", default="auto"
-        "auto": a fifth of the stable rate, as in `FiniteNetworkRegressor`.
-    n_steps : int >= 0, default=300
+        "auto": a tenth of the stable rate, as in `FiniteNetworkRegressor`.
+    n_steps : int >= 0, default=500
         Steps, not epochs. Nothing stops earlier.
     batch_size : int or None, default=None
         Samples of a step; None for all.
@@ -109,7 +109,7 @@ class FiniteNetworkClassifier(ClassifierMixin, FiniteNetworkEstimator):
         loss: str = "squared",
         optimizer: str = "momentum",
         learning_rate: Any = "auto",
-        n_steps: int = 300,
+        n_steps: int = 500,
         batch_size: int | None = None,
         optimizer_options: dict[str, float] | None = None,
         n_networks: int = 4,

@@ -33,11 +33,11 @@ class FiniteNetworkRegressor(MultiOutputMixin, RegressorMixin, FiniteNetworkEsti
         ``gradient_descent``, ``sgd``, ``momentum``, ``nesterov``, ``rmsprop``, ``adam``,
         ``adagrad`` or ``adadelta``.
     learning_rate : float > 0 or "auto", default="auto"
-        Of one step, for a loss that is a mean over samples. "auto": a fifth of the rate at which
+        Of one step, for a loss that is a mean over samples. "auto": a tenth of the rate at which
         linearised training turns unstable (`ntkreg.finite.stable_learning_rate`), the least
         of all networks, from at most 128 samples; only for optimisers that have such a
         bound, the first four. In `mup` layers multiply it by their own rates.
-    n_steps : int >= 0, default=300
+    n_steps : int >= 0, default=500
         Steps, not epochs. Nothing stops earlier.
     batch_size : int or None, default=None
         Samples of a step, drawn without replacement within an epoch. None for all; "sgd"
@@ -126,7 +126,7 @@ class FiniteNetworkRegressor(MultiOutputMixin, RegressorMixin, FiniteNetworkEsti
         parametrization: str = "ntk",
         optimizer: str = "momentum",
         learning_rate: Any = "auto",
-        n_steps: int = 300,
+        n_steps: int = 500,
         batch_size: int | None = None,
         optimizer_options: dict[str, float] | None = None,
         n_networks: int = 4,
@@ -173,7 +173,8 @@ class FiniteNetworkRegressor(MultiOutputMixin, RegressorMixin, FiniteNetworkEsti
         """
         X, y = self._read(X, y, reset=True, multi_output=True, y_numeric=True)
         y = y.astype(np.float64)
-        self.y_mean_, self.y_scale_ = 0.0, 1.0
+        self.y_mean_: Any = 0.0
+        self.y_scale_: Any = 1.0
         if self.standardize_y:
             self.y_mean_ = y.mean(axis=0)
             spread = y.std(axis=0)

@@ -78,9 +78,7 @@ class ObserveLoss(Observer):
 
     def __call__(self, snapshot: Snapshot) -> Any:
         """Return the array of this step."""
-        return losses_of(
-            snapshot.network, snapshot.params, snapshot.X, snapshot.y, snapshot.loss
-        )
+        return losses_of(snapshot.network, snapshot.params, snapshot.X, snapshot.y, snapshot.loss)
 
 
 @dataclass(frozen=True, eq=False)

@@ -101,9 +101,7 @@ def run_few_samples_network(config: FewSamplesNetworkConfig, output: str | Path)
         lines.append(found)
     rows = pd.DataFrame(lines)
     rows.to_csv(output / "rows.csv", index=False)
-    np.savez_compressed(
-        output / "predictions.npz", predicted=np.stack(predictions), y_test=y_test
-    )
+    np.savez_compressed(output / "predictions.npz", predicted=np.stack(predictions), y_test=y_test)
     summary = summarize_draws(rows, pool=config.pool, n_test=n_test)
     summary.to_csv(output / "summary.csv", index=False)
     beside_kernel(rows, kernels).to_csv(output / "beside.csv", index=False)

@@ -39,7 +39,7 @@ class FewSamplesNetworkConfig:
     optimizer : str
         As in `FiniteNetworkClassifier`.
     learning_rate : float or None
-        None: a fifth of the stable rate, found anew for each draw.
+        None: a tenth of the stable rate, found anew for each draw.
     n_steps : int
         Steps of every training.
     batch_size : int or None
