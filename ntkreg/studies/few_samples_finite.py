@@ -54,7 +54,7 @@ def run_few_samples_network(config: FewSamplesNetworkConfig, output: str | Path)
         The rows: get ("network"), depth (of the recipe, -1 if it has none), n, draw,
         accuracy (percent of the test images; of the networks together), accuracy_single (the
         mean of each alone), train_accuracy, loss (at the end, mean over networks),
-        learning_rate, n_networks, seconds, seed. Also in ``rows.csv``; beside it
+        learning_rate, n_steps, n_networks, seconds, seed. Also in ``rows.csv``; beside it
         ``predictions.npz`` (predicted: labels of the test images, row by row; y_test),
         ``summary.csv``, ``beside.csv`` (`beside_kernel`), ``config.yaml``, ``record.json``.
 
@@ -184,6 +184,8 @@ def _train(
     """Train on one draw and return its row, with the labels predicted."""
     architecture = from_dict(config.architecture)
     whole = config.batch_size is None or config.batch_size >= n
+    per_epoch = 1 if whole else n // config.batch_size  # type: ignore[operator]
+    n_steps = max(config.n_steps, config.n_epochs * per_epoch)
     start = time.perf_counter()
     model = FiniteNetworkClassifier(
         architecture,
@@ -192,7 +194,7 @@ def _train(
         loss=config.loss,
         optimizer=config.optimizer,
         learning_rate="auto" if config.learning_rate is None else config.learning_rate,
-        n_steps=config.n_steps,
+        n_steps=n_steps,
         batch_size=None if whole else config.batch_size,
         n_networks=config.n_networks,
         dtype=config.dtype,
@@ -210,6 +212,7 @@ def _train(
         "train_accuracy": 100 * float(model.score(X, y)),
         "loss": float(model.loss_curve_[-1].mean()),
         "learning_rate": float(model.learning_rate_),
+        "n_steps": n_steps,
         "n_networks": config.n_networks,
         "seconds": time.perf_counter() - start,
         "seed": config.seed,

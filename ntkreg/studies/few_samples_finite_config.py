@@ -41,7 +41,10 @@ class FewSamplesNetworkConfig:
     learning_rate : float or None
         None: a tenth of the stable rate, found anew for each draw.
     n_steps : int
-        Steps of every training.
+        Steps of every training, at least.
+    n_epochs : int
+        Times that every image of a draw is seen, at least: more steps where batches are small
+        parts of a draw.
     batch_size : int or None
         Images of a step; all where a draw has no more, or with None.
     n_networks : int
@@ -72,6 +75,7 @@ class FewSamplesNetworkConfig:
     optimizer: str = "adam"
     learning_rate: float | None = 1e-3
     n_steps: int = 100
+    n_epochs: int = 0
     batch_size: int | None = None
     n_networks: int = 1
     preprocessing: str = "channel"
@@ -94,7 +98,13 @@ class FewSamplesNetworkConfig:
                 f"n_samples must be at most pool ({self.pool}); got {max(self.n_samples)}."
             )
         object.__setattr__(self, "n_draws", _draws(self.n_draws, len(self.n_samples)))
-        for key, least in (("width", 1), ("n_steps", 1), ("n_networks", 1), ("seed", 0)):
+        for key, least in (
+            ("width", 1),
+            ("n_steps", 1),
+            ("n_networks", 1),
+            ("n_epochs", 0),
+            ("seed", 0),
+        ):
             check_int(key, getattr(self, key), least)
         if self.batch_size is not None:
             check_int("batch_size", self.batch_size, 1)

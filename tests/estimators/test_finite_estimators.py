@@ -75,10 +75,10 @@ def test_predictions_follow_the_unit_and_the_origin_of_y(fitted):
 
 def test_several_targets_keep_their_axis_and_constant_ones_their_value():
     y = np.column_stack([Y, np.full(12, 3.0)])
-    model = regressor(n_steps=100).fit(X, y)
+    model = regressor().fit(X, y)
     assert model.predict(X[:4]).shape == (4, 2)
     np.testing.assert_allclose(model.y_scale_, [Y.std(), 1.0])
-    np.testing.assert_allclose(model.predict(X)[:, 1], 3.0, atol=1.0)
+    np.testing.assert_allclose(model.predict(X)[:, 1], 3.0, atol=2.0)
 
 
 def test_a_random_state_repeats_the_networks_and_another_one_draws_others(fitted):
@@ -163,11 +163,12 @@ def test_flat_rows_and_images_are_the_same_to_an_image_network():
 
 
 def test_the_depth_of_the_recipe_is_searched():
-    model = regressor(n_steps=2, n_networks=1, learning_rate=0.1)
-    search = GridSearchCV(model, {"architecture__depth": [1, 2], "width": [4]}, cv=2)
-    search.fit(X, Y)
-    depths = [p["architecture"] for p in [search.best_estimator_.get_params(deep=False)]]
-    assert depths[0] in (fully_connected(1), fully_connected(2))
+    model = regressor(n_steps=2, learning_rate=0.1)
+    search = GridSearchCV(model, {"architecture__depth": [1, 2]}, cv=2, refit=False)
+    scores = search.fit(np.vstack([X, X]), np.hstack([Y, Y])).cv_results_["mean_test_score"]
+    # One fold trains on the rows that the other one tests: the first score is that of `model`.
+    assert scores[0] == pytest.approx(model.fit(X, Y).score(X, Y))
+    assert abs(scores[0] - scores[1]) > 1e-3
     assert clone(model).set_params(architecture__depth=2).architecture == fully_connected(2)
     assert model.architecture == fully_connected(1)
 

@@ -46,6 +46,7 @@ def config(images):
         n_draws=(3, 1),
         width=8,
         n_steps=15,
+        n_epochs=10,
         learning_rate=1e-2,
         batch_size=4,
         n_networks=2,
@@ -63,6 +64,7 @@ def test_every_size_and_draw_has_one_row(run):
     assert list(zip(rows.n, rows.draw, strict=True)) == [(4, 0), (4, 1), (4, 2), (8, 0)]
     assert set(rows["get"]) == {"network"}
     assert set(rows.depth) == {1}
+    assert rows.n_steps.tolist() == [15, 15, 15, 20]  # 10 epochs of two batches
     pd.testing.assert_frame_equal(pd.read_csv(folder / "rows.csv"), rows)
     answers = np.load(folder / "predictions.npz")
     right = 100 * (answers["predicted"] == answers["y_test"]).mean(axis=1)
