@@ -66,14 +66,16 @@ def test_every_size_and_draw_has_one_row(run):
     assert set(rows.depth) == {1}
     assert rows.n_steps.tolist() == [15, 15, 15, 20]  # 10 epochs of two batches
     pd.testing.assert_frame_equal(pd.read_csv(folder / "rows.csv"), rows)
-    answers = np.load(folder / "predictions.npz")
+    with np.load(folder / "predictions.npz") as archive:
+        answers = dict(archive)
     right = 100 * (answers["predicted"] == answers["y_test"]).mean(axis=1)
     np.testing.assert_allclose(rows.accuracy, right)
 
 
 def test_a_row_is_the_classifier_on_the_draw_of_the_kernels(run, config, images):
     rows, _ = run
-    data = np.load(images)
+    with np.load(images) as archive:
+        data = dict(archive)
     pool = balanced_draws(data["y_train"], 24, 1, 0)[0]
     scaler = ChannelStandardizer()
     X_pool = scaler.fit_transform(data["x_train"][pool].astype(np.float32) / 255)
