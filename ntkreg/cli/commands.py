@@ -18,6 +18,7 @@ from ntkreg.cli.options import (
 __all__ = [
     "few_samples",
     "few_samples_compare",
+    "few_samples_network",
     "fit",
     "plan",
     "precision",
@@ -250,6 +251,37 @@ def precision(arguments: list[str]) -> None:
         f"form of what is solved by more than {config.tolerance:g} of it:\n"
     )
     print(text_table(safe_table(StudyFolder(output).table("safe"))))
+    print(f"\npage   {page}\nrows   {output / 'rows.csv'}")
+
+
+def few_samples_network(arguments: list[str]) -> None:
+    """Train networks of finite width on the draws of the few-samples study."""
+    from ntkreg.studies.few_samples_finite import run_few_samples_network
+    from ntkreg.studies.few_samples_finite_config import FewSamplesNetworkConfig
+
+    parser = make_parser(
+        "few-samples-network",
+        "CONFIG [--KEY VALUE ...]",
+        "Accuracy of trained networks of finite width on the draws of `ntkreg few-samples`,\n"
+        "beside a kernel's rows. Every draw is stored: a run that was stopped goes on.",
+        "  ntkreg few-samples-network configs/cifar10_few_samples_cnn.yaml\n"
+        "  ntkreg few-samples-network configs/cifar10_few_samples_cnn.yaml \\\n"
+        "      --n_samples '[10,20]' --n_draws '[3]'          a trial in a few minutes",
+    )
+    add_config(parser, FewSamplesNetworkConfig)
+    given = parse(parser, arguments)
+    config = resolve(FewSamplesNetworkConfig, given)
+    if "print_config" in given:
+        return print_config(config)
+    from ntkreg.report.few_samples_network import network_table, write_few_samples_network_report
+    from ntkreg.report.read import StudyFolder
+    from ntkreg.report.tables import text_table
+
+    output = prepare_folder(output_folder(given, "few_samples_network"))
+    run_few_samples_network(config, output)
+    page = write_few_samples_network_report(output)
+    print("Accuracy, %, mean ± standard deviation over draws:\n")
+    print(text_table(network_table(StudyFolder(output).table("beside"))))
     print(f"\npage   {page}\nrows   {output / 'rows.csv'}")
 
 

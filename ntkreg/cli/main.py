@@ -21,6 +21,7 @@ COMMANDS = {
     "few-samples": "convolutional kernels on 10 to 640 images, after a YAML file",
     "few-samples-compare": "which of such runs' kernels is best at each number of images",
     "precision": "float32, mixed and float64 kernels of the same images, after a YAML file",
+    "few-samples-network": "trained networks of finite width on the same images",
 }
 
 EPILOG = """\
@@ -62,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             warnings.showwarning = _show_warning
             return _dispatch(arguments)
     except KeyboardInterrupt:
-        _say("interrupted. Kernel tiles already stored are kept; the same command goes on there.")
+        _say("interrupted. What is already stored is kept; the same command goes on there.")
         return 130
     except EXPECTED as error:
         if debug:

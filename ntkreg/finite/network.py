@@ -24,6 +24,9 @@ from ntkreg.finite.scaling import PARAMETRIZATIONS, Parametrization
 
 __all__ = ["FiniteNetwork", "finite_network"]
 
+_NUMBERS = 2**27
+"""Numbers that a layer of `predict` may hold at once, over all seeds (0.5 GiB in float32)."""
+
 
 @dataclass(frozen=True)
 class FiniteNetwork(Network):
@@ -74,6 +77,23 @@ class FiniteNetwork(Network):
         """SHA-256 of layers, input shape, widths and parametrisation."""
         parts = [self.architecture.fingerprint, self.shape, self.widths, self.parametrization]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+    @cached_property
+    def _numbers_held(self) -> int:
+        """Numbers of the largest layer for one input, with the windows of a convolution on it."""
+        window = max(getattr(s, "window", 1) for s in weighted_layers(self.architecture.layers))
+        outputs = jax.eval_shape(
+            lambda: self.activations(self.init(0), jnp.zeros((1, *self.shape), np.float32))
+        )
+        return max(math.prod(layer.shape) for layer in outputs) * (window**2 + 1)
+
+    def _rows_at_once(self, n_seeds: int) -> int:
+        fit = _NUMBERS // (n_seeds * self._numbers_held)
+        return max(1, min(super()._rows_at_once(n_seeds), fit))
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Without what is cached: functions have no pickles.
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
     def init(self, key: Any, dtype: Any = np.float32) -> Params:
         """Draw parameters.

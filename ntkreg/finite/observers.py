@@ -15,7 +15,7 @@ from ntkreg.data import fingerprint_arrays
 from ntkreg.errors import SpecError
 from ntkreg.finite.base import Network, Params, dtype_of
 from ntkreg.finite.empirical import ntk_of
-from ntkreg.finite.losses import LOSSES
+from ntkreg.finite.losses import losses_of
 
 __all__ = [
     "LayerDrifts",
@@ -78,8 +78,7 @@ class ObserveLoss(Observer):
 
     def __call__(self, snapshot: Snapshot) -> Any:
         """Return the array of this step."""
-        run = _losses(snapshot.network, snapshot.loss)
-        return run(snapshot.params, snapshot.X, snapshot.y)
+        return losses_of(snapshot.network, snapshot.params, snapshot.X, snapshot.y, snapshot.loss)
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,14 +170,6 @@ def log_steps(n_steps: int, per_decade: int = 8) -> tuple[int, ...]:
 
 def _has_weights(node: Any) -> bool:
     return isinstance(node, dict) and "w" in node
-
-
-@lru_cache(maxsize=32)
-def _losses(network: Network, loss: str) -> Callable[..., jax.Array]:
-    value = LOSSES[loss].value
-    return jax.jit(
-        jax.vmap(lambda params, X, y: value(network.apply(params, X), y), (0, None, None))
-    )
 
 
 @lru_cache(maxsize=32)
