@@ -68,7 +68,7 @@ class Run:
         On the test inputs.
     moved : ndarray (n_parameters,)
         Parameters at the end less those at the start; NaN if it diverged. Kept of runs on
-        true labels, empty of others.
+        correct labels, empty of others.
     moved_norm, start_norm : float
         Euclidean, of that and of the parameters at the start.
     kernel : ndarray (n, n)
@@ -125,9 +125,10 @@ def run_or_load(
         found = _train(spec, network, X, y, X_test, target, max_steps)
         store(path, found)
     # What comes out of a file is arrays, plain numbers and texts too.
-    return Run(
-        spec, **{k: np.asarray(v).item() if np.ndim(v) == 0 else v for k, v in found.items()}
-    )
+    plain: dict[str, Any] = {
+        k: np.asarray(v).item() if np.ndim(v) == 0 else v for k, v in found.items()
+    }
+    return Run(spec, **plain)
 
 
 def observation_steps(max_steps: int) -> list[int]:

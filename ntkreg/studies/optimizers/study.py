@@ -74,7 +74,7 @@ def run_optimizers(
     Notes
     -----
     A run holds parameters, optimiser state and gradients of n_train + n_test outputs, and
-    keeps 4 bytes a parameter on disk if its labels are true.
+    keeps 4 bytes a parameter on disk if its labels are correct.
 
     References
     ----------
@@ -108,6 +108,8 @@ def run_optimizers(
     write_record(
         output,
         config,
+        n_train=config.n_train,
+        n_test=config.n_test,
         network=repr(architecture_of(config)),
         data=asdict(study.task.provenance),
         training_seconds=float(tables["runs"].seconds.sum()),

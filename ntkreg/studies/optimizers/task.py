@@ -1,4 +1,4 @@
-"""Inputs and labels of the study: true, partly flipped, and random ones."""
+"""Inputs and labels of the study: correct, partly flipped, and random ones."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +14,7 @@ from ntkreg.studies.preprocessing import make_preprocessing
 __all__ = ["LABELS", "Task", "architecture_of", "load_task", "training_labels"]
 
 LABELS = ("correct", "noisy", "random")
-"""Kinds of training labels; test labels are always the true ones."""
+"""Kinds of training labels; test labels are always correct."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +78,7 @@ def training_labels(y: np.ndarray, kind: str, seed: int, noise: float) -> np.nda
     Parameters
     ----------
     y : ndarray (n,)
-        The true ones, +1 or -1.
+        The correct ones, +1 or -1.
     kind : {"correct", "noisy", "random"}
         As they are; with a share flipped; permuted, so that as many are +1 as before.
     seed : int
