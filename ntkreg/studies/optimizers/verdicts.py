@@ -58,9 +58,9 @@ def _trajectory(config: OptimizersConfig, levels: pd.DataFrame) -> Iterator[Row]
             _side(slope, HALFWAY, "follows the kernel", "another trajectory"),
         )
         if optimizer != REFERENCE:
-            both = gap.join(gaps[REFERENCE], lsuffix="", rsuffix=" own", how="inner")
             widest = config.widths[-1]
-            ratio = ratio_interval(both[str(widest)], both[f"{widest} own"])
+            own = gaps[REFERENCE][widest]
+            ratio = ratio_interval(gap[widest].reindex(own.index), own)
             yield _line(
                 "kernel trajectory",
                 optimizer,
