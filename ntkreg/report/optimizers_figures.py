@@ -53,7 +53,10 @@ def trajectory_figure(levels: pd.DataFrame) -> Figure:
 
 
 def pairs_figure(pairs: pd.DataFrame) -> Figure:
-    """Draw mean distances of every two end points at the largest width as three matrices."""
+    """Draw mean distances of every two end points at the largest width as three matrices.
+
+    Pairs of which one has no end point, having diverged, stay empty.
+    """
     chosen = pairs[pairs.width == pairs.width.max()]
     names = list(dict.fromkeys([*chosen["first"], *chosen.second]))
     figure = Figure(figsize=(12.5, 4.9), layout="constrained")
@@ -64,15 +67,15 @@ def pairs_figure(pairs: pd.DataFrame) -> Figure:
     }
     for axes, (column, title) in zip(figure.subplots(1, 3), titles.items(), strict=True):
         means = chosen.groupby(["first", "second"])[column].mean()
-        values = np.zeros((len(names), len(names)))
+        values = np.full((len(names), len(names)), np.nan)
         for (a, b), value in means.items():
             i, j = names.index(a), names.index(b)
             values[i, j] = values[j, i] = value
-        top = np.nanmax(values) or 1.0
+        top = np.nanmax(values, initial=1e-9)
         axes.imshow(values, cmap="Blues", vmin=0, vmax=top)
         for i in range(len(names)):
             for j in range(len(names)):
-                if i != j:
+                if np.isfinite(values[i, j]):
                     colour = "white" if values[i, j] > 0.6 * top else "black"
                     axes.text(
                         j, i, f"{values[i, j]:.2f}", color=colour,
@@ -159,28 +162,27 @@ def stopping_figure(stops: pd.DataFrame, curves: pd.DataFrame, n_train: int) -> 
 
 
 def labels_figure(runs: pd.DataFrame) -> Figure:
-    """Draw test error against training loss at the end, for correct and random labels."""
-    figure = Figure(figsize=(7.5, 4.4), layout="constrained")
+    """Draw the test error of every optimiser on correct and on random labels.
+
+    Every run that reached the last level, at the largest width; the dotted line is chance.
+    """
+    figure = Figure(figsize=(8.5, 4.2), layout="constrained")
     axes = figure.subplots()
-    chosen = runs[(runs.width == runs.width.max()) & runs.labels.isin(["correct", "random"])]
-    for i, (optimizer, own) in enumerate(chosen.groupby("optimizer", sort=False)):
-        for labels, part in own.groupby("labels"):
-            style = _style(i) | {"linestyle": "none"}
-            if labels == "random":
-                style["markerfacecolor"] = "white"
-            label = optimizer.replace("_", " ") if labels == "correct" else None
-            axes.plot(part.train_loss, part.test_error, label=label, **style)
-    axes.axhline(50, color="0.6", linestyle=":", label="chance")
-    axes.set(
-        xscale="log",
-        xlabel="training loss at the end",
-        ylabel="test error, %",
-        title="filled: correct labels; hollow: random labels",
-        xlim=(chosen.train_loss.min() / 3, chosen.train_loss.max() * 3),
-        ylim=(0, 100),
-    )
-    axes.grid(alpha=0.25)
-    figure.legend(loc="outside right upper", frameon=False, fontsize="small")
+    chosen = runs[(runs.width == runs.width.max()) & (runs.outcome == "reached")]
+    names = list(chosen.optimizer.unique())
+    for i, (labels, shift) in enumerate((("correct", -0.1), ("random", 0.1))):
+        own = chosen[chosen.labels == labels]
+        places = own.optimizer.map(names.index).to_numpy(float) + shift
+        style = _style(i) | {"linestyle": "none"}
+        axes.plot(places, own.test_error, alpha=0.5, label=f"{labels} labels", **style)
+        means = own.groupby("optimizer").test_error.mean()
+        middles = means.index.map(names.index).to_numpy(float) + shift
+        axes.hlines(means, middles - 0.09, middles + 0.09, color=style["color"], linewidth=2)
+    axes.axhline(50, color="0.6", linestyle=":")
+    axes.set_xticks(range(len(names)), [name.replace("_", " ") for name in names])
+    axes.set(ylabel="test error, %", ylim=(0, 100), title="bars: means over seeds")
+    axes.grid(alpha=0.25, axis="y")
+    axes.legend(frameon=False, fontsize="small")
     return figure
 
 

@@ -78,7 +78,7 @@ def test_a_kernel_without_inverse_stays_finite_and_knows_what_it_cannot_fit():
     train, test = path.flow([1e9])
     np.testing.assert_allclose(train[0, :N], Y + 1, atol=1e-6)
     np.testing.assert_allclose(test[0], K_CROSS @ np.linalg.solve(K, Y + 1), atol=1e-6)
-    with pytest.raises(SpecError, match="it cannot fit 0.5 of it"):
+    with pytest.raises(SpecError, match=r"it cannot fit 0\.5 of it"):
         path.time_at_loss(0.4)
 
 

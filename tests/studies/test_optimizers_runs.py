@@ -1,4 +1,5 @@
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -111,7 +112,7 @@ def test_the_first_steps_are_all_looked_at_and_later_ones_two_per_cent_apart():
     steps = observation_steps(1000)
     assert steps[:40] == list(range(40))
     assert steps[-1] == 1000
-    assert all(1 < b / a <= 1.05 for a, b in zip(steps[40:], steps[41:], strict=False))
+    assert all(1 < b / a <= 1.05 for a, b in pairwise(steps[40:]))
 
 
 def loss_after_one_step(network, task, optimizer, rate):
@@ -130,8 +131,7 @@ def test_a_unit_rate_of_adam_takes_all_the_loss_to_first_order(network, task):
 def test_a_unit_rate_of_momentum_is_its_stable_bound(network, task):
     params = network.init(3)
     own, plain = (
-        learning_rate_of(name, 0.5, network, params, task.X, task.y)
-        for name in ("momentum", "sgd")
+        learning_rate_of(name, 0.5, network, params, task.X, task.y) for name in ("momentum", "sgd")
     )
     training = finite.Training(1.0, 1)
     assert plain == 0.5 * finite.stable_learning_rate(network, params, task.X, training)

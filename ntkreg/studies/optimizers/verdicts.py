@@ -40,15 +40,15 @@ def make_verdicts(config: OptimizersConfig, tables: Tables) -> pd.DataFrame:
 
 def _trajectory(config: OptimizersConfig, levels: pd.DataFrame) -> Iterator[Row]:
     """Slope with width of the gap to the kernel, and the gap beside gradient descent's."""
+    widths = list(config.widths)
+    # Also those that never got to the last level, as lines without seeds.
+    empty = pd.DataFrame(columns=widths, dtype=float)
+    gaps = dict.fromkeys(config.optimizers, empty)
     last = levels[levels.level == config.levels[-1]]
-    gaps = {
-        optimizer: own.pivot(index="seed", columns="width", values="kernel_gap")
-        .reindex(columns=list(config.widths))
-        .dropna()
-        for optimizer, own in last.groupby("optimizer")
-    }
-    for optimizer in config.optimizers:
-        gap = gaps.get(optimizer, pd.DataFrame(columns=list(config.widths), dtype=float))
+    for optimizer, own in last.groupby("optimizer"):
+        by_width = own.pivot(index="seed", columns="width", values="kernel_gap")
+        gaps[optimizer] = by_width.reindex(columns=widths).dropna()
+    for optimizer, gap in gaps.items():
         slope = mean_interval(loglog_slopes(config.widths, gap.to_numpy(float)))
         yield _line(
             "kernel trajectory",
