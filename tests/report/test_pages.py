@@ -142,6 +142,7 @@ def test_nothing_in_a_few_samples_studys_files_becomes_html(few_samples_folder, 
 def test_report_computes_nothing():
     code = (
         "import sys, ntkreg.report.quickstart, ntkreg.report.few_samples\n"
+        "import ntkreg.report.optimizers\n"
         "rooms = ('kernels', 'gram', 'solvers', 'estimators', 'studies')\n"
         "loaded = [r for r in rooms if f'ntkreg.{r}' in sys.modules]\n"
         "sys.exit(f'loaded: {loaded}' if loaded else 0)"

@@ -6,7 +6,6 @@ import pytest
 
 from ntkreg import finite
 from ntkreg.studies.optimizers import runs as runs_module
-from ntkreg.studies.optimizers.kernels import KernelPath
 from ntkreg.studies.optimizers.measures import batch_row, level_rows, pair_rows
 from ntkreg.studies.optimizers.runs import Run, RunSpec
 from ntkreg.studies.optimizers.starts import Start
