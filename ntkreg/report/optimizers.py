@@ -13,7 +13,12 @@ from ntkreg.report.optimizers_figures import (
     stopping_figure,
     trajectory_figure,
 )
-from ntkreg.report.optimizers_tables import ends_table, sentences, verdict_table
+from ntkreg.report.optimizers_tables import (
+    ends_table,
+    noise_table,
+    sentences,
+    verdict_table,
+)
 from ntkreg.report.page import figure_block, page, provenance_block, save_png
 from ntkreg.report.read import StudyFolder
 from ntkreg.report.tables import html_table, markdown_table
@@ -28,9 +33,10 @@ SECTIONS = {
         "Gap: distance on the test inputs between a network in training and the linearised "
         "network under gradient flow, in closed form from the empirical NTK of the same start, "
         "both at the same training loss, over how far the latter has come. In the infinite width "
-        "gradient descent is this flow: its gap falls with the width, by theory at least like "
-        "width^(-1/2). An optimiser that scales gradients entry by entry has another limit, and "
-        "its gap need not fall. Left: at the last loss level. Right: at the largest width. "
+        "gradient descent with small steps is this flow: its gap falls with the width, by theory "
+        "at least like width^(-1/2). An optimiser that scales gradients entry by entry has "
+        "another limit, and its gap need not fall. Left: at the last loss level. Right: at the "
+        "largest width. "
         "Geometric means over seeds, bars of one standard deviation of the logarithm.",
     ),
     "end points": (
@@ -64,6 +70,9 @@ SECTIONS = {
 """Heading and caption of each question."""
 
 
+NOISE_HEADING = "Test error of sgd, %"
+
+
 def write_optimizers_report(folder: str | Path) -> Path:
     """Make ``page.html`` from the files of an optimiser study; return its path.
 
@@ -88,6 +97,9 @@ def write_optimizers_report(folder: str | Path) -> Path:
             figure_block(figures[question], caption, alt=heading),
             html_table(verdict_table(verdicts, question)),
         ]
+        if question == "noise of sgd":
+            batches = study.table("batches")
+            body += [f"<h3>{NOISE_HEADING}</h3>", html_table(noise_table(batches))]
         if question == "labels":
             for labels in ("correct", "random"):
                 body += [f"<h3>Runs on {labels} labels</h3>", html_table(ends_table(runs, labels))]
@@ -132,6 +144,9 @@ def write_optimizers_benchmark(
     for question, (heading, caption) in SECTIONS.items():
         parts += [f"## {heading}\n", caption + "\n"]
         parts += [markdown_table(verdict_table(verdicts, question))]
+        if question == "noise of sgd":
+            batches = study.table("batches")
+            parts += [f"### {NOISE_HEADING}\n", markdown_table(noise_table(batches))]
     for labels in ("correct", "random"):
         parts += [f"## Runs on {labels} labels\n", markdown_table(ends_table(runs, labels))]
     versions = "\n".join(f"{key}: {value}" for key, value in record["environment"].items())

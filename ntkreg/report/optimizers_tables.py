@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-__all__ = ["ends_table", "sentences", "verdict_table"]
+__all__ = ["ends_table", "noise_table", "sentences", "verdict_table"]
 
 
 def verdict_table(verdicts: pd.DataFrame, question: str) -> pd.DataFrame:
@@ -38,6 +38,19 @@ def ends_table(runs: pd.DataFrame, labels: str) -> pd.DataFrame:
                 "kernel drift": _spread(ended.kernel_drift, "{:.3f}"),
             }
         )
+    return pd.DataFrame(lines)
+
+
+def noise_table(batches: pd.DataFrame) -> pd.DataFrame:
+    """Return sgd's test error, mean ± std over seeds, by batch size and rate."""
+    lines = []
+    for size, own in batches.groupby("batch_size"):
+        line = {"batch size": f"{size}"}
+        for rate, group in own.groupby("rate"):
+            ended = group[group.outcome == "reached"]
+            left = "" if len(ended) == len(group) else f" ({len(ended)} of {len(group)})"
+            line[f"rate {rate:g}"] = _spread(ended.test_error, "{:.1f}") + left
+        lines.append(line)
     return pd.DataFrame(lines)
 
 

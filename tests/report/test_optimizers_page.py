@@ -7,7 +7,12 @@ import pytest
 
 from ntkreg.errors import DataError
 from ntkreg.report.optimizers import write_optimizers_benchmark, write_optimizers_report
-from ntkreg.report.optimizers_tables import ends_table, sentences, verdict_table
+from ntkreg.report.optimizers_tables import (
+    ends_table,
+    noise_table,
+    sentences,
+    verdict_table,
+)
 
 SLOPE = "slope of the gap against width"
 
@@ -62,6 +67,16 @@ def test_tables_hold_means_over_seeds_at_the_largest_width(optimizers_folder):
     row = verdicts[verdicts.quantity == SLOPE].iloc[0]
     cell = verdict_table(verdicts, "kernel trajectory").iloc[0]["95 % interval"]
     assert cell == f"{row.low:.3g} .. {row.high:.3g}"
+
+
+def test_errors_of_sgd_stand_by_batch_size_and_rate(optimizers_folder):
+    batches = pd.read_csv(optimizers_folder / "batches.csv")
+    batches.loc[(batches.rate == 0.2) & (batches.seed == 3), "outcome"] = "diverged"
+    table = noise_table(batches)
+    assert list(table.columns) == ["batch size", "rate 0.05", "rate 0.2"]
+    own = batches[batches.rate == 0.05].test_error
+    assert table["rate 0.05"].tolist() == [f"{own.mean():.1f} ± {own.std():.1f}"]
+    assert table["rate 0.2"].tolist()[0].endswith("(1 of 2)")
 
 
 def test_runs_that_diverged_are_told_and_do_not_spoil_the_page(optimizers_folder, tmp_path):

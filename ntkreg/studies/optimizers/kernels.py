@@ -15,7 +15,7 @@ class KernelPath:
 
     For the loss :math:`\frac{1}{2n}\sum_i (f(x_i) - y_i)^2`, with residual
     :math:`r = y - f_0`, both are filters of the kernel's eigenvalues
-    (Ali, Kolter and Tibshirani 2019, arXiv 1810.10082, section 2):
+    (Ali, Kolter and Tibshirani 2019, arXiv 1810.10082):
 
     .. math::
         f_t = f_0 + K^* \frac{1 - e^{-tK/n}}{K}\, r, \qquad

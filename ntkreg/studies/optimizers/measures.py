@@ -93,9 +93,9 @@ def pair_rows(runs: Mapping[str, Run], start: Start) -> Iterator[Row]:
 def batch_row(run: Run, own: Run, start: Start, y_test: np.ndarray) -> Row:
     r"""Return where sgd ended, beside gradient descent (`own`) from the same start.
 
-    `noise_scale` is :math:`\eta (n/B - 1)` (Smith and Le 2018, arXiv 1710.06451, eq. 12, for
-    a loss that is a mean). It is an estimate for independent batches; those of an epoch,
-    which share no example, are a little less noisy.
+    `noise_scale` is :math:`\eta (n/B - 1)` (Smith and Le 2018, arXiv 1710.06451). It is an
+    estimate for independent batches; those of an epoch, which share no example, are a little
+    less noisy.
     """
     n, size = len(start.K), run.spec.batch_size or len(start.K)
     moved = own.outputs[-1] - start.f0_test

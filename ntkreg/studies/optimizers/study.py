@@ -62,9 +62,8 @@ def run_optimizers(
         The rows of ``runs.csv``, one a run of the comparison of optimisers, see
         `ntkreg.studies.optimizers.measures`. Beside it ``levels.csv`` (distance from the
         kernel trajectory), ``pairs.csv`` (of every two end points), ``batches.csv`` (runs on
-        the noise of sgd), ``stops.csv`` and ``curves.csv`` (early
-        stopping, of kernels and of networks), ``verdicts.csv``, ``config.yaml`` and
-        ``record.json``.
+        the noise of sgd), ``stops.csv`` and ``curves.csv`` (early stopping, of kernels and of
+        networks), ``verdicts.csv``, ``config.yaml`` and ``record.json``.
 
     Raises
     ------
@@ -73,8 +72,8 @@ def run_optimizers(
 
     Notes
     -----
-    A run holds parameters, optimiser state and gradients of n_train + n_test outputs, and
-    keeps 4 bytes a parameter on disk if its labels are correct.
+    A run costs about 6 n_train flops a parameter and step, and keeps 4 bytes a parameter on
+    disk if its labels are correct; at starts gradients of n_train + n_test outputs are held.
 
     References
     ----------
