@@ -208,7 +208,8 @@ def optimizers(arguments: list[str]) -> None:
     run_optimizers(config, output, n_jobs=given.get("n_jobs"))
     page = write_optimizers_report(output)
     study = StudyFolder(output)
-    print("\n".join(sentences(study.table("verdicts"), study.table("runs"))))
+    runs = study.table("runs")
+    print("\n".join(sentences(study.table("verdicts"), runs[runs.width == config.width])))
     print(f"\npage   {page}\nrows   {output / 'runs.csv'}")
 
 

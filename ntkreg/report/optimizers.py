@@ -41,7 +41,7 @@ SECTIONS = {
     ),
     "end points": (
         "Where they end",
-        "Mean distances at the largest width, at the same training loss from the same starts. Of "
+        "Mean distances at the same training loss from the same starts. Of "
         "parameters and of outputs on the test inputs, in units of gradient descent's own way "
         "from the start; of the empirical NTK on the training inputs (Frobenius), in units of "
         "the NTK at the start.",
@@ -85,7 +85,8 @@ def write_optimizers_report(folder: str | Path) -> Path:
     runs, verdicts = study.table("runs"), study.table("verdicts")
     record, config_text = study.record(), study.config_text()
     figures = _figures(study, runs, record)
-    body = [f'<p class="lead">{html.escape(s)}</p>' for s in sentences(verdicts, runs)]
+    own = runs[runs.width == record["width"]]
+    body = [f'<p class="lead">{html.escape(s)}</p>' for s in sentences(verdicts, own)]
     body += [
         f"<p>{html.escape(_setting(record, runs))}</p>",
         '<p class="small">Intervals are 95 %, Student\'s t over seeds; what they do not decide is '
@@ -102,7 +103,7 @@ def write_optimizers_report(folder: str | Path) -> Path:
             body += [f"<h3>{NOISE_HEADING}</h3>", html_table(noise_table(batches))]
         if question == "labels":
             for labels in ("correct", "random"):
-                body += [f"<h3>Runs on {labels} labels</h3>", html_table(ends_table(runs, labels))]
+                body += [f"<h3>Runs on {labels} labels</h3>", html_table(ends_table(own, labels))]
     body += [f'<p class="small">{LEGEND}</p>', provenance_block(record, config_text)]
     target = study.path / "page.html"
     target.write_text(page(TITLE, body), encoding="utf-8")
@@ -133,12 +134,13 @@ def write_optimizers_benchmark(
     study, stem = StudyFolder(folder), Path(stem)
     runs, verdicts = study.table("runs"), study.table("verdicts")
     record = study.record()
+    own = runs[runs.width == record["width"]]
     text, rows, picture = (stem.parent / f"{stem.name}{s}" for s in (".md", ".csv", ".png"))
     save_png(trajectory_figure(study.table("levels")), picture)
     every = pd.concat([runs.assign(part="optimisers"), study.table("batches").assign(part="noise")])
     every.to_csv(rows, index=False, float_format="%.6g")
     parts = [f"# {TITLE}\n", f"{_setting(record, runs)}\n"]
-    parts += [f"- {sentence}" for sentence in sentences(verdicts, runs)]
+    parts += [f"- {sentence}" for sentence in sentences(verdicts, own)]
     parts += ["", remarks.strip() + "\n"] if remarks else [""]
     parts += [f"![distance from the kernel trajectory]({picture.name})\n"]
     for question, (heading, caption) in SECTIONS.items():
@@ -148,7 +150,7 @@ def write_optimizers_benchmark(
             batches = study.table("batches")
             parts += [f"### {NOISE_HEADING}\n", markdown_table(noise_table(batches))]
     for labels in ("correct", "random"):
-        parts += [f"## Runs on {labels} labels\n", markdown_table(ends_table(runs, labels))]
+        parts += [f"## Runs on {labels} labels\n", markdown_table(ends_table(own, labels))]
     versions = "\n".join(f"{key}: {value}" for key, value in record["environment"].items())
     parts += [LEGEND + "\n", f"## Configuration\n\n```yaml\n{study.config_text()}```\n"]
     parts += [f"`{record['command']}`\n\n```\n{versions}\n```\n"]
@@ -163,10 +165,10 @@ def _figures(study: StudyFolder, runs: pd.DataFrame, record: dict) -> dict[str, 
     )
     return {
         "kernel trajectory": trajectory_figure(levels),
-        "end points": pairs_figure(pairs),
+        "end points": pairs_figure(pairs[pairs.width == record["width"]]),
         "noise of sgd": noise_figure(batches),
         "stopping and ridge": stopping_figure(stops, curves, record["n_train"]),
-        "labels": labels_figure(runs),
+        "labels": labels_figure(runs[runs.width == record["width"]]),
     }
 
 
@@ -174,6 +176,7 @@ def _setting(record: dict, runs: pd.DataFrame) -> str:
     widths = ", ".join(map(str, sorted(runs.width.unique())))
     return (
         f"{record['n_train']} training and {record['n_test']} test inputs of "
-        f"{record['data']['source']}, two classes; {record['network']} at widths {widths}, NTK "
-        f"parametrisation, squared loss; {runs.seed.nunique()} starts, the same for all optimisers."
+        f"{record['data']['source']}, two classes; {record['network']} in the NTK "
+        f"parametrisation, squared loss, at widths {widths} for the kernel trajectory and "
+        f"{record['width']} for all else; {runs.seed.nunique()} starts, the same for all."
     )

@@ -53,12 +53,11 @@ def trajectory_figure(levels: pd.DataFrame) -> Figure:
 
 
 def pairs_figure(pairs: pd.DataFrame) -> Figure:
-    """Draw mean distances of every two end points at the largest width as three matrices.
+    """Draw mean distances of every two end points as three matrices.
 
     Pairs of which one has no end point, having diverged, stay empty.
     """
-    chosen = pairs[pairs.width == pairs.width.max()]
-    names = list(dict.fromkeys([*chosen["first"], *chosen.second]))
+    names = list(dict.fromkeys([*pairs["first"], *pairs.second]))
     figure = Figure(figsize=(12.5, 4.9), layout="constrained")
     titles = {
         "parameters": "parameters, over gradient descent's way",
@@ -66,7 +65,7 @@ def pairs_figure(pairs: pd.DataFrame) -> Figure:
         "kernel": "empirical NTK, over the NTK at the start",
     }
     for axes, (column, title) in zip(figure.subplots(1, 3), titles.items(), strict=True):
-        means = chosen.groupby(["first", "second"])[column].mean()
+        means = pairs.groupby(["first", "second"])[column].mean()
         values = np.full((len(names), len(names)), np.nan)
         for (a, b), value in means.items():
             i, j = names.index(a), names.index(b)
@@ -164,11 +163,11 @@ def stopping_figure(stops: pd.DataFrame, curves: pd.DataFrame, n_train: int) -> 
 def labels_figure(runs: pd.DataFrame) -> Figure:
     """Draw the test error of every optimiser on correct and on random labels.
 
-    Every run that reached the last level, at the largest width; the dotted line is chance.
+    Every run that reached the last level; the dotted line is chance.
     """
     figure = Figure(figsize=(8.5, 4.2), layout="constrained")
     axes = figure.subplots()
-    chosen = runs[(runs.width == runs.width.max()) & (runs.outcome == "reached")]
+    chosen = runs[runs.outcome == "reached"]
     names = list(chosen.optimizer.unique())
     for i, (labels, shift) in enumerate((("correct", -0.1), ("random", 0.1))):
         own = chosen[chosen.labels == labels]

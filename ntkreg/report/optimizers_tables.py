@@ -20,8 +20,8 @@ def verdict_table(verdicts: pd.DataFrame, question: str) -> pd.DataFrame:
 
 
 def ends_table(runs: pd.DataFrame, labels: str) -> pd.DataFrame:
-    """Return how the runs on some labels ended at the largest width, mean ± std over seeds."""
-    own = runs[(runs.labels == labels) & (runs.width == runs.width.max())]
+    """Return how the runs on some labels ended, mean ± std over seeds."""
+    own = runs[runs.labels == labels]
     lines = []
     for optimizer, group in own.groupby("optimizer", sort=False):
         ended = group[group.outcome == "reached"]
@@ -55,7 +55,14 @@ def noise_table(batches: pd.DataFrame) -> pd.DataFrame:
 
 
 def sentences(verdicts: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
-    """Return one sentence a question: what its intervals decide."""
+    """Return one sentence a question: what its intervals decide.
+
+    Parameters
+    ----------
+    verdicts : DataFrame
+    runs : DataFrame
+        Of the one width at which all but the kernel trajectory is asked.
+    """
     return [
         *_trajectory(verdicts),
         *_end_points(verdicts),
@@ -123,8 +130,7 @@ def _stopping(verdicts: pd.DataFrame) -> list[str]:
 def _labels(verdicts: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
     gaps = verdicts[verdicts.quantity == "test error, random less correct labels, points"]
     worse = gaps[gaps.verdict == "random labels are worse"]
-    own = runs[(runs.width == runs.width.max()) & (runs.outcome == "reached")]
-    own = own[own.labels.isin(["correct", "random"])]
+    own = runs[(runs.outcome == "reached") & runs.labels.isin(["correct", "random"])]
     error = own.groupby("labels").test_error.mean()
     return [
         f"Labels: with training losses between {own.train_loss.min():.4f} and "

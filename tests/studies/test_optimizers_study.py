@@ -89,6 +89,14 @@ def test_a_killed_study_goes_on_with_what_is_not_there(
     run_optimizers(replace(optimizers_config, seeds=(3,)), tmp_path, progress=False)
 
 
+def test_all_but_the_trajectory_is_asked_at_the_width_given(optimizers_config):
+    specs = list(run_specs(replace(optimizers_config, width=8)))
+    assert len(specs) == 14 + 4
+    asked = {s.width for s in specs if s.labels != "correct" or s.batch_size}
+    assert asked == {8}
+    assert {s.width for s in specs} == {8, 32}
+
+
 def test_the_same_configuration_asks_for_no_run_twice(optimizers_config):
     specs = list(run_specs(optimizers_config))
     assert len(set(specs)) == len(specs) == 14 + 4

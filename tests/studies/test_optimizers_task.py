@@ -70,6 +70,7 @@ def test_what_the_data_cannot_give_is_refused(optimizers_config, key, value, wor
         ("bias_std", -1),
         ("widths", []),
         ("widths", [8, 8]),
+        ("width", 100),
         ("seeds", [-1]),
         ("optimizers", ["adam"]),
         ("optimizers", "adam"),

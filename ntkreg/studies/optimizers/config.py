@@ -55,8 +55,9 @@ class OptimizersConfig:
     bias_std : float
         As in `ntkreg.fully_connected`.
     widths : tuple of int
-        Units of a hidden layer. Distances are followed over all widths, all other questions
-        are asked at the largest.
+        Units of a hidden layer, over which the distance from the kernel trajectory is followed.
+    width : int or None
+        One of them, at which all other questions are asked; None for the largest.
     seeds : tuple of int
         Of the starts, of the order of batches and of random labels; the spread is over them.
     optimizers : tuple of str
@@ -95,6 +96,7 @@ class OptimizersConfig:
     activation: str = "erf"
     bias_std: float = 0.0
     widths: tuple[int, ...] = (64, 256, 1024)
+    width: int | None = None
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     optimizers: tuple[str, ...] = tuple(DEFAULT_RATES)
     rates: dict[str, Any] | None = None
@@ -118,6 +120,9 @@ class OptimizersConfig:
         check_choice("activation", self.activation, tuple(ACTIVATIONS))
         self._set("bias_std", check_number("bias_std", self.bias_std, 0))
         self._set("widths", tuple(sorted(check_ints("widths", self.widths, 1))))
+        if self.width is None:
+            self._set("width", self.widths[-1])
+        check_choice("width", self.width, self.widths)
         self._set("seeds", check_ints("seeds", self.seeds, 0))
         self._set("optimizers", _optimizers(self.optimizers))
         self._set("rates", _rates(self.rates))

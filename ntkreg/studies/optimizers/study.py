@@ -109,6 +109,7 @@ def run_optimizers(
         config,
         n_train=config.n_train,
         n_test=config.n_test,
+        width=config.width,
         network=repr(architecture_of(config)),
         data=asdict(study.task.provenance),
         training_seconds=float(tables["runs"].seconds.sum()),
@@ -123,11 +124,10 @@ def run_specs(config: OptimizersConfig) -> Iterator[RunSpec]:
 
 
 def _main_specs(config: OptimizersConfig) -> Iterator[RunSpec]:
-    widest = config.widths[-1]
     for width in config.widths:
         for optimizer in config.optimizers:
-            kinds = ["correct", "random"] if width == widest else ["correct"]
-            kinds += ["noisy"] if width == widest and optimizer == REFERENCE else []
+            kinds = ["correct", "random"] if width == config.width else ["correct"]
+            kinds += ["noisy"] if width == config.width and optimizer == REFERENCE else []
             for labels in kinds:
                 for seed in config.seeds:
                     yield _spec(config, labels, optimizer, width, seed)
@@ -139,11 +139,16 @@ def _spec(config: OptimizersConfig, labels: str, optimizer: str, width: int, see
     return RunSpec(labels, optimizer, width, size, config.rates[optimizer], seed)
 
 
+def _width(config: OptimizersConfig) -> int:
+    assert config.width is not None  # filled when it was checked
+    return config.width
+
+
 def _batch_specs(config: OptimizersConfig) -> Iterator[RunSpec]:
     for size in config.batch_sizes:
         for rate in config.batch_rates:
             for seed in config.seeds:
-                yield RunSpec("correct", "sgd", config.widths[-1], size, rate, seed)
+                yield RunSpec("correct", "sgd", _width(config), size, rate, seed)
 
 
 class _Study:
@@ -202,7 +207,7 @@ class _Study:
             yield from pair_rows(runs, self.start(width, seed))
 
     def batch_rows(self) -> Iterator[dict[str, Any]]:
-        width = self.config.widths[-1]
+        width = _width(self.config)
         for spec in _batch_specs(self.config):
             own = self.of(REFERENCE, width, spec.seed)
             start = self.start(width, spec.seed)
@@ -217,14 +222,14 @@ class _Study:
             y = self.labels("noisy", seed)
             paths = {
                 "analytic": KernelPath(K, K_cross, y),
-                "empirical": self.start(self.config.widths[-1], seed).path(y),
+                "empirical": self.start(_width(self.config), seed).path(y),
             }
             for name, path in paths.items():
                 given = {"kernel": name, "seed": seed}
                 yield from stop_rows(path, path.times(_N_TIMES), task.y_test, **given)
 
     def curve_rows(self) -> Iterator[dict[str, Any]]:
-        width = self.config.widths[-1]
+        width = _width(self.config)
         for seed in self.config.seeds:
             path = self.start(width, seed).path(self.labels("noisy", seed))
             run = self.of(REFERENCE, width, seed, "noisy")

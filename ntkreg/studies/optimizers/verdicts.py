@@ -27,13 +27,13 @@ def make_verdicts(config: OptimizersConfig, tables: Tables) -> pd.DataFrame:
     verdict. What an interval does not decide is "undecided"; "measured"
     are numbers that no verdict is asked of.
     """
-    widest = config.widths[-1]
+    chosen = tables["runs"][tables["runs"].width == config.width]
     lines = [
         *_trajectory(config, tables["levels"]),
-        *_end_points(config, tables["runs"], widest),
+        *_end_points(config, chosen),
         *_noise(tables["batches"]),
         *_stopping(tables["stops"], tables["curves"]),
-        *_labels(tables["runs"], widest),
+        *_labels(chosen),
     ]
     return pd.DataFrame(lines)
 
@@ -70,9 +70,9 @@ def _trajectory(config: OptimizersConfig, levels: pd.DataFrame) -> Iterator[Row]
             )
 
 
-def _end_points(config: OptimizersConfig, runs: pd.DataFrame, widest: int) -> Iterator[Row]:
+def _end_points(config: OptimizersConfig, runs: pd.DataFrame) -> Iterator[Row]:
     """How far parameters and kernels went, beside gradient descent."""
-    chosen = runs[(runs.width == widest) & (runs.labels == "correct")]
+    chosen = runs[runs.labels == "correct"]
     words = {
         "moved": ("parameters moved less", "parameters moved farther"),
         "kernel_drift": ("kernel changed less", "kernel changed more"),
@@ -146,9 +146,9 @@ def _stopping(stops: pd.DataFrame, curves: pd.DataFrame) -> Iterator[Row]:
     )
 
 
-def _labels(runs: pd.DataFrame, widest: int) -> Iterator[Row]:
+def _labels(runs: pd.DataFrame) -> Iterator[Row]:
     """Test errors on correct and random labels at the same training loss."""
-    chosen = runs[(runs.width == widest) & (runs.outcome == "reached")]
+    chosen = runs[runs.outcome == "reached"]
     errors, losses = (
         chosen[chosen.labels != "noisy"].pivot_table(
             index="seed", columns=["optimizer", "labels"], values=column
