@@ -190,8 +190,8 @@ def optimizers(arguments: list[str]) -> None:
         "far apart do they end, what do noise, stopping, ridge and random labels do. Every run\n"
         "is kept as it ends: a study that was stopped goes on.",
         "  ntkreg optimizers configs/optimizers_mnist.yaml\n"
-        "  ntkreg optimizers configs/optimizers_mnist.yaml --widths '[32,64]' --n_train 50 \\\n"
-        "      --seeds '[0,1]'                                a trial in about two minutes\n"
+        "  ntkreg optimizers configs/optimizers_mnist.yaml --widths '[32,64]' --width 64 \\\n"
+        "      --n_train 50 --seeds '[0,1]'                   a trial in about two minutes\n"
         "  ntkreg optimizers configs/optimizers_mnist.yaml --rates '{adam: 0.1}'",
     )
     add_config(parser, OptimizersConfig)

@@ -24,8 +24,8 @@ def make_verdicts(config: OptimizersConfig, tables: Tables) -> pd.DataFrame:
 
     Columns question ("kernel trajectory", "end points", "noise of sgd", "stopping and
     ridge", "labels"), subject, quantity, estimate, low, high (95 % over seeds), n (seeds),
-    verdict. What an interval does not decide is "undecided"; "measured"
-    are numbers that no verdict is asked of.
+    verdict. What an interval does not decide is "undecided"; "measured" are numbers that no
+    verdict is asked of.
     """
     chosen = tables["runs"][tables["runs"].width == config.width]
     lines = [
