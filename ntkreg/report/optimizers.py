@@ -15,6 +15,7 @@ from ntkreg.report.optimizers_figures import (
 )
 from ntkreg.report.optimizers_tables import (
     ends_table,
+    gap_table,
     noise_table,
     sentences,
     verdict_table,
@@ -35,7 +36,7 @@ SECTIONS = {
         "both at the same training loss, over how far the latter has come. In the infinite width "
         "gradient descent with small steps is this flow: its gap falls with the width, by theory "
         "at least like width^(-1/2). An optimiser that scales gradients entry by entry has "
-        "another limit, and its gap need not fall. Left: at the last loss level. Right: at the "
+        "another limit, and its gap need not fall so. Left: at the last loss level. Right: at the "
         "largest width. "
         "Geometric means over seeds, bars of one standard deviation of the logarithm.",
     ),
@@ -70,6 +71,7 @@ SECTIONS = {
 """Heading and caption of each question."""
 
 
+GAP_HEADING = "Gap at the last loss level"
 NOISE_HEADING = "Test error of sgd, %"
 
 
@@ -98,6 +100,9 @@ def write_optimizers_report(folder: str | Path) -> Path:
             figure_block(figures[question], caption, alt=heading),
             html_table(verdict_table(verdicts, question)),
         ]
+        if question == "kernel trajectory":
+            levels = study.table("levels")
+            body += [f"<h3>{GAP_HEADING}</h3>", html_table(gap_table(levels))]
         if question == "noise of sgd":
             batches = study.table("batches")
             body += [f"<h3>{NOISE_HEADING}</h3>", html_table(noise_table(batches))]
@@ -146,6 +151,9 @@ def write_optimizers_benchmark(
     for question, (heading, caption) in SECTIONS.items():
         parts += [f"## {heading}\n", caption + "\n"]
         parts += [markdown_table(verdict_table(verdicts, question))]
+        if question == "kernel trajectory":
+            levels = study.table("levels")
+            parts += [f"### {GAP_HEADING}\n", markdown_table(gap_table(levels))]
         if question == "noise of sgd":
             batches = study.table("batches")
             parts += [f"### {NOISE_HEADING}\n", markdown_table(noise_table(batches))]

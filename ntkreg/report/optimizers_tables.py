@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-__all__ = ["ends_table", "noise_table", "sentences", "verdict_table"]
+__all__ = ["ends_table", "gap_table", "noise_table", "sentences", "verdict_table"]
 
 
 def verdict_table(verdicts: pd.DataFrame, question: str) -> pd.DataFrame:
@@ -41,6 +41,19 @@ def ends_table(runs: pd.DataFrame, labels: str) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
+def gap_table(levels: pd.DataFrame) -> pd.DataFrame:
+    """Return the gap to the kernel trajectory at the last level, mean ± std, by width."""
+    last = levels[levels.level == levels.level.min()]
+    lines = []
+    for optimizer, own in last.groupby("optimizer", sort=False):
+        cells = {
+            f"width {width}": _spread(group.kernel_gap, "{:.3f}")
+            for width, group in own.groupby("width")
+        }
+        lines.append({"optimiser": optimizer.replace("_", " "), **cells})
+    return pd.DataFrame(lines).fillna("")
+
+
 def noise_table(batches: pd.DataFrame) -> pd.DataFrame:
     """Return sgd's test error, mean ± std over seeds, by batch size and rate."""
     lines = []
@@ -75,8 +88,8 @@ def sentences(verdicts: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
 def _trajectory(verdicts: pd.DataFrame) -> list[str]:
     slopes = verdicts[verdicts.quantity == "slope of the gap against width"]
     groups = {
-        "follow the kernel trajectory as the width grows": "follows the kernel",
-        "take another one": "another trajectory",
+        "stay within theory's bound for the kernel trajectory, width^(-1/2)": "within the bound",
+        "fall slower": "slower than the bound",
         "are undecided": "undecided",
     }
     parts = [
@@ -84,11 +97,15 @@ def _trajectory(verdicts: pd.DataFrame) -> list[str]:
         for words, verdict in groups.items()
         if (slopes.verdict == verdict).any()
     ]
-    return [
-        "Kernel trajectory: "
-        + "; ".join(parts)
-        + " (slope of the gap against width, interval below or above -1/4)."
-    ]
+    behind = verdicts[verdicts.verdict == "falls behind with width"].subject
+    widest = verdicts[verdicts.quantity.str.startswith("gap over") & verdicts.subject.isin(behind)]
+    end = "."
+    if len(widest):
+        end = (
+            "; gradient descent's gap falls faster than that of the following, whose gap at the "
+            f"largest width is so many times as large: {_listed(widest, '{:.2f}')}."
+        )
+    return ["Kernel trajectory, slope of the gap to it against width: " + "; ".join(parts) + end]
 
 
 def _end_points(verdicts: pd.DataFrame) -> list[str]:

@@ -18,7 +18,7 @@ def test_the_command_goes_on_where_a_study_is_and_makes_its_page(
     monkeypatch.setattr(finite, "train", None)  # every run is there
     assert main(["optimizers", str(copy / "config.yaml"), "--output", str(copy)]) == 0
     out = capsys.readouterr().out
-    assert "Kernel trajectory: gradient descent" in out
+    assert "Kernel trajectory, slope of the gap" in out
     assert f"page   {copy / 'page.html'}" in out
     assert (copy / "runs.csv").read_text() == (optimizers_folder / "runs.csv").read_text()
 

@@ -9,6 +9,7 @@ from ntkreg.errors import DataError
 from ntkreg.report.optimizers import write_optimizers_benchmark, write_optimizers_report
 from ntkreg.report.optimizers_tables import (
     ends_table,
+    gap_table,
     noise_table,
     sentences,
     verdict_table,
@@ -42,11 +43,11 @@ def test_the_page_needs_nothing_but_itself_and_answers_every_question(text):
 def test_sentences_say_what_the_verdicts_are(optimizers_folder):
     verdicts, runs = tables(optimizers_folder)
     slopes = verdicts.quantity == SLOPE
-    verdicts.loc[slopes, "verdict"] = ["follows the kernel", "another trajectory"]
+    verdicts.loc[slopes, "verdict"] = ["within the bound", "slower than the bound"]
     verdicts.loc[slopes, "estimate"] = [-0.81, -0.02]
     first = sentences(verdicts, runs)[0]
-    assert "gradient descent (-0.81) follow the kernel trajectory" in first
-    assert "adam (-0.02) take another one" in first
+    assert "gradient descent (-0.81) stay within theory's bound" in first
+    assert "adam (-0.02) fall slower" in first
     assert "undecided" not in first
     gap = verdicts.quantity.str.startswith("test error, random")
     for verdict, words in (
@@ -68,6 +69,14 @@ def test_tables_hold_means_over_seeds(optimizers_folder):
     row = verdicts[verdicts.quantity == SLOPE].iloc[0]
     cell = verdict_table(verdicts, "kernel trajectory").iloc[0]["95 % interval"]
     assert cell == f"{row.low:.3g} .. {row.high:.3g}"
+
+
+def test_gaps_stand_by_width(optimizers_folder):
+    levels = pd.read_csv(optimizers_folder / "levels.csv")
+    table = gap_table(levels).set_index("optimiser")
+    own = levels[(levels.optimizer == "adam") & (levels.width == 8) & (levels.level == 0.05)]
+    assert list(table.columns) == ["width 8", "width 32"]
+    assert table.loc["adam", "width 8"].startswith(f"{own.kernel_gap.mean():.3f} ± ")
 
 
 def test_errors_of_sgd_stand_by_batch_size_and_rate(optimizers_folder):
@@ -123,7 +132,7 @@ def test_benchmark_files_hold_sentences_rows_and_picture(optimizers_folder, tmp_
     assert [p.name for p in made] == ["corners.md", "corners.csv", "corners.png"]
     words = text.read_text(encoding="utf-8")
     assert "A remark." in words
-    assert "- Kernel trajectory: " in words
+    assert "- Kernel trajectory, slope" in words
     assert "![distance from the kernel trajectory](corners.png)" in words
     assert len(pd.read_csv(rows)) == 14 + 4
     assert matplotlib.image.imread(picture)[..., :3].std() > 0.01

@@ -162,16 +162,20 @@ def synthetic(optimizers_config, tables, slopes, random_error=50.0):
 
 def test_verdicts_follow_the_slope_of_the_gap(optimizers_config, tables):
     slopes = {"gradient_descent": -0.8, "adam": -0.01}
-    verdicts = synthetic(optimizers_config, tables, slopes)["slope of the gap against width"]
+    verdicts = synthetic(optimizers_config, tables, slopes)
+    relative = "slope of the gap over that of gradient descent"
+    assert verdicts[relative, "adam"] == "falls behind with width"
+    verdicts = verdicts["slope of the gap against width"]
     assert verdicts.to_dict() == {
-        "gradient_descent": "follows the kernel",
-        "adam": "another trajectory",
+        "gradient_descent": "within the bound",
+        "adam": "slower than the bound",
     }
     swapped = {"gradient_descent": -0.01, "adam": -0.8}
     verdicts = synthetic(optimizers_config, tables, swapped)
     ratio = "gap over that of gradient descent, width 32"
     assert verdicts[ratio, "adam"] == "nearer to the kernel"
-    assert verdicts["slope of the gap against width", "adam"] == "follows the kernel"
+    assert verdicts["slope of the gap against width", "adam"] == "within the bound"
+    assert verdicts[relative, "adam"] == "comes nearer with width"
 
 
 def test_verdicts_follow_the_errors_on_random_labels(optimizers_config, tables):
