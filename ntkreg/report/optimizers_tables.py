@@ -12,7 +12,7 @@ def verdict_table(verdicts: pd.DataFrame, question: str) -> pd.DataFrame:
         {
             "": own.subject.str.replace("_", " "),
             "quantity": own.quantity,
-            "estimate": own.estimate.map("{:.3g}".format),
+            "estimate": own.estimate.map("{:.4g}".format),
             "95 % interval": [_interval(row) for row in own.itertuples()],
             "verdict": own.verdict,
         }
@@ -116,7 +116,7 @@ def _end_points(verdicts: pd.DataFrame) -> list[str]:
                 "descent's."]  # fmt: skip
     return [
         "End points: at the same training loss parameters moved farther than gradient "
-        f"descent's, by these factors: {_listed(far, '{:.2f}')}."
+        f"descent's, by these factors: {_listed(far, '{:.3f}')}."
     ]
 
 
@@ -165,7 +165,7 @@ def _listed(rows: pd.DataFrame, form: str = "{:+.2f}") -> str:
 
 
 def _interval(row: "pd.Series") -> str:
-    return f"{row.low:.3g} .. {row.high:.3g}"
+    return f"{row.low:.4g} .. {row.high:.4g}"
 
 
 def _spread(values: "pd.Series", form: str) -> str:

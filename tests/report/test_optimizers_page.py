@@ -68,7 +68,7 @@ def test_tables_hold_means_over_seeds(optimizers_folder):
     assert len(lines) == 4
     row = verdicts[verdicts.quantity == SLOPE].iloc[0]
     cell = verdict_table(verdicts, "kernel trajectory").iloc[0]["95 % interval"]
-    assert cell == f"{row.low:.3g} .. {row.high:.3g}"
+    assert cell == f"{row.low:.4g} .. {row.high:.4g}"
 
 
 def test_gaps_stand_by_width(optimizers_folder):

@@ -140,7 +140,7 @@ def _stopping(stops: pd.DataFrame, curves: pd.DataFrame) -> Iterator[Row]:
         yield _line(
             "stopping and ridge",
             f"{kernel} kernel",
-            "greatest distance of the predictions stopped at t and with ridge n / t",
+            "greatest distance, stopped at t from ridge n / t",
             mean_interval(greatest),
             "measured",
         )
