@@ -20,6 +20,7 @@ __all__ = [
     "few_samples_compare",
     "few_samples_network",
     "fit",
+    "optimizers",
     "plan",
     "precision",
     "predict",
@@ -283,6 +284,41 @@ def few_samples_network(arguments: list[str]) -> None:
     print("Accuracy, %, mean ± standard deviation over draws:\n")
     print(text_table(network_table(StudyFolder(output).table("beside"))))
     print(f"\npage   {page}\nrows   {output / 'rows.csv'}")
+    print(f"\npage   {page}\nrows   {output / 'rows.csv'}")
+
+
+def optimizers(arguments: list[str]) -> None:
+    """Run the optimiser study and make its page."""
+    from ntkreg.studies.optimizers.config import OptimizersConfig
+
+    parser = make_parser(
+        "optimizers",
+        "CONFIG [--KEY VALUE ...]",
+        "Eight optimisers from one start on one task: do they follow the kernel trajectory, how\n"
+        "far apart do they end, what do noise, stopping, ridge and random labels do. Every run\n"
+        "is kept as it ends: a study that was stopped goes on.",
+        "  ntkreg optimizers configs/optimizers_mnist.yaml\n"
+        "  ntkreg optimizers configs/optimizers_mnist.yaml --widths '[32,64]' --width 64 \\\n"
+        "      --n_train 50 --seeds '[0,1]'                   a trial in about two minutes\n"
+        "  ntkreg optimizers configs/optimizers_mnist.yaml --rates '{adam: 0.1}'",
+    )
+    add_config(parser, OptimizersConfig)
+    given = parse(parser, arguments)
+    config = resolve(OptimizersConfig, given)
+    if "print_config" in given:
+        return print_config(config)
+    from ntkreg.report.optimizers import write_optimizers_report
+    from ntkreg.report.optimizers_tables import sentences
+    from ntkreg.report.read import StudyFolder
+    from ntkreg.studies.optimizers.study import run_optimizers
+
+    output = prepare_folder(output_folder(given, "optimizers"))
+    run_optimizers(config, output, n_jobs=given.get("n_jobs"))
+    page = write_optimizers_report(output)
+    study = StudyFolder(output)
+    runs = study.table("runs")
+    print("\n".join(sentences(study.table("verdicts"), runs[runs.width == config.width])))
+    print(f"\npage   {page}\nrows   {output / 'runs.csv'}")
 
 
 def _sentence(results: Mapping[str, Any]) -> str:
