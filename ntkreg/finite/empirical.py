@@ -1,11 +1,9 @@
 """Empirical kernels: what a network of finite width has in place of its NNGP and NTK."""
 
 import sys
-from collections.abc import Iterator
 from numbers import Integral
 from typing import Any, Literal, NamedTuple
 
-import jax
 import numpy as np
 from tqdm.auto import tqdm
 
@@ -14,7 +12,6 @@ from ntkreg.finite.base import Network, Params, dtype_of
 from ntkreg.finite.empirical_method import OUTPUTS, Outputs, rows_per_input
 from ntkreg.finite.empirical_plan import METHODS, Plan, make_plan
 from ntkreg.finite.losses import check_inputs
-from ntkreg.finite.network import FiniteNetwork
 from ntkreg.finite.precision import precision
 
 __all__ = ["EmpiricalKernels", "empirical_kernels"]
@@ -153,26 +150,25 @@ def _in_blocks(
     """Return the matrix of all pairs, block by block; the upper triangle if z is None."""
     method, r, c = plan.method, plan.blocks.rows, plan.blocks.columns
     k = rows_per_input(method.network, method.outputs)
-    ends = len(x), len(x if z is None else z)
+    columns_of = x if z is None else z
+    ends = len(x), len(columns_of)
     starts = range(0, ends[0], r), range(0, ends[1], c)
-    n_pairs = len(starts[0]) * (len(starts[0]) + 1) // 2 if z is None else None
     matrix = np.empty((k * ends[0], k * ends[1]), x.dtype)
-    total = len(starts[0]) * len(starts[1]) if n_pairs is None else n_pairs
-    with _progress_bar(total, progress) as bar:
-        for i in starts[0]:
-            left = method.features(params, _block(x, i, r))
-            for j in starts[1]:
-                if z is None and j < i:
-                    continue
-                same = z is None and i == j
-                right = left if same else method.features(params, _block(x if z is None else z, j, c))
-                found = np.asarray(method.product(params, left, right))
-                rows, columns = slice(k * i, k * (i + r)), slice(k * j, k * (j + c))
-                here = matrix[rows, columns]
-                here[:] = found[: len(here), : here.shape[1]]
-                if z is None and not same:
-                    matrix[columns, rows] = here.T
-                bar.update()
+    tasks = [(i, j) for i in starts[0] for j in starts[1] if z is not None or i <= j]
+    with _progress_bar(len(tasks), progress) as bar:
+        at, left = None, None
+        for i, j in tasks:
+            if i != at:
+                at, left = i, method.features(params, _block(x, i, r))
+            same = z is None and i == j
+            right = left if same else method.features(params, _block(columns_of, j, c))
+            found = np.asarray(method.product(params, left, right))
+            rows, columns = slice(k * i, k * (i + r)), slice(k * j, k * (j + c))
+            here = matrix[rows, columns]
+            here[:] = found[: len(here), : here.shape[1]]
+            if z is None and not same:
+                matrix[columns, rows] = here.T
+            bar.update()
     return matrix
 
 

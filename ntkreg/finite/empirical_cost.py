@@ -5,7 +5,6 @@ network of layers with weights); n and m inputs, o outputs, k rows of the kernel
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import jax
@@ -17,9 +16,12 @@ from ntkreg.finite.network import FiniteNetwork
 
 __all__ = ["Blocks", "Cost", "LayerSize", "layer_sizes", "method_cost", "orders"]
 
-_RATE = {"product": 2.5e10, "thin": 6e9, "batched": 1e10}
-"""Multiplications and additions a second (pairs of them) on one core: of large matrix products,
-of the products of long gradients, and of one small product for each pair of inputs."""
+_RATE = 2.5e10
+"""Multiplications and additions (pairs of them) a second on one core."""
+
+_ROWS = 100
+"""Rows at which a product of long gradients reaches half the rate: it reads more than it
+computes."""
 
 _BANDWIDTH = 3e9
 """Bytes a second of arrays too large for the cache, written and read once."""
@@ -117,12 +119,12 @@ def orders(network: FiniteNetwork, outputs: Outputs, n: int, m: int) -> tuple[Or
     for size in layer_sizes(network):
         if not size.n_trained:
             continue
-        seconds = {
-            order: (n + m) * cost.form + n * m * cost.pair
-            for order in ("positions", "gradients")
-            if (cost := _layer_cost(size, order, network.n_outputs, outputs))
+        both: tuple[Order, Order] = ("positions", "gradients")
+        costs = {
+            order: _layer_cost(size, order, network.n_outputs, outputs, min(n, m)) for order in both
         }
-        found.append("readout" if size.last else min(seconds, key=lambda order: seconds[order]))
+        seconds = {order: (n + m) * c.form + n * m * c.pair for order, c in costs.items()}
+        found.append("readout" if size.last else min(both, key=seconds.__getitem__))
     return tuple(found)
 
 
@@ -139,14 +141,14 @@ def method_cost(
     trained = sum(s.products for s in sizes if s.n_trained)
     activations = sum(s.activations for s in sizes)
     widest = max(s.activations for s in sizes)
-    passes = (1 + q) * forward / _RATE["product"]
+    passes = (1 + q) * forward / _RATE
     moved = (1 + q) * activations * itemsize / _BANDWIDTH
-    gradient = q * trained / _RATE["product"] + 2 * q * weights * itemsize / _BANDWIDTH
+    gradient = q * trained / _RATE + 2 * q * weights * itemsize / _BANDWIDTH
     if method == "structured":
         assert isinstance(network, FiniteNetwork)
         chosen = orders(network, outputs, n, m)
         layers = [
-            _layer_cost(s, order, o, outputs, itemsize)
+            _layer_cost(s, order, o, outputs, min(n, m), itemsize)
             for s, order in zip((s for s in sizes if s.n_trained), chosen, strict=True)
         ]
         return Cost(
@@ -162,7 +164,7 @@ def method_cost(
         rank = {"full": o * o, "trace": o, "sum": 1}[outputs]
         return Cost(
             form=form,
-            pair=double * rank * weights / _RATE["thin"],
+            pair=double * rank * weights / _thin(k * min(n, m)),
             call=(2 + len(sizes)) * _CALL,
             held=q * weights,
             forming=activations + q * 3 * widest + q * max(s.n_trained for s in sizes),
@@ -170,8 +172,7 @@ def method_cost(
         )
     return Cost(
         form=form,
-        pair=double * q * 2 * forward / _RATE["product"]
-        + 2 * q * activations * itemsize / _BANDWIDTH,
+        pair=double * q * 2 * forward / _RATE + 2 * q * activations * itemsize / _BANDWIDTH,
         call=2 * _CALL,
         held=2 * q * weights,
         forming=activations + q * 3 * widest,
@@ -180,26 +181,28 @@ def method_cost(
     )
 
 
-def _layer_cost(
-    size: LayerSize, order: Order, o: int, outputs: Outputs, itemsize: int = 4
-) -> Cost:
+def _thin(rows: int) -> float:
+    """Return the rate of products of long gradients, as many as `rows`."""
+    return _RATE * rows / (rows + _ROWS)
+
+
+def _layer_cost(size: LayerSize, order: Order, o: int, outputs: Outputs, itemsize: int = 4) -> Cost:
     """Return what one trained layer adds to layer-wise contraction."""
     k = o if outputs == "full" else 1
     q = 1 if outputs == "sum" else o
     p, i, c = size.positions, size.fan_in, size.fan_out
-    rate, thin, batched = _RATE["product"], _RATE["thin"], _RATE["batched"]
     if order == "readout":
-        return Cost(0, i / rate + itemsize * k * k / _BANDWIDTH, 0, i, 0, k * k)
+        return Cost(0, i / _RATE + itemsize * k * k / _BANDWIDTH, 0, i, 0, k * k)
     if order == "gradients":
         rank = {"full": o * o, "trace": o, "sum": 1}[outputs]
-        form = q * p * i * c / batched + 2 * q * size.n_trained * itemsize / _BANDWIDTH
+        form = q * p * i * c / _RATE + 2 * q * size.n_trained * itemsize / _BANDWIDTH
         held = q * size.n_trained
-        return Cost(form, rank * size.n_trained / thin, 0, held, held, k * k)
+        return Cost(form, rank * size.n_trained / _thin(k * n), 0, held, held, k * k)
     held = p * (i + q * c)
     if p == 1 or k == 1:
-        work = p * p * (i + k * q * c) / rate
+        work = p * p * (i + k * q * c) / _RATE
         touched = (k * p) ** 2 + (p * p if p > 1 else 0)
     else:
-        work = p * p * i / rate + (k * p * p * c + k * k * p * c) / batched
+        work = p * p * i / _RATE + (k * p * p * c + k * k * p * c) / _RATE
         touched = p * p + 2 * k * p * c
     return Cost(0, work + itemsize * touched / _BANDWIDTH, 0, held, 0, touched)

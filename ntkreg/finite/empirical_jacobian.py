@@ -24,7 +24,7 @@ class JacobianContraction(Method):
     Features are (n, rows_per_input, entries), one array for each of trained parameters.
     """
 
-    def features(self, params: Params, x: jax.Array) -> list[jax.Array]:
+    def features(self, params: Params, x: Any) -> list[jax.Array]:
         """Return the gradients of a block."""
         return _gradients(self.network, self.outputs)(params, x)
 

@@ -34,7 +34,7 @@ class Method(ABC):
         self.outputs = outputs
 
     @abstractmethod
-    def features(self, params: Params, x: jax.Array) -> Any:
+    def features(self, params: Params, x: Any) -> Any:
         """Return what the product needs to know of a block of inputs."""
 
     @abstractmethod
