@@ -120,9 +120,8 @@ def orders(network: FiniteNetwork, outputs: Outputs, n: int, m: int) -> tuple[Or
         if not size.n_trained:
             continue
         both: tuple[Order, Order] = ("positions", "gradients")
-        costs = {
-            order: _layer_cost(size, order, network.n_outputs, outputs, min(n, m)) for order in both
-        }
+        o, least = network.n_outputs, min(n, m)
+        costs = {order: _layer_cost(size, order, o, outputs, least) for order in both}
         seconds = {order: (n + m) * c.form + n * m * c.pair for order, c in costs.items()}
         found.append("readout" if size.last else min(both, key=seconds.__getitem__))
     return tuple(found)
@@ -186,8 +185,10 @@ def _thin(rows: int) -> float:
     return _RATE * rows / (rows + _ROWS)
 
 
-def _layer_cost(size: LayerSize, order: Order, o: int, outputs: Outputs, itemsize: int = 4) -> Cost:
-    """Return what one trained layer adds to layer-wise contraction."""
+def _layer_cost(
+    size: LayerSize, order: Order, o: int, outputs: Outputs, n: int, itemsize: int = 4
+) -> Cost:
+    """Return what one trained layer adds to layer-wise contraction, for n inputs."""
     k = o if outputs == "full" else 1
     q = 1 if outputs == "sum" else o
     p, i, c = size.positions, size.fan_in, size.fan_out
