@@ -196,7 +196,9 @@ def _layer_cost(
         return Cost(0, i / _RATE + itemsize * k * k / _BANDWIDTH, 0, i, 0, k * k)
     if order == "gradients":
         rank = {"full": o * o, "trace": o, "sum": 1}[outputs]
-        form = q * p * i * c / _RATE + 2 * q * size.n_trained * itemsize / _BANDWIDTH
+        # What comes in and back is written before gradients are made of it.
+        moved = 2 * p * (i + q * c) + 2 * q * size.n_trained
+        form = q * p * i * c / _RATE + moved * itemsize / _BANDWIDTH
         held = q * size.n_trained
         return Cost(form, rank * size.n_trained / _thin(k * n), 0, held, held, k * k)
     held = p * (i + q * c)

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from ntkreg.errors import PlanError
+from ntkreg.errors import PlanError, SpecError
 from ntkreg.finite.base import Network
 from ntkreg.finite.empirical_cost import Blocks, Cost, method_cost, orders
 from ntkreg.finite.empirical_jacobian import JacobianContraction
@@ -55,10 +55,17 @@ def make_plan(
 
     Raises
     ------
+    SpecError
+        If the way asked for needs layers and the network shows none.
     PlanError
         If not even one input with one other fits.
     """
     possible = METHODS if isinstance(network, FiniteNetwork) else METHODS[:2]
+    if method == "structured" and method not in possible:
+        raise SpecError(
+            'empirical_kernels: method="structured" needs the layers of a network from '
+            f'finite_network; got {network!r}. Use method="auto".'
+        )
     names = possible if method == "auto" else (method,)
     plans, least = [], math.inf
     for name in names:
