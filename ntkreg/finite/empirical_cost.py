@@ -94,12 +94,13 @@ class Blocks:
 def layer_sizes(network: Network) -> list[LayerSize]:
     """Return the sizes of a network's layers.
 
-    A network that is no `FiniteNetwork` counts as one dense layer of as many parameters.
+    A network that is no `FiniteNetwork` counts as one square dense layer of as many parameters.
     """
     if not isinstance(network, FiniteNetwork):
         shapes = jax.eval_shape(lambda: network.split(network.init(0))[0])
         size = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(shapes))
-        return [LayerSize(1, size, 1, size)]
+        side = max(math.isqrt(size), 1)
+        return [LayerSize(1, side, side, size)]
     last = network.blocks[-1].affine
     return [
         LayerSize(
@@ -166,7 +167,7 @@ def method_cost(
             pair=double * rank * weights / _thin(k * min(n, m)),
             call=(2 + len(sizes)) * _CALL,
             held=q * weights,
-            forming=activations + q * 3 * widest + q * max(s.n_trained for s in sizes),
+            forming=activations + q * 3 * widest + q * weights,
             pair_held=3 * k * k,
         )
     return Cost(

@@ -84,8 +84,9 @@ def test_three_ways_and_both_orders_give_one_kernel(architecture, shape, paramet
     assert deviation(found, full) < 1e-10
 
 
-@pytest.mark.parametrize("name", ["dense", "residual"])
-@pytest.mark.parametrize("outputs", ["trace", "sum"])
+@pytest.mark.parametrize(
+    ("name", "outputs"), [("dense", "trace"), ("dense", "sum"), ("residual", "trace")]
+)
 def test_three_ways_agree_in_float32(name, outputs):
     architecture, shape, parametrization = NETWORKS[name]
     network = finite_network(
@@ -101,8 +102,13 @@ def test_three_ways_agree_in_float32(name, outputs):
 
 @pytest.mark.parametrize(
     ("name", "parametrization", "outputs"),
-    [("dense", "standard", "full"), ("conv", "ntk", "trace"), ("residual", "ntk", "full")],
+    [
+        ("dense", "standard", "full"),
+        ("conv", "ntk", "trace"),
+        pytest.param("residual", "ntk", "full", marks=pytest.mark.slow),
+    ],
 )
+@pytest.mark.filterwarnings("ignore:size requires ndarray:DeprecationWarning")  # in theirs
 def test_neural_tangents_gives_the_same_by_both_of_its_ways(
     name, parametrization, outputs, monkeypatch
 ):
@@ -185,11 +191,11 @@ def test_what_is_held_stays_within_the_bound_by_xlas_own_count(kind, method, out
     )
     width = 128 if kind == "dense" else 24
     network, bound = finite_network(architecture, shape, width=width, n_outputs=5), 3 * 2**20
-    plan = make_plan(network, outputs, method, 64, 64, 4, bound)
+    plan = make_plan(network, outputs, method, 256, 256, 4, bound)
     params = jax.eval_shape(lambda: network.init(0))
     n, m = plan.blocks.rows, plan.blocks.columns
     x, z = (jax.ShapeDtypeStruct((count, *shape), np.float32) for count in (n, m))
-    assert 1 < n * m < 64 * 64
+    assert 1 < n * m < 256 * 256
     k = cotangents(network, outputs, np.float32).shape[0] if outputs == "full" else 1
     if method == "products":
         held = taken(lambda p, x, z: plan.method.product(p, x, z), params, x, z)
@@ -215,8 +221,8 @@ def test_auto_takes_the_way_that_theory_says():
     # Few channels on many positions: gradients are smaller than what makes them.
     thin = finite_network(cntk(3, "flatten"), (16, 16, 3), width=4, n_outputs=1)
     assert make_plan(thin, "full", "auto", 32, None, 4, 2**30).name != "products"
-    # More outputs than units, nothing else to tell them apart.
-    narrow = Unknown(DENSE)
+    # Without layers: products where outputs are many, but not for one sum of them.
+    narrow = Unknown(finite_network(fully_connected(2), (64,), width=64, n_outputs=30))
     assert make_plan(narrow, "full", "auto", 64, None, 4, 2**30).name == "products"
     assert make_plan(narrow, "sum", "auto", 64, None, 4, 2**30).name == "jacobian"
 
