@@ -28,8 +28,8 @@ DENSE, CONV = fully_connected(3), cntk(3, "flatten")
 Case = tuple[str, Architecture, tuple[int, ...], int, int, int, str]
 CASES: list[Case] = [
     *[("dense", DENSE, (64,), n, width, o, "full") for width, o, n in (
-        (64, 1, 32), (256, 1, 32), (1024, 1, 32), (64, 10, 16), (256, 10, 16), (512, 10, 16),
-        (16, 100, 4), (64, 100, 4), (256, 100, 4),
+        (64, 1, 256), (256, 1, 64), (1024, 1, 32), (64, 10, 48), (256, 10, 24), (512, 10, 16),
+        (16, 100, 8), (64, 100, 8), (256, 100, 4),
     )],
     *[("dense", DENSE, (64,), 32, width, 10, how) for width in (64, 512)
       for how in ("trace", "sum")],
