@@ -58,6 +58,10 @@ class Network(ABC):
     def rates(self, normalized: bool) -> Params:
         """Return what multiplies the learning rate of each parameter array."""
 
+    def same_gradients(self, params: Params) -> tuple["Network", Params]:
+        """Return a network without wrapping, and its parameters, that has the same gradients."""
+        return self, params
+
     def init_seeds(self, seeds: Sequence[int], dtype: Any = np.float32) -> Params:
         """Draw stacked parameters, one draw a seed, each the one that `init` gives.
 

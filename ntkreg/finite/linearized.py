@@ -67,6 +67,10 @@ class LinearizedNetwork(Network):
         )
         return value + change
 
+    def same_gradients(self, params: Params) -> tuple[Network, Params]:
+        """Return the network at the origin: anywhere the expansion has the gradients there."""
+        return self.network.same_gradients(params["origin"])
+
     def rates(self, normalized: bool) -> Params:
         """Return what multiplies the learning rate of each parameter array."""
         inner = self.network.rates(normalized)
@@ -238,7 +242,7 @@ def linear_dynamics(
     X = check_inputs("linear_dynamics", "X", network, X, dtype)
     y = check_targets("linear_dynamics", network, y, len(X), "squared", dtype)
     o = network.n_outputs
-    K = _matrix(empirical_kernels(network, params, X, full=True).ntk)
+    K = _matrix(empirical_kernels(network, params, X, outputs="full").ntk)
     values, vectors = np.linalg.eigh(K)
     values = np.maximum(values, 0)  # rounding alone makes them negative
     f0 = network.predict(params, X).astype(float)
@@ -247,7 +251,7 @@ def linear_dynamics(
     else:
         X_test = check_inputs("linear_dynamics", "X_test", network, X_test, dtype)
         f0_test = network.predict(params, X_test).astype(float)
-        cross = empirical_kernels(network, params, X_test, X, full=True).ntk
+        cross = empirical_kernels(network, params, X_test, X, outputs="full").ntk
         projected = _matrix(cross) @ vectors
     residual = vectors.T @ (y - f0).ravel()
     return LinearDynamics(values, f0, f0_test, vectors, residual, projected)

@@ -54,18 +54,19 @@ class FiniteNetwork(Network):
     parametrization: Parametrization
 
     @cached_property
-    def _blocks(self) -> tuple[Block, ...]:
+    def blocks(self) -> tuple[Block, ...]:
+        """The layers made ready for inputs of this shape, in order."""
         plan = Plan(self.parametrization, self.widths)
         return build_all(self.architecture.layers, self.shape, False, plan)
 
     @property
     def _parameters(self) -> Params:
-        return tuple(b.parameters for b in self._blocks)
+        return tuple(b.parameters for b in self.blocks)
 
     @property
     def n_outputs(self) -> int:
         """Numbers that the network gives for one input."""
-        return self._blocks[-1].shape[0]
+        return self.blocks[-1].shape[0]
 
     @property
     def trainable(self) -> Params:
@@ -154,7 +155,7 @@ class FiniteNetwork(Network):
                 f"got {x.shape}."
             )
         found = []
-        for block, own in zip(self._blocks, params, strict=True):
+        for block, own in zip(self.blocks, params, strict=True):
             x = block.apply(own, x)
             found.append(x)
         return tuple(found)
