@@ -19,6 +19,7 @@ COMMANDS = {
     "predict": "predict with a saved model",
     "plan": "say what a configuration will cost, before any work",
     "few-samples": "convolutional kernels on 10 to 320 images, after a YAML file",
+    "widths": "networks of growing width against their kernels, after a YAML file",
 }
 
 EPILOG = """\

@@ -14,27 +14,31 @@ class Quantity:
     key : str
         Column of ``rows.csv``; "nngp_bias" and the like come from stored kernels.
     label : str
-    reduce : {"rms", "mean"}
-        What a width's point is over starts. Squares have an expansion in powers of
-        1/width (Dyer and Gur-Ari 2019, arXiv 1909.11304), so norms are reduced by "rms".
+    reduce : {"geometric", "mean"}
+        The mean over starts that a width's point is. Norms of differences have long
+        tails: their geometric mean falls with the same power of the width, and far fewer
+        starts tell it.
+    at_start : bool
+        Whether it is known without training.
     """
 
     key: str
     label: str
-    reduce: str = "rms"
+    reduce: str = "geometric"
+    at_start: bool = False
 
 
 QUANTITIES: dict[str, Quantity] = {
     q.key: q
     for q in (
-        Quantity("nngp_frobenius", "NNGP error at start, Frobenius"),
-        Quantity("nngp_operator", "NNGP error at start, operator norm"),
-        Quantity("nngp_fluctuation", "NNGP fluctuation at start, Frobenius"),
-        Quantity("nngp_bias", "NNGP bias at start, Frobenius"),
-        Quantity("ntk_frobenius", "NTK error at start, Frobenius"),
-        Quantity("ntk_operator", "NTK error at start, operator norm"),
-        Quantity("ntk_fluctuation", "NTK fluctuation at start, Frobenius"),
-        Quantity("ntk_bias", "NTK bias at start, Frobenius"),
+        Quantity("nngp_frobenius", "NNGP error at start, Frobenius", at_start=True),
+        Quantity("nngp_operator", "NNGP error at start, operator norm", at_start=True),
+        Quantity("nngp_fluctuation", "NNGP fluctuation at start, Frobenius", at_start=True),
+        Quantity("nngp_bias", "NNGP bias at start, Frobenius", at_start=True),
+        Quantity("ntk_frobenius", "NTK error at start, Frobenius", at_start=True),
+        Quantity("ntk_operator", "NTK error at start, operator norm", at_start=True),
+        Quantity("ntk_fluctuation", "NTK fluctuation at start, Frobenius", at_start=True),
+        Quantity("ntk_bias", "NTK bias at start, Frobenius", at_start=True),
         Quantity("ntk_drift", "change of the empirical NTK in training"),
         Quantity("feature_drift", "change of the features' kernel in training"),
         Quantity("weights_input", "change of weights, input layer"),
@@ -42,12 +46,12 @@ QUANTITIES: dict[str, Quantity] = {
         Quantity("weights_output", "change of weights, read-out"),
         Quantity("weights_all", "change of weights, all layers"),
         Quantity("linear_gap", "largest gap to linearised training over time"),
-        Quantity("prediction_gap", "squared gap to the infinite network's training", "mean"),
+        Quantity("prediction_gap", "squared gap to the infinite network's training"),
         Quantity("train_loss", "training mean squared error", "mean"),
         Quantity("train_error", "training error, %", "mean"),
         Quantity("test_loss", "test mean squared error", "mean"),
         Quantity("test_error", "test error, %", "mean"),
-        Quantity("rank_start", "effective rank of features at start", "mean"),
+        Quantity("rank_start", "effective rank of features at start", "mean", True),
         Quantity("rank_end", "effective rank of features after training", "mean"),
     )
 }

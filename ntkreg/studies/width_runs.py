@@ -33,7 +33,7 @@ def start_of(seed: int, depth: int, width: int, draw: int) -> int:
 
 
 def measure_network(
-    task: WidthTask, architecture: Architecture, width: int, start: int
+    task: WidthTask, architecture: Architecture, width: int, start: int, *, trained: bool = True
 ) -> dict[str, Any]:
     """Draw a network, train it and return all that the study looks at.
 
@@ -44,6 +44,8 @@ def measure_network(
     width : int
     start : int
         Seed of the network's parameters.
+    trained : bool, default=True
+        Whether to train it, or to measure the start only.
 
     Returns
     -------
@@ -64,14 +66,16 @@ def measure_network(
         architecture, data.X.shape[1:], width=width, parametrization=task.parametrization
     )
     first = network.init(start)
-    ntk = _ntk(network, first, everything, data.X)
+    ntk = _ntk(network, first, everything if trained else data.X, data.X)
     features = finite.readout_features(network, first, data.X).astype(float)
-    found: dict[str, Any] = {"rank_start": _effective_rank(features)}
+    found: dict[str, Any] = {"trained": float(trained), "rank_start": _effective_rank(features)}
     if task.ntk is not None and task.nngp is not None:
         nngp = _covariance(architecture, features)
         found |= _kernel_errors("nngp", nngp, task.nngp[:n])
         found |= _kernel_errors("ntk", ntk[:n], task.ntk[:n])
         found |= {"nngp": _pack_symmetric(nngp), "ntk": _pack_symmetric(ntk[:n])}
+    if not trained:
+        return found | {"seconds": time.perf_counter() - began}
     try:
         run = finite.train(
             network,

@@ -124,9 +124,9 @@ def judge(fit: Fit, expected: float, kind: str) -> str:
     fit : Fit
     expected : float
     kind : {"value", "bound", "differs"}
-        "value" agrees if the interval holds `expected`; "bound" if it reaches down to
-        `expected` or below (disagrees if all of it is above); "differs" if the interval
-        does not hold `expected`.
+        "value" agrees if the interval holds `expected` or lies within 0.1 of it: what is
+        told more finely than that is finite widths. "bound" agrees if the interval
+        reaches down to `expected` or lies below, "differs" if it does not hold `expected`.
 
     Returns
     -------
@@ -136,7 +136,8 @@ def judge(fit: Fit, expected: float, kind: str) -> str:
     if not fit.half_width <= RESOLUTION:
         return "undecided"
     inside = fit.low <= expected <= fit.high
-    fine = {"value": inside, "bound": fit.low <= expected, "differs": not inside}[kind]
+    near = max(fit.high - expected, expected - fit.low) <= RESOLUTION
+    fine = {"value": inside or near, "bound": fit.low <= expected, "differs": not inside}[kind]
     return "agrees" if fine else "disagrees"
 
 

@@ -14,7 +14,7 @@ from ntkreg.studies.widths_config import WidthsConfig
 
 __all__ = ["RunStore"]
 
-_LISTS = ("widths", "n_seeds", "depths", "parametrizations", "data")
+_LISTS = ("widths", "n_seeds", "n_starts", "depths", "parametrizations", "data")
 """Keys that say which networks there are, not what one network is; data has its own hash."""
 
 
@@ -97,8 +97,8 @@ class RunStore:
             raise StoreMismatchError(
                 f"widths: {self.folder} holds networks of other settings. "
                 + "; ".join(lines)
-                + ". Give another --output, or the same settings; widths, n_seeds, depths and "
-                "parametrizations may grow."
+                + ". Give another --output, or the same settings; widths, n_seeds, n_starts, "
+                "depths and parametrizations may change."
             )
 
 

@@ -22,12 +22,17 @@ def spread_points(rows: pd.DataFrame) -> Iterator[dict[str, Any]]:
     after training: the starts that are left would be a choice.
     """
     for group, part in rows.groupby([*GROUP, "width"]):
+        trained = part[part.trained == 1]
         for key, quantity in QUANTITIES.items():
             if key not in part or part[key].isna().all():
                 continue
-            v = part[key].to_numpy(float)
-            square = quantity.reduce == "rms"
-            yield _point(group, key, *_mean(v**2 if square else v), square, v)
+            v = (part if quantity.at_start else trained)[key].to_numpy(float)
+            if quantity.reduce == "geometric":
+                mean, error = _mean(np.log(v))
+                yield _point(group, key, float(np.exp(mean)), error, v)
+            else:
+                mean, error = _mean(v)
+                yield _point(group, key, mean, error / mean if mean > 2 * error else np.nan, v)
 
 
 def kernel_points(
@@ -50,7 +55,11 @@ def kernel_points(
     D = (kernels - limit).reshape(len(kernels), -1) / np.linalg.norm(limit)
     bias, squares = _pair_means(D @ D.T)
     for key, values in (("bias", bias), ("fluctuation", squares - bias)):
-        yield _point(group, f"{name}_{key}", *_jackknife(values), True, np.full(len(D), np.nan))
+        square, error = _jackknife(values)
+        # Where the square is not told from zero there is no logarithm.
+        log_error = error / (2 * square) if square > 2 * error else np.nan
+        value = np.sign(square) * np.sqrt(abs(square))
+        yield _point(group, f"{name}_{key}", value, log_error, np.full(len(D), np.nan))
 
 
 def ensemble_points(
@@ -121,7 +130,8 @@ def slope_table(summary: pd.DataFrame) -> pd.DataFrame:
 def limit_table(ensembles: pd.DataFrame) -> pd.DataFrame:
     """Return limits of the ensembles' moments at infinite width, with verdicts.
 
-    The NTK-GP's must be met: distance 0, ratio of variances 1. The NNGP's must not.
+    The NTK-GP's must be met: distance 0, ratio of variances 1. The NNGP's posterior must
+    not. Of the NNGP that stops in time nothing is claimed: it has no verdict.
     """
     lines = []
     keys = [*GROUP, "formula", "moment"]
@@ -129,12 +139,12 @@ def limit_table(ensembles: pd.DataFrame) -> pd.DataFrame:
         points = points.sort_values("width")
         fit = fit_limit(*(points[c].to_numpy() for c in ("width", "value", "error", "n_seeds")))
         expected = {"mean": 0.0, "variance": 1.0}[group[3]]
-        kind = "value" if group[2] == "ntk" else "differs"
+        kind = {"ntk": "value", "nngp": "differs"}.get(group[2], "none")
         lines.append(
             dict(zip(keys, group, strict=True))
             | {"expected": expected, "kind": kind}
             | _columns(fit, "limit")
-            | {"verdict": judge(fit, expected, kind)}
+            | {"verdict": "" if kind == "none" else judge(fit, expected, kind)}
         )
     return pd.DataFrame(lines)
 
@@ -153,20 +163,17 @@ def _columns(fit: Any, name: str) -> dict[str, Any]:
 
 
 def _point(
-    group: Sequence[Any], key: str, mean: float, error: float, square: bool, v: np.ndarray
+    group: Sequence[Any], key: str, value: float, log_error: float, v: np.ndarray
 ) -> dict[str, Any]:
     """Return a line of the summary: value, standard error of its log, spread over starts."""
-    # Not told from zero: no logarithm.
-    resolved = np.isfinite(mean) and mean > 2 * error
-    power = 0.5 if square else 1.0
     return {
         "depth": group[0],
         "parametrization": group[1],
         "width": group[2],
         "quantity": key,
         "n_seeds": len(v),
-        "value": np.sign(mean) * abs(mean) ** power,
-        "log_error": power * error / mean if resolved else np.nan,
+        "value": value,
+        "log_error": log_error,
         "std": float(np.std(v, ddof=1)),
     }
 

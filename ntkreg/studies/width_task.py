@@ -19,6 +19,10 @@ REFERENCE_WIDTH = 256
 
 REFERENCE_DRAWS = 4
 
+_EVER = 1e10
+"""Time, in units of the fastest direction's, after which training is over: directions that are
+slower by more than that are rounding."""
+
 
 @dataclass(frozen=True, eq=False)
 class WidthData:
@@ -62,8 +66,8 @@ class WidthTask:
         Analytic kernels of training and test inputs with training inputs; None in `mup`,
         whose limit they are not.
     ensembles : dict of str to Ensemble
-        "ntk": the NTK-GP after `training`; "nngp": the NNGP, read-out training alone, at
-        the time at which its mean is nearest to that of "ntk". Empty in `mup`.
+        "ntk": the NTK-GP after `training`; "nngp": the NNGP's posterior; "nngp stopped":
+        the NNGP at the time at which its mean is nearest to that of "ntk". Empty in `mup`.
     """
 
     data: WidthData
@@ -146,14 +150,13 @@ def _stable_rate_of_mup(config: WidthsConfig, data: WidthData, depth: int) -> fl
 def _ensembles(
     nngp: np.ndarray, ntk: np.ndarray, y: np.ndarray, rate: float, n_steps: int
 ) -> dict[str, Ensemble]:
-    r"""Return both formulas for the test outputs of networks trained from random starts.
+    r"""Return the formulas for the test outputs of networks trained from random starts.
 
     Outputs after training are :math:`f^* + A (y - f)` with a matrix A of the kernel that
     training follows, and :math:`(f, f^*)` is a Gaussian with the NNGP as covariance, so
     that the mean is A y and the variance :math:`(K^{**} - A K^{*T} - K^* A^T + A K A^T)_{ii}`
-    (Lee et al. 2019, arXiv 1902.06720, eqs. 14 to 16). With A of the NNGP, the read-out
-    alone is trained. It is slower: the time is taken at which its mean comes nearest, so
-    that no difference is one of time.
+    (Lee et al. 2019, arXiv 1902.06720, eqs. 14 to 16). With A of the NNGP the read-out
+    alone is trained; for ever, that samples the posterior of the NNGP.
     """
     n = len(y)
     K, K_cross, variance = nngp[:n, :n], nngp[n:, :n], np.diagonal(nngp)[n:]
@@ -166,9 +169,10 @@ def _ensembles(
     dynamics = finite.kernel_dynamics(ntk[:n, :n], everything, K_test=ntk[n:, :n])
     wanted = ensemble(dynamics.at_steps([n_steps], rate)[1][0])
     other = finite.kernel_dynamics(K, everything, K_test=K_cross)
+    ever = ensemble(other.at_times([_EVER * n / other.eigenvalues[-1]])[1][0])
     times = rate * n_steps * np.logspace(-2, 4, 121)
     nearest = min(
         (ensemble(other.at_times([t])[1][0]) for t in times),
         key=lambda e: float(np.square(e.mean - wanted.mean).sum()),
     )
-    return {"ntk": wanted, "nngp": nearest}
+    return {"ntk": wanted, "nngp": ever, "nngp stopped": nearest}

@@ -59,8 +59,8 @@ def run_widths(
     DataFrame
         The slopes with their verdicts, also in ``slopes.csv``. Beside it ``rows.csv`` (one
         row a network), ``summary.csv`` (a point for each width and quantity),
-        ``ensembles.csv`` and ``limits.csv`` (means and variances over starts against both
-        formulas), ``predictions.npz``, ``config.yaml`` and ``record.json``.
+        ``ensembles.csv`` and ``limits.csv`` (means and variances over starts against the
+        formulas; with `ntk` only), ``config.yaml`` and ``record.json``.
 
     Raises
     ------
@@ -81,7 +81,9 @@ def run_widths(
     points: list[dict[str, Any]] = []
     ensembles: list[dict[str, Any]] = []
     rates = {}
-    total = len(config.depths) * len(config.parametrizations) * sum(config.n_seeds)
+    total = len(config.depths) * sum(
+        sum(_draws(config, parametrization)) for parametrization in config.parametrizations
+    )
     bar = tqdm(total=total, unit="network", disable=None if progress is None else not progress,
                delay=0 if progress else 2, desc="widths")  # fmt: skip
     # The matrices are small: many threads inside BLAS would cost more than they save.
@@ -89,13 +91,14 @@ def run_widths(
         for depth, parametrization in itertools.product(config.depths, config.parametrizations):
             task = make_task(config, data, depth, parametrization)
             rates[f"{parametrization}, {depth} hidden"] = task.training.learning_rate
-            for width, n_seeds in zip(config.widths, config.n_seeds, strict=True):
-                found = list(_networks(config, task, store, width, n_seeds, bar))
+            for i, n_draws in enumerate(_draws(config, parametrization)):
+                width, n_seeds = config.widths[i], config.n_seeds[i]
+                found = list(_networks(config, task, store, width, n_seeds, n_draws, bar))
                 group = (depth, parametrization, width)
                 rows += [_row(group, config.seed, *one) for one in enumerate(found)]
                 points += _kernels(task, group, found)
-                outputs = np.array([f["outputs"] for f in found])
-                if task.ensembles and len(found) > 2 and np.isfinite(outputs).all():
+                outputs = np.array([f["outputs"] for f in found[:n_seeds]])
+                if task.ensembles and n_seeds > 2 and np.isfinite(outputs).all():
                     ensembles += ensemble_points(group, outputs, task.ensembles)
     table = pd.DataFrame(rows)
     summary = pd.DataFrame([*spread_points(table), *points])
@@ -105,7 +108,7 @@ def run_widths(
         files["ensembles"] = pd.DataFrame(ensembles)
         files["limits"] = limit_table(files["ensembles"])
     for name, frame in files.items():
-        frame.to_csv(output / f"{name}.csv", index=False)
+        frame.to_csv(output / f"{name}.csv", index=False, float_format="%.6g")
     write_record(
         output,
         config,
@@ -118,18 +121,31 @@ def run_widths(
     return slopes
 
 
+def _draws(config: WidthsConfig, parametrization: str) -> list[int]:
+    """Return for each width how many networks are drawn; the first n_seeds are trained."""
+    if parametrization == "mup":  # no analytic kernel to compare its starts with
+        return list(config.n_seeds)
+    return [max(pair) for pair in zip(config.n_seeds, config.n_starts, strict=True)]
+
+
 def _networks(
-    config: WidthsConfig, task: WidthTask, store: RunStore, width: int, n_seeds: int, bar: Any
+    config: WidthsConfig,
+    task: WidthTask,
+    store: RunStore,
+    width: int,
+    n_seeds: int,
+    n_draws: int,
+    bar: Any,
 ) -> Iterator[dict[str, Any]]:
-    """Yield what was measured of each start, from disk or now."""
+    """Yield what was measured of each network, from disk or now."""
     architecture = network_of(config, task.depth)
-    for draw in range(n_seeds):
+    for draw in range(n_draws):
         place = (task.depth, task.parametrization, width, draw)
         found = store.load(*place)
-        if not found:
+        if not found or found["trained"] < (draw < n_seeds):
             bar.set_postfix_str(f"{task.parametrization}, {task.depth} hidden, width {width}")
             start = start_of(config.seed, task.depth, width, draw)
-            found = measure_network(task, architecture, width, start)
+            found = measure_network(task, architecture, width, start, trained=draw < n_seeds)
             found["start"] = start
             store.save(*place, found)
         bar.update()

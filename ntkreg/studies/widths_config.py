@@ -42,7 +42,11 @@ class WidthsConfig:
     widths : tuple of int
         Units or channels of every hidden layer, at least 3 widths.
     n_seeds : tuple of int
-        Starts of each width, at least 2: one number for all or one for each.
+        Trained networks of each width, at least 2: one number for all or one for each.
+    n_starts : tuple of int
+        Starts of each width whose kernels are measured: one number for all or one for
+        each. Kernels of single starts scatter more than what training does to them, and
+        a start without training is cheap. Where it is less than n_seeds, n_seeds counts.
     n_train, n_test : int
         Training inputs, even, half of them with target +1, drawn at random; and the first
         so many test inputs.
@@ -69,6 +73,7 @@ class WidthsConfig:
     parametrizations: tuple[str, ...] = PARAMETRIZATIONS
     widths: tuple[int, ...] = (16, 32, 64, 128, 256, 512, 1024)
     n_seeds: tuple[int, ...] = (16,)
+    n_starts: tuple[int, ...] = (128,)
     n_train: int = 128
     n_test: int = 128
     downscale: int | None = None
@@ -88,10 +93,11 @@ class WidthsConfig:
         widths = check_ints("widths", self.widths, 1)
         if len(widths) < 3:
             raise SpecError(f"widths must be at least 3, for a slope; got {list(widths)}.")
-        object.__setattr__(self, "n_seeds", _counts(self.n_seeds, widths))
         order = sorted(range(len(widths)), key=widths.__getitem__)
         object.__setattr__(self, "widths", tuple(widths[i] for i in order))
-        object.__setattr__(self, "n_seeds", tuple(self.n_seeds[i] for i in order))
+        for key, least in (("n_seeds", 2), ("n_starts", 0)):
+            counts = _counts(key, getattr(self, key), least, len(widths))
+            object.__setattr__(self, key, tuple(counts[i] for i in order))
         check_int("n_train", self.n_train, 2)
         if self.n_train % 2:
             raise SpecError(f"n_train must be even, half for each target; got {self.n_train}.")
@@ -142,14 +148,14 @@ def _names(given: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(given))
 
 
-def _counts(given: Any, widths: tuple[int, ...]) -> tuple[int, ...]:
+def _counts(key: str, given: Any, least: int, n_widths: int) -> list[int]:
     counts = list(given) if isinstance(given, tuple | list) else [given]
-    counts = [check_int(f"n_seeds[{i}]", n, 2) for i, n in enumerate(counts)]
+    counts = [check_int(f"{key}[{i}]", n, least) for i, n in enumerate(counts)]
     if len(counts) == 1:
-        counts *= len(widths)
-    if len(counts) != len(widths):
+        counts *= n_widths
+    if len(counts) != n_widths:
         raise SpecError(
-            f"n_seeds must be one number, or one for each of the {len(widths)} widths; "
+            f"{key} must be one number, or one for each of the {n_widths} widths; "
             f"got {len(counts)}."
         )
-    return tuple(counts)
+    return counts
