@@ -64,7 +64,9 @@ class Fit:
 _NO_FIT = Fit(math.nan, math.nan, math.nan, 0.0, math.nan, 0, 0, 0)
 
 
-def fit_slope(widths: np.ndarray, values: np.ndarray, errors: np.ndarray, n_seeds: np.ndarray) -> Fit:
+def fit_slope(
+    widths: np.ndarray, values: np.ndarray, errors: np.ndarray, n_seeds: np.ndarray
+) -> Fit:
     """Fit a power of the width.
 
     Parameters
@@ -101,7 +103,9 @@ def fit_slope(widths: np.ndarray, values: np.ndarray, errors: np.ndarray, n_seed
     return _fit(n, y, errors[good], np.asarray(n_seeds)[good], design, _ENOUGH)
 
 
-def fit_limit(widths: np.ndarray, values: np.ndarray, errors: np.ndarray, n_seeds: np.ndarray) -> Fit:
+def fit_limit(
+    widths: np.ndarray, values: np.ndarray, errors: np.ndarray, n_seeds: np.ndarray
+) -> Fit:
     """Fit a + c / n and return a, the limit at infinite width; parameters of `fit_slope`.
 
     Values may have any sign, and their errors are absolute.

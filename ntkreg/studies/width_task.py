@@ -97,7 +97,9 @@ def load_width_data(config: WidthsConfig) -> WidthData:
         )
     if config.n_test > len(data.X_test):
         raise SpecError(f"n_test must be at most {len(data.X_test)} here; got {config.n_test}.")
-    y, y_test = (np.where(np.isin(t, config.positive), 1.0, -1.0) for t in (data.y_train, data.y_test))
+    y, y_test = (
+        np.where(np.isin(t, config.positive), 1.0, -1.0) for t in (data.y_train, data.y_test)
+    )
     chosen = balanced_draws(y, config.n_train, 1, config.seed)[0]
     # In random order: heads of the training set are used too.
     chosen = np.random.default_rng(config.seed).permutation(chosen)
@@ -127,9 +129,7 @@ def make_task(config: WidthsConfig, data: WidthData, depth: int, parametrization
     rate = config.rate * 2 * n / float(np.linalg.eigvalsh(ntk[:n, :n])[-1])
     ensembles = _ensembles(nngp, ntk, data.y, rate, config.n_steps)
     training = finite.Training(rate, config.n_steps)
-    return WidthTask(
-        data, depth, parametrization, training, nngp[:, :n], ntk[:, :n], ensembles
-    )
+    return WidthTask(data, depth, parametrization, training, nngp[:, :n], ntk[:, :n], ensembles)
 
 
 def _stable_rate_of_mup(config: WidthsConfig, data: WidthData, depth: int) -> float:

@@ -125,8 +125,7 @@ def _checked(spec: Any, depth: int) -> dict[str, Any]:
     network = from_dict(spec)
     if network.recipe is None or "depth" not in network.get_params():
         raise SpecError(
-            "architecture must be a recipe with a depth (fully_connected, cntk); "
-            f"got {network!r}."
+            f"architecture must be a recipe with a depth (fully_connected, cntk); got {network!r}."
         )
     network = network.replace(depth=depth)
     last = network.layers[-1]
