@@ -61,8 +61,8 @@ def verdict_table(slopes: pd.DataFrame) -> pd.DataFrame:
                 "expected": f"{'≤ ' if r.kind == 'bound' else ''}{r.expected:g}",
                 "slope": _number(r.slope, ".2f"),
                 "95 % interval": _interval(r.low, r.high, ".2f"),
-                "widths": _widths(r),
                 "verdict": r.verdict,
+                "widths": _widths(r),
                 "source": r.source,
             }
             for r in lines
@@ -86,8 +86,8 @@ def limit_table(limits: pd.DataFrame) -> pd.DataFrame:
                 + f"{r.expected:g}",
                 "limit": _number(r.limit, ".3f"),
                 "95 % interval": _interval(r.low, r.high, ".3f"),
-                "widths": _widths(r),
                 "verdict": r.verdict or "none: not claimed",
+                "widths": _widths(r),
             }
             for r in limits.itertuples()
         ]

@@ -19,9 +19,10 @@ METHOD = (
     "over pairs of starts), weights from the spread over starts. The narrowest widths are left out "
     "while chi squared refuses the fit at the 5 % level and more than five widths remain; the "
     "interval is Student's 95 % one, wider by the root of chi squared over its degrees of freedom "
-    "where the fit is still refused. A row is undecided if its interval is wider than ±0.1. It "
-    "agrees if the interval holds the expected slope or lies within 0.1 of it; a bound (≤) is "
-    "judged one-sided: it disagrees only if the whole interval is above."
+    "where the fit is still refused. A row is undecided if its interval is wider than ±0.1; it "
+    "agrees if the interval holds the expected slope or lies within 0.1 of it. A bound (≤) is "
+    "judged one-sided: it disagrees if the whole interval is above, and is decided, however wide "
+    "the interval, if all of it is below."
 )
 
 ENSEMBLES = (

@@ -30,7 +30,7 @@ def width_figure(
     ylabel : str
     """
     shown = summary[summary.quantity.isin(quantities) & (summary.value > 0)]
-    panels = list(shown.parametrization.unique())
+    panels = sorted(shown.parametrization.unique(), reverse=True)  # ntk first
     figure = Figure(figsize=(max(5.2 * len(panels), 7), 4.4), layout="constrained")
     depths = sorted(shown.depth.unique())
     all_axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
@@ -66,7 +66,7 @@ def width_figure(
 def spread_figure(summary: pd.DataFrame, quantities: Sequence[str], ylabel: str) -> Figure:
     """Draw means of quantities against width with bars of one standard deviation over starts."""
     shown = summary[summary.quantity.isin(quantities)]
-    panels = list(shown.parametrization.unique())
+    panels = sorted(shown.parametrization.unique(), reverse=True)  # ntk first
     figure = Figure(figsize=(max(5.2 * len(panels), 7), 4.2), layout="constrained")
     all_axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for axes, panel in zip(all_axes, panels, strict=True):

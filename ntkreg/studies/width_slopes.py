@@ -128,21 +128,21 @@ def judge(fit: Fit, expected: float, kind: str) -> str:
     fit : Fit
     expected : float
     kind : {"value", "bound", "differs"}
-        "value" agrees if the interval holds `expected` or lies within 0.1 of it: what is
-        told more finely than that is finite widths. "bound" agrees if the interval
-        reaches down to `expected` or lies below, "differs" if it does not hold `expected`.
-
-    Returns
-    -------
-    str
-        Undecided if the interval is wider than +-0.1, or there is none.
+        "value": undecided if the interval is wider than +-0.1; else it agrees if the
+        interval holds `expected` or lies within 0.1 of it, since what is told more finely
+        than that is finite widths. "bound": one-sided; agrees if all of the interval is at
+        or below `expected`, disagrees if all is above. "differs": agrees if the interval
+        does not hold `expected`. Where bounds and "differs" have `expected` inside, they
+        are undecided if the interval is wider than +-0.1; else the bound is met and
+        "differs" is not.
     """
-    if not fit.half_width <= RESOLUTION:
-        return "undecided"
+    narrow = fit.half_width <= RESOLUTION
     inside = fit.low <= expected <= fit.high
+    if math.isnan(fit.value) or (not narrow and (inside or kind == "value")):
+        return "undecided"
     near = max(fit.high - expected, expected - fit.low) <= RESOLUTION
-    fine = {"value": inside or near, "bound": fit.low <= expected, "differs": not inside}[kind]
-    return "agrees" if fine else "disagrees"
+    fine = {"value": inside or near, "bound": fit.low <= expected, "differs": not inside}
+    return "agrees" if fine[kind] else "disagrees"
 
 
 def _fit(n, y, errors, n_seeds, design, keep) -> Fit:

@@ -8,6 +8,7 @@ import numpy as np
 from ntkreg import finite
 from ntkreg.data import ImageData, balanced_draws, downscale_images, load_data
 from ntkreg.errors import SpecError
+from ntkreg.finite.scaling import Parametrization
 from ntkreg.gram import kernel
 from ntkreg.studies.preprocessing import make_preprocessing
 from ntkreg.studies.widths_config import WidthsConfig, network_of
@@ -72,7 +73,7 @@ class WidthTask:
 
     data: WidthData
     depth: int
-    parametrization: str
+    parametrization: Parametrization
     training: Any
     nngp: np.ndarray | None
     ntk: np.ndarray | None
@@ -115,7 +116,7 @@ def load_width_data(config: WidthsConfig) -> WidthData:
     return WidthData(X, y[chosen], X_test, y_test[: config.n_test], data)
 
 
-def make_task(config: WidthsConfig, data: WidthData, depth: int, parametrization: str) -> WidthTask:
+def make_task(config: WidthsConfig, data: WidthData, depth: int, parametrization: Any) -> WidthTask:
     """Compute the analytic kernels of one depth, its learning rate and its ensembles."""
     n = len(data.X)
     if parametrization == "mup":
