@@ -58,10 +58,10 @@ def verdict_table(slopes: pd.DataFrame) -> pd.DataFrame:
                 "quantity": LABELS.get(r.quantity, r.quantity),
                 "parametrisation": r.parametrization,
                 "hidden layers": r.depth,
+                "verdict": r.verdict,
                 "expected": f"{'≤ ' if r.kind == 'bound' else ''}{r.expected:g}",
                 "slope": _number(r.slope, ".2f"),
                 "95 % interval": _interval(r.low, r.high, ".2f"),
-                "verdict": r.verdict,
                 "widths": _widths(r),
                 "source": r.source,
             }
@@ -73,8 +73,8 @@ def verdict_table(slopes: pd.DataFrame) -> pd.DataFrame:
 def limit_table(limits: pd.DataFrame) -> pd.DataFrame:
     """Return ensembles at infinite width beside the formulas; ``limits.csv`` of the study."""
     what = {
-        "mean": "squared distance of means / variance",
-        "variance": "variance / formula's variance",
+        "mean": "distance² of means / variance",
+        "variance": "variance / formula's",
     }
     return pd.DataFrame(
         [
@@ -82,11 +82,11 @@ def limit_table(limits: pd.DataFrame) -> pd.DataFrame:
                 "ensemble against": FORMULAS.get(r.formula, r.formula),
                 "hidden layers": r.depth,
                 "moment": what.get(r.moment, r.moment),
+                "verdict": r.verdict or "not claimed",
                 "expected": {"value": "", "differs": "not "}.get(r.kind, "near ")
                 + f"{r.expected:g}",
                 "limit": _number(r.limit, ".3f"),
                 "95 % interval": _interval(r.low, r.high, ".3f"),
-                "verdict": r.verdict or "none: not claimed",
                 "widths": _widths(r),
             }
             for r in limits.itertuples()

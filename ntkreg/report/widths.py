@@ -38,7 +38,8 @@ FIGURES = (
         "Kernels at the start",
         ("nngp_frobenius", "ntk_frobenius", "nngp_bias", "ntk_bias"),
         "relative error",
-        "Distance from the analytic kernel, and its mean over starts apart (bias). Bars: 95 %.",
+        "Distance from the analytic kernel; bias is the mean's over starts, where it is told from "
+        "zero. Bars: 95 % intervals.",
     ),
     (
         "Lazy and feature-learning networks",

@@ -29,7 +29,7 @@ def width_figure(
     quantities : sequence of str
     ylabel : str
     """
-    shown = summary[summary.quantity.isin(quantities) & (summary.value > 0)]
+    shown = summary[summary.quantity.isin(quantities) & summary.log_error.notna()]
     panels = sorted(shown.parametrization.unique(), reverse=True)  # ntk first
     figure = Figure(figsize=(max(5.2 * len(panels), 7), 4.4), layout="constrained")
     depths = sorted(shown.depth.unique())
@@ -41,8 +41,7 @@ def width_figure(
                 points = shown[here & (shown.quantity == key)].sort_values("width")
                 if not len(points):
                     continue
-                factor = np.exp(1.96 * points.log_error.fillna(0))
-                resolved = points.log_error.notna()
+                factor = np.exp(1.96 * points.log_error)
                 bars = [points.value - points.value / factor, points.value * factor - points.value]
                 axes.errorbar(
                     points.width, points.value, yerr=bars, color=COLOURS[i % len(COLOURS)],
@@ -54,7 +53,7 @@ def width_figure(
                     & (slopes.depth == depth)
                     & (slopes.quantity == key)
                 ]
-                _references(axes, points[resolved], expected)
+                _references(axes, points, expected)
         axes.set(yscale="log", title=TITLES.get(panel, panel), xlabel="width")
         plain_log_x(axes, sorted(shown.width.unique()))
         axes.grid(alpha=0.25)
