@@ -116,6 +116,8 @@ def plan(arguments: list[str]) -> None:
 
     # Which study a file is for shows in its keys; --help is about `fit`.
     files = [a for a in arguments if a.endswith((".yaml", ".yml"))]
+    if any({"widths", "positive"} & set(read_mapping(f)) for f in files):
+        return _plan_widths(arguments)
     is_fit = not any({"depths", "pool", "n_samples"} & set(read_mapping(f)) for f in files)
     parser = make_parser(
         "plan",
@@ -131,7 +133,8 @@ def plan(arguments: list[str]) -> None:
         "  ntkreg plan configs/digits_fit.yaml\n"
         "  ntkreg plan configs/digits_fit.yaml --explain --architecture '{recipe: myrtle}'\n"
         "  ntkreg plan configs/digits_fit.yaml --n_train 1000 --architecture.depth 20\n"
-        "  ntkreg plan configs/cifar10_few_samples.yaml",
+        "  ntkreg plan configs/cifar10_few_samples.yaml\n"
+        "  ntkreg plan configs/widths_mnist.yaml          networks and their training",
     )
     add_option(parser, "--explain", action="store_true", help="print what will run, too")
     add_config(parser, FitConfig if is_fit else FewSamplesConfig)
@@ -146,6 +149,28 @@ def plan(arguments: list[str]) -> None:
         if number == 0 and "explain" in given:  # one network, one program
             print(f"{cost.program}\n")
         print(f"{title}\n{cost}\n")
+
+
+def _plan_widths(arguments: list[str]) -> None:
+    """Say what a width study costs."""
+    from ntkreg.studies.width_plan import plan_widths
+    from ntkreg.studies.widths import WidthsConfig
+
+    parser = make_parser(
+        "plan",
+        "CONFIG [--KEY VALUE ...]",
+        "Say how many networks a configuration of `ntkreg widths` draws and trains, and about\n"
+        "how many seconds and bytes that takes on this machine. Nothing is run but a short\n"
+        "calibration.",
+        "  ntkreg plan configs/widths_mnist.yaml\n"
+        "  ntkreg plan configs/widths_mnist.yaml --widths '[16,64,256]' --n_seeds '[8]'",
+    )
+    add_config(parser, WidthsConfig)
+    given = parse(parser, arguments)
+    config = resolve(WidthsConfig, given)
+    if "print_config" in given:
+        return print_config(config)
+    print(plan_widths(config))
 
 
 def few_samples(arguments: list[str]) -> None:

@@ -31,7 +31,7 @@ from ntkreg.studies.width_tables import (
 from ntkreg.studies.width_task import WidthTask, load_width_data, make_task
 from ntkreg.studies.widths_config import WidthsConfig, network_of
 
-__all__ = ["WidthsConfig", "run_widths"]
+__all__ = ["WidthsConfig", "draws_of", "run_widths"]
 
 
 def run_widths(
@@ -82,7 +82,7 @@ def run_widths(
     ensembles: list[dict[str, Any]] = []
     rates = {}
     total = len(config.depths) * sum(
-        sum(_draws(config, parametrization)) for parametrization in config.parametrizations
+        sum(draws_of(config, parametrization)) for parametrization in config.parametrizations
     )
     bar = tqdm(total=total, unit="network", disable=None if progress is None else not progress,
                delay=0 if progress else 2, desc="widths")  # fmt: skip
@@ -91,7 +91,7 @@ def run_widths(
         for depth, parametrization in itertools.product(config.depths, config.parametrizations):
             task = make_task(config, data, depth, parametrization)
             rates[f"{parametrization}, {depth} hidden"] = task.training.learning_rate
-            for i, n_draws in enumerate(_draws(config, parametrization)):
+            for i, n_draws in enumerate(draws_of(config, parametrization)):
                 width, n_seeds = config.widths[i], config.n_seeds[i]
                 found = list(_networks(config, task, store, width, n_seeds, n_draws, bar))
                 group = (depth, parametrization, width)
@@ -121,7 +121,7 @@ def run_widths(
     return slopes
 
 
-def _draws(config: WidthsConfig, parametrization: str) -> list[int]:
+def draws_of(config: WidthsConfig, parametrization: str) -> list[int]:
     """Return for each width how many networks are drawn; the first n_seeds are trained."""
     if parametrization == "mup":  # no analytic kernel to compare its starts with
         return list(config.n_seeds)
