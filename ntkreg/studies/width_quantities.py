@@ -12,8 +12,8 @@ class Quantity:
     Attributes
     ----------
     key : str
-        Column of ``rows.csv``; "nngp_bias" and the like come from stored kernels.
-    label : str
+        Column of ``rows.csv``, or from stored kernels (bias, fluctuation); what it is
+        called in words is `ntkreg.report.width_tables.LABELS`.
     reduce : {"geometric", "mean"}
         The mean over starts that a width's point is. Norms of differences have long
         tails: their geometric mean falls with the same power of the width, and far fewer
@@ -23,7 +23,6 @@ class Quantity:
     """
 
     key: str
-    label: str
     reduce: str = "geometric"
     at_start: bool = False
 
@@ -31,28 +30,28 @@ class Quantity:
 QUANTITIES: dict[str, Quantity] = {
     q.key: q
     for q in (
-        Quantity("nngp_frobenius", "NNGP error at start, Frobenius", at_start=True),
-        Quantity("nngp_operator", "NNGP error at start, operator norm", at_start=True),
-        Quantity("nngp_fluctuation", "NNGP fluctuation at start, Frobenius", at_start=True),
-        Quantity("nngp_bias", "NNGP bias at start, Frobenius", at_start=True),
-        Quantity("ntk_frobenius", "NTK error at start, Frobenius", at_start=True),
-        Quantity("ntk_operator", "NTK error at start, operator norm", at_start=True),
-        Quantity("ntk_fluctuation", "NTK fluctuation at start, Frobenius", at_start=True),
-        Quantity("ntk_bias", "NTK bias at start, Frobenius", at_start=True),
-        Quantity("ntk_drift", "change of the empirical NTK in training"),
-        Quantity("feature_drift", "change of the features' kernel in training"),
-        Quantity("weights_input", "change of weights, input layer"),
-        Quantity("weights_hidden", "change of weights, hidden layers"),
-        Quantity("weights_output", "change of weights, read-out"),
-        Quantity("weights_all", "change of weights, all layers"),
-        Quantity("linear_gap", "largest gap to linearised training over time"),
-        Quantity("prediction_gap", "squared gap to the infinite network's training"),
-        Quantity("train_loss", "training mean squared error", "mean"),
-        Quantity("train_error", "training error, %", "mean"),
-        Quantity("test_loss", "test mean squared error", "mean"),
-        Quantity("test_error", "test error, %", "mean"),
-        Quantity("rank_start", "effective rank of features at start", "mean", True),
-        Quantity("rank_end", "effective rank of features after training", "mean"),
+        Quantity("nngp_frobenius", at_start=True),
+        Quantity("nngp_operator", at_start=True),
+        Quantity("nngp_fluctuation", at_start=True),
+        Quantity("nngp_bias", at_start=True),
+        Quantity("ntk_frobenius", at_start=True),
+        Quantity("ntk_operator", at_start=True),
+        Quantity("ntk_fluctuation", at_start=True),
+        Quantity("ntk_bias", at_start=True),
+        Quantity("ntk_drift"),
+        Quantity("feature_drift"),
+        Quantity("weights_input"),
+        Quantity("weights_hidden"),
+        Quantity("weights_output"),
+        Quantity("weights_all"),
+        Quantity("linear_gap"),
+        Quantity("prediction_gap"),
+        Quantity("train_loss", "mean"),
+        Quantity("train_error", "mean"),
+        Quantity("test_loss", "mean"),
+        Quantity("test_error", "mean"),
+        Quantity("rank_start", "mean", True),
+        Quantity("rank_end", "mean"),
     )
 }
 """Every quantity by its key, in the order of tables. Errors and changes are relative."""
