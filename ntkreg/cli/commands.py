@@ -14,6 +14,7 @@ from ntkreg.cli.options import (
     print_config,
     resolve,
 )
+from ntkreg.cli.width_commands import plan_widths, widths
 
 __all__ = ["few_samples", "fit", "plan", "predict", "quickstart", "widths"]
 
@@ -117,7 +118,7 @@ def plan(arguments: list[str]) -> None:
     # Which study a file is for shows in its keys; --help is about `fit`.
     files = [a for a in arguments if a.endswith((".yaml", ".yml"))]
     if any({"widths", "positive"} & set(read_mapping(f)) for f in files):
-        return _plan_widths(arguments)
+        return plan_widths(arguments)
     is_fit = not any({"depths", "pool", "n_samples"} & set(read_mapping(f)) for f in files)
     parser = make_parser(
         "plan",
@@ -151,28 +152,6 @@ def plan(arguments: list[str]) -> None:
         print(f"{title}\n{cost}\n")
 
 
-def _plan_widths(arguments: list[str]) -> None:
-    """Say what a width study costs."""
-    from ntkreg.studies.width_plan import plan_widths
-    from ntkreg.studies.widths import WidthsConfig
-
-    parser = make_parser(
-        "plan",
-        "CONFIG [--KEY VALUE ...]",
-        "Say how many networks a configuration of `ntkreg widths` draws and trains, and about\n"
-        "how many seconds and bytes that takes on this machine. Nothing is run but a short\n"
-        "calibration.",
-        "  ntkreg plan configs/widths_mnist.yaml\n"
-        "  ntkreg plan configs/widths_mnist.yaml --widths '[16,64,256]' --n_seeds '[8]'",
-    )
-    add_config(parser, WidthsConfig)
-    given = parse(parser, arguments)
-    config = resolve(WidthsConfig, given)
-    if "print_config" in given:
-        return print_config(config)
-    print(plan_widths(config))
-
-
 def few_samples(arguments: list[str]) -> None:
     """Run the few-samples study and make its page."""
     from ntkreg.studies.few_samples import FewSamplesConfig, run_few_samples
@@ -201,42 +180,6 @@ def few_samples(arguments: list[str]) -> None:
     page = write_few_samples_report(output)
     print("NTK: accuracy, %, mean ± standard deviation over draws:\n")
     print(text_table(depth_table(StudyFolder(output).table("summary"), "ntk")))
-    print(f"\npage   {page}\nrows   {output / 'rows.csv'}")
-
-
-def widths(arguments: list[str]) -> None:
-    """Run the width-scaling study and make its page."""
-    from ntkreg.studies.widths import WidthsConfig, run_widths
-
-    parser = make_parser(
-        "widths",
-        "CONFIG [--KEY VALUE ...]",
-        "Draw and train networks of many widths, starts and depths, lazily (ntk) and learning\n"
-        "features (mup), and hold them against the theory of infinite width: kernels at the\n"
-        "start, how far kernels and weights move, the gap to linearised training, ensembles.\n"
-        "The page has a slope with a 95 % interval and a verdict for each. Every network is\n"
-        "stored when it is done: a run that was stopped goes on, more widths or starts are\n"
-        "added to what is there.",
-        "  ntkreg plan configs/widths_mnist.yaml          networks, seconds, bytes\n"
-        "  ntkreg widths configs/widths_mnist.yaml\n"
-        "  ntkreg widths configs/widths_mnist.yaml --widths '[16,32,64,128]' --n_seeds '[8]' \\\n"
-        "      --n_starts '[32]' --output results/trial   a trial in minutes\n"
-        "  ntkreg widths configs/widths_mnist.yaml --data digits --positive '[1,3,5,7,9]'",
-    )
-    add_config(parser, WidthsConfig)
-    given = parse(parser, arguments)
-    config = resolve(WidthsConfig, given)
-    if "print_config" in given:
-        return print_config(config)
-    from ntkreg.report.tables import text_table
-    from ntkreg.report.width_tables import verdict_table
-    from ntkreg.report.widths import write_widths_report
-
-    output = prepare_folder(output_folder(given, "widths"))
-    slopes = run_widths(config, output, n_jobs=given.get("n_jobs"))
-    page = write_widths_report(output)
-    print("Slopes against width, both on log axes, with 95 % intervals:\n")
-    print(text_table(verdict_table(slopes).drop(columns="source")))
     print(f"\npage   {page}\nrows   {output / 'rows.csv'}")
 
 
