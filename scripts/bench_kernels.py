@@ -2,8 +2,8 @@
 
 Every ratio comes from one run: the contenders take turns, round after round, compilation
 excluded, and the table gives medians with the spread of the rounds. Peers: jitted
-neural-tangents at the best of a few batch sizes, scikit-learn's rbf_kernel, and the image
-engine's loop in C++ (bench_image_loop.cpp, built with g++ if there is one).
+neural-tangents at the best of a few batch sizes, scikit-learn's rbf_kernel, the image engine's
+programs through JAX, and its loop in C++ (bench_image_loop.cpp, built with g++ if there is one).
 
     python scripts/bench_kernels.py                 # everything; about 20 minutes on 2 cores
     python scripts/bench_kernels.py --only image --rounds 3
@@ -212,6 +212,22 @@ def bench_networks(rounds: int) -> list[dict[str, object]]:
     return rows
 
 
+def bench_jax(rounds: int) -> list[dict[str, object]]:
+    """The same tile programs in jax.numpy, on JAX's default device."""
+    import jax
+
+    network = cntk(10)
+    peer = neural_tangents(network, images, (1, 2, 4))
+    name = f"JAX engine ({jax.default_backend()})"
+    contenders = [ours(name, network, 32, backend="jax"), ours("ntkreg", network, 32), peer]
+    times = take_turns(contenders, rounds)
+    case = "10 conv + GAP, 32 x 32 x 3, float32, NNGP + NTK, a pair"
+    return [
+        ratio_row(case, times, peer[0], name, ">= 50"),
+        ratio_row(case, times, name, "ntkreg", ""),
+    ]
+
+
 def bench_dense(rounds: int) -> list[dict[str, object]]:
     import jax
     from sklearn.metrics.pairwise import rbf_kernel
@@ -349,6 +365,7 @@ def machine() -> str:
 SECTIONS = {
     "image": bench_image,
     "networks": bench_networks,
+    "jax": bench_jax,
     "dense": bench_dense,
     "process": bench_process,
 }

@@ -39,7 +39,7 @@ class ToyEngine(Engine):
 def install(setattr_, **options):
     """Make ntkreg.gram use the toy engine; `setattr_` is setattr or a monkeypatch's."""
 
-    def make_engine(network, shape, *, dtype, fields, depths=None, symmetry=None):
+    def make_engine(network, shape, *, dtype, fields, depths=None, symmetry=None, backend=None):
         n_depths = 1 if depths is None else len(depths)
         return ToyEngine(shape, np.dtype(dtype), tuple(fields), n_depths, **options)
 

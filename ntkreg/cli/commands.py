@@ -16,7 +16,16 @@ from ntkreg.cli.options import (
 )
 from ntkreg.cli.width_commands import plan_widths, widths
 
-__all__ = ["few_samples", "fit", "plan", "predict", "quickstart", "widths"]
+__all__ = [
+    "few_samples",
+    "few_samples_compare",
+    "fit",
+    "plan",
+    "precision",
+    "predict",
+    "quickstart",
+    "widths",
+]
 
 
 def quickstart(arguments: list[str]) -> None:
@@ -159,12 +168,13 @@ def few_samples(arguments: list[str]) -> None:
     parser = make_parser(
         "few-samples",
         "CONFIG [--KEY VALUE ...]",
-        "Accuracy of convolutional kernels from 10 to 320 images, in the setting of Arora et\n"
-        "al. 2020. Kernels are stored as they come: a run that was stopped goes on.",
+        "Accuracy of kernels of convolutional networks from 10 to 640 images, in the setting of\n"
+        "Arora et al. 2020. Kernels are stored as they come: a run that was stopped goes on.",
         "  ntkreg few-samples configs/cifar10_few_samples.yaml\n"
         "  ntkreg few-samples configs/cifar10_few_samples.yaml --pool 40 --n_test 20 \\\n"
         "      --n_samples '[10,20]' --depths '[4,5]'         a trial in a minute\n"
-        "  ntkreg few-samples configs/cifar10_few_samples.yaml --data my_images.npz",
+        "  ntkreg few-samples configs/cifar10_myrtle5.yaml --data my_images.npz\n"
+        "  ntkreg few-samples configs/cifar10_lap.yaml --symmetry flip --output results/flip",
     )
     add_config(parser, FewSamplesConfig)
     given = parse(parser, arguments)
@@ -180,6 +190,71 @@ def few_samples(arguments: list[str]) -> None:
     page = write_few_samples_report(output)
     print("NTK: accuracy, %, mean ± standard deviation over draws:\n")
     print(text_table(depth_table(StudyFolder(output).table("summary"), "ntk")))
+    print(f"\npage   {page}\nrows   {output / 'rows.csv'}")
+
+
+def few_samples_compare(arguments: list[str]) -> None:
+    """Say which of several few-samples runs' kernels is best at each n; make the page."""
+    from ntkreg.studies.kernel_comparison import ComparisonConfig, run_kernel_comparison
+
+    parser = make_parser(
+        "few-samples-compare",
+        "CONFIG [--KEY VALUE ...]",
+        "Which kernel is best at each number of training images, and which cannot be told\n"
+        "from it: finished runs of `ntkreg few-samples` on the same draws, compared draw by\n"
+        "draw and test image by test image. No kernel is computed.",
+        "  ntkreg few-samples-compare configs/cifar10_best_kernel.yaml\n"
+        "  ntkreg few-samples-compare configs/cifar10_best_kernel.yaml --get '[ntk]'\n"
+        "  ntkreg few-samples-compare configs/cifar10_best_kernel.yaml \\\n"
+        "      --kernels '{mine: results/mine}'               one more beside the file's",
+    )
+    add_config(parser, ComparisonConfig)
+    given = parse(parser, arguments)
+    config = resolve(ComparisonConfig, given)
+    if "print_config" in given:
+        return print_config(config)
+    from ntkreg.report.kernel_comparison import best_table, write_kernel_comparison_report
+    from ntkreg.report.tables import text_table
+
+    output = prepare_folder(output_folder(given, "few_samples_compare"))
+    comparison = run_kernel_comparison(config, output)
+    page = write_kernel_comparison_report(output)
+    print("Best kernel at each n, accuracy, % ± error of the mean:\n")
+    print(text_table(best_table(comparison)))
+    print(f"\npage   {page}\nrows   {output / 'rows.csv'}")
+
+
+def precision(arguments: list[str]) -> None:
+    """Run the precision study and make its page."""
+    from ntkreg.studies.precision import PrecisionConfig, run_precision
+
+    parser = make_parser(
+        "precision",
+        "CONFIG [--KEY VALUE ...]",
+        "What kernels in float32 and mixed precision do to eigenvalues, residuals, predictions\n"
+        "and accuracy, against float64, on images that repeat, nearly repeat or are distinct.\n"
+        "Kernels are stored as they come: a run that was stopped goes on.",
+        "  ntkreg precision configs/cifar10_precision.yaml\n"
+        "  ntkreg precision configs/cifar10_precision.yaml --n_train 10 --n_copies 2 --n_test 16\n"
+        "  ntkreg precision configs/cifar10_precision.yaml --data my_images.npz",
+    )
+    add_config(parser, PrecisionConfig)
+    given = parse(parser, arguments)
+    config = resolve(PrecisionConfig, given)
+    if "print_config" in given:
+        return print_config(config)
+    from ntkreg.report.precision import safe_table, write_precision_report
+    from ntkreg.report.read import StudyFolder
+    from ntkreg.report.tables import text_table
+
+    output = prepare_folder(output_folder(given, "precision"))
+    run_precision(config, output, n_jobs=given.get("n_jobs"))
+    page = write_precision_report(output)
+    print(
+        "Least ridge, in mean diagonals, from which on errors of the kernel change no quadratic\n"
+        f"form of what is solved by more than {config.tolerance:g} of it:\n"
+    )
+    print(text_table(safe_table(StudyFolder(output).table("safe"))))
     print(f"\npage   {page}\nrows   {output / 'rows.csv'}")
 
 

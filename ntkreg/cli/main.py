@@ -18,7 +18,9 @@ COMMANDS = {
     "fit": "fit, test and save one model from a YAML file",
     "predict": "predict with a saved model",
     "plan": "say what a configuration will cost, before any work",
-    "few-samples": "convolutional kernels on 10 to 320 images, after a YAML file",
+    "few-samples": "convolutional kernels on 10 to 640 images, after a YAML file",
+    "few-samples-compare": "which of such runs' kernels is best at each number of images",
+    "precision": "float32, mixed and float64 kernels of the same images, after a YAML file",
     "widths": "networks of growing width against their kernels, after a YAML file",
 }
 
@@ -76,7 +78,7 @@ def _dispatch(arguments: list[str]) -> int:
         usage="ntkreg COMMAND ...",
         description="Exact kernel regression with the kernels of infinitely wide networks.",
         epilog="commands:\n"
-        + "".join(f"  {name:<12} {text}\n" for name, text in COMMANDS.items())
+        + "".join(f"  {name:<20} {text}\n" for name, text in COMMANDS.items())
         + f"\n{EPILOG}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from ntkreg.architecture import Architecture, fully_connected
 from ntkreg.errors import ShapeError
 from ntkreg.gram import kernel as network_kernel
-from ntkreg.kernels import StaxNetwork, kernel_dtype
+from ntkreg.kernels import StaxNetwork, kernel_dtype, solve_dtype
 from ntkreg.solvers import solve_cholesky
 
 __all__ = ["CROSS_BYTES", "KernelEstimator"]
@@ -33,8 +33,9 @@ class KernelEstimator(BaseEstimator):
         "alpha_scale": [StrOptions({"absolute", "mean_diagonal"})],
         "normalize": [StrOptions({"unit_diagonal"}), None],
         "symmetry": [StrOptions({"flip"}), None],
+        "backend": [StrOptions({"jax"}), None],
         "image_shape": [tuple, list, None],
-        "dtype": [StrOptions({"float32", "float64"}), type, np.dtype, None],
+        "dtype": [StrOptions({"float32", "float64", "mixed"}), type, np.dtype, None],
         "n_jobs": [Integral, None],
     }
 
@@ -141,8 +142,9 @@ class KernelEstimator(BaseEstimator):
         self.kernel_: Callable[..., Any] | None = None
         self.architecture_: Any = None
         self.X_fit_: Any = None
+        self.dtype_: str | None = None
         if self.kernel == "precomputed":
-            names = ("architecture", "normalize", "symmetry", "image_shape")
+            names = ("architecture", "normalize", "symmetry", "backend", "image_shape")
             unused = [p for p in names if getattr(self, p) is not None]
             if unused:
                 raise ValueError(
@@ -157,16 +159,17 @@ class KernelEstimator(BaseEstimator):
             return X
         network = self.architecture
         self.architecture_ = self._default_architecture() if network is None else network
-        dtype = kernel_dtype(X, self.dtype)
+        self.dtype_ = solve_dtype(self.architecture_, X, self.dtype)
         # A copy: predictions must not change when the caller later writes into X.
-        self.X_fit_ = np.array(X, dtype=dtype, order="C")
+        self.X_fit_ = np.array(X, dtype=kernel_dtype(X, self.dtype_), order="C")
         self.kernel_ = functools.partial(
             network_kernel,
             self.architecture_,
             get=self.get,
-            dtype=dtype,
+            dtype=self.dtype_,
             normalize=self.normalize,
             symmetry=self.symmetry,
+            backend=self.backend,
             n_jobs=self.n_jobs,
         )
         return self.kernel_(self.X_fit_)

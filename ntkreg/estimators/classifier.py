@@ -29,7 +29,7 @@ class NTKClassifier(ClassifierMixin, KernelEstimator):
     kernel : {"architecture", "precomputed"}, default="architecture"
         "precomputed": `fit` takes the Gram matrix (n, n) as X and `predict` the cross
         kernel (m, n), test rows first; then leave `architecture`, `normalize`,
-        `symmetry` and `image_shape` at None (`get`, `dtype` and `n_jobs` play no part).
+        `symmetry`, `backend` and `image_shape` at None (`get`, `dtype` and `n_jobs` play no part).
     get : {"ntk", "nngp"}, default="ntk"
         Which kernel of the network.
     alpha : float >= 0, default=1e-2
@@ -42,11 +42,14 @@ class NTKClassifier(ClassifierMixin, KernelEstimator):
         "flip", for networks that read images: the kernel averaged over left and right. What
         it predicts at `alpha`, training on images and flips predicts at 2 `alpha`; see
         `NTKRegressor`.
+    backend : {"jax"} or None, default=None
+        What computes the kernel: None for compiled loops on the CPU; "jax", for networks that
+        read images, for the same programs through JAX on its device (`ntkreg.kernel`).
     image_shape : (int, int, int) or None, default=None
         (height, width, channels) as which the rows of a flat X are read. Not needed if X
         comes as (n, h, w, c), or for a dense network.
-    dtype : {"float32", "float64"} or None, default=None
-        Of the kernel. None: float64, or float32 for X of uint8, float16 or float32.
+    dtype : {"float32", "mixed", "float64"} or None, default=None
+        Of the kernel, as in `NTKRegressor`.
     n_jobs : int or None, default=None
         Threads for the kernel; None for all cores. Values do not depend on it.
 
@@ -56,7 +59,7 @@ class NTKClassifier(ClassifierMixin, KernelEstimator):
         The labels seen in `fit`, sorted.
     dual_coef_ : ndarray of shape (n_samples,) or (n_samples, n_classes)
         float64; one-dimensional for two classes.
-    X_fit_, architecture_, kernel_, solver_result_, n_features_in_, feature_names_in_
+    X_fit_, dtype_, architecture_, kernel_, solver_result_, n_features_in_, feature_names_in_
         As in `NTKRegressor`.
 
     See Also
@@ -87,6 +90,7 @@ class NTKClassifier(ClassifierMixin, KernelEstimator):
         alpha_scale: str = "absolute",
         normalize: str | None = None,
         symmetry: str | None = None,
+        backend: str | None = None,
         image_shape: tuple[int, int, int] | None = None,
         dtype: Any = None,
         n_jobs: int | None = None,
@@ -98,6 +102,7 @@ class NTKClassifier(ClassifierMixin, KernelEstimator):
         self.alpha_scale = alpha_scale
         self.normalize = normalize
         self.symmetry = symmetry
+        self.backend = backend
         self.image_shape = image_shape
         self.dtype = dtype
         self.n_jobs = n_jobs

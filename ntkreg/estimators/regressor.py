@@ -30,8 +30,8 @@ class NTKRegressor(MultiOutputMixin, RegressorMixin, KernelEstimator):
     kernel : {"architecture", "precomputed"}, default="architecture"
         "precomputed": `fit` takes the Gram matrix (n, n) as X and `predict` the cross
         kernel (m, n), test rows first, such as `ntkreg.kernel` returns them; then leave
-        `architecture`, `normalize`, `symmetry` and `image_shape` at None (`get`, `dtype` and
-        `n_jobs` play no part).
+        `architecture`, `normalize`, `symmetry`, `backend` and `image_shape` at None (`get`,
+        `dtype` and `n_jobs` play no part).
     get : {"ntk", "nngp"}, default="ntk"
         Which kernel of the network.
     alpha : float >= 0, default=1e-2
@@ -51,15 +51,22 @@ class NTKRegressor(MultiOutputMixin, RegressorMixin, KernelEstimator):
         training on all 2 n images and flips predicts at ridge 2 `alpha` (absolute), in an
         eighth of the solve's time: to repeat a fit on the doubled set, give half its
         alpha. `alpha` itself is not rescaled: it is what is added to the diagonal.
+    backend : {"jax"} or None, default=None
+        What computes the kernel: None for compiled loops on the CPU; "jax", for networks that
+        read images, for the same programs through JAX on its device (`ntkreg.kernel`).
     image_shape : (int, int, int) or None, default=None
         (height, width, channels) as which the rows of a flat X are read. Not needed if X
         comes as (n, h, w, c), or for a dense network.
     center_y : bool, default=True
         Subtract the (weighted) mean of y before the fit and add it to predictions: a
         kernel without bias has no intercept.
-    dtype : {"float32", "float64"} or None, default=None
-        Of the kernel. None: float64, or float32 for X of uint8, float16 or float32.
-        Solves are float64 in any case.
+    dtype : {"float32", "mixed", "float64"} or None, default=None
+        Of the kernel. "mixed", for networks that read images: float32 arithmetic, read-outs
+        and values in float64; as fast as float32 and several times nearer to float64, above
+        all with global pooling. None: float64, or for X of uint8, float16 or float32 mixed
+        where it exists, else float32. Solves are float64 in any case. Where inputs repeat or
+        nearly do, float32 and mixed want an `alpha` of 1e-4 of the mean diagonal, float64
+        1e-8 (benchmarks/cifar10_precision.md).
     n_jobs : int or None, default=None
         Threads for the kernel; None for all cores. Values do not depend on it.
 
@@ -70,7 +77,9 @@ class NTKRegressor(MultiOutputMixin, RegressorMixin, KernelEstimator):
     y_mean_ : float or ndarray of shape (n_targets,)
         What predictions are counted from; 0 if ``center_y=False``.
     X_fit_ : ndarray of shape (n_samples, n_features) or (n_samples, h, w, c)
-        A copy of the training data in the kernel's dtype; None with a precomputed kernel.
+        A copy of the training data, float32 or float64; None with a precomputed kernel.
+    dtype_ : str or None
+        The kernel's precision, "float32", "mixed" or "float64"; None if precomputed.
     architecture_ : Architecture or callable
         The network used; None with a precomputed kernel.
     kernel_ : callable or None
@@ -120,6 +129,7 @@ class NTKRegressor(MultiOutputMixin, RegressorMixin, KernelEstimator):
         alpha_scale: str = "absolute",
         normalize: str | None = None,
         symmetry: str | None = None,
+        backend: str | None = None,
         image_shape: tuple[int, int, int] | None = None,
         center_y: bool = True,
         dtype: Any = None,
@@ -132,6 +142,7 @@ class NTKRegressor(MultiOutputMixin, RegressorMixin, KernelEstimator):
         self.alpha_scale = alpha_scale
         self.normalize = normalize
         self.symmetry = symmetry
+        self.backend = backend
         self.image_shape = image_shape
         self.center_y = center_y
         self.dtype = dtype

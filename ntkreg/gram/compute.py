@@ -58,6 +58,7 @@ def kernel(
     diag: bool = False,
     normalize: str | None = None,
     symmetry: str | None = None,
+    backend: str | None = None,
     n_jobs: int | None = None,
     progress: bool | None = None,
 ) -> Any:
@@ -75,8 +76,10 @@ def kernel(
     get : {"ntk", "nngp"} or tuple of them, default="ntk"
     depths : sequence of int or None
         Depths of the same recipe to return from one pass.
-    dtype : float32, float64 or None
+    dtype : float32, float64, "mixed" or None
         None: float64 stays float64, float32 and uint8 give float32; the wider of X and Z.
+        "mixed", for networks that read images: float32 arithmetic in the layers, read-outs
+        and values in float64; the time of float32, the memory of float64.
     diag : bool, default=False
         Only K(x, x) of each row of X, as `n` values; Z must be None.
     normalize : {None, "unit_diagonal"}
@@ -88,6 +91,10 @@ def kernel(
         time, else four times. Ridge regression with it at alpha predicts what training on
         images and flips predicts at 2 alpha; `ntkreg.kernels.flip` derives it. With
         `normalize` the average is what gets a unit diagonal.
+    backend : {None, "jax"}
+        None: compiled loops for the CPU. "jax", for networks that read images: the same programs
+        through JAX, on its default device; values differ by rounding. Meant for accelerators:
+        on a CPU the compiled loops are faster.
     n_jobs : int or None
         Threads; None or -1 for every CPU this process may use. Does not change a bit.
     progress : bool or None
@@ -135,6 +142,7 @@ def kernel(
             dtype=dtype,
             normalize=normalize,
             symmetry=symmetry,
+            backend=backend,
         )
         values = _diagonal_values(work, check_n_jobs(n_jobs), progress)
     else:
@@ -147,6 +155,7 @@ def kernel(
             dtype=dtype,
             normalize=normalize,
             symmetry=symmetry,
+            backend=backend,
             n_jobs=n_jobs,
             progress=progress,
         ).values
@@ -163,6 +172,7 @@ def compute_gram(
     dtype: Any = None,
     normalize: str | None = None,
     symmetry: str | None = None,
+    backend: str | None = None,
     folder: str | os.PathLike[str] | None = None,
     n_jobs: int | None = None,
     progress: bool | None = None,
@@ -172,12 +182,13 @@ def compute_gram(
 
     Parameters
     ----------
-    network, X, Z, get, depths, dtype, normalize, symmetry, n_jobs, progress
+    network, X, Z, get, depths, dtype, normalize, symmetry, backend, n_jobs, progress
         As in `kernel`.
     folder : path or None
         Where to keep the tiles. A run that was stopped or killed goes on where it was, to
         the same bits; a complete folder is only read. A folder that belongs to another
-        network, other data or other settings is refused.
+        network, other data or other settings is refused. What one backend or device has
+        begun only the same goes on with; a complete folder is read under any.
     tile : int or None
         Side of a tile in inputs, rounded up to whole blocks of the engine; changes no bit.
         A folder that exists keeps the tile it was begun with.
@@ -217,7 +228,15 @@ def compute_gram(
     ((3, 3), True)
     """
     work = check_work(
-        network, X, Z, get=get, depths=depths, dtype=dtype, normalize=normalize, symmetry=symmetry
+        network,
+        X,
+        Z,
+        get=get,
+        depths=depths,
+        dtype=dtype,
+        normalize=normalize,
+        symmetry=symmetry,
+        backend=backend,
     )
     plan = make_plan(work, folder=folder, n_jobs=n_jobs, tile=tile)
     check_plan(plan, folder)
@@ -231,7 +250,9 @@ def compute_gram(
         values = compute_in_folder(
             work, Path(folder), plan.tile, n_jobs=plan.n_jobs, progress=progress
         )
-    return Gram(values, work.X.dtype, work.network.fingerprint, plan.engine, work.symmetric)
+    return Gram(
+        values, work.engine.value_dtype, work.network.fingerprint, plan.engine, work.symmetric
+    )
 
 
 def _compute_in_memory(
@@ -240,7 +261,7 @@ def _compute_in_memory(
     _, n_depths, n, m = work.shape
     fields = work.engine.fields
     # One array a field, so that a caller who keeps one does not keep both.
-    values = {f: np.empty((n_depths, n, m), dtype=work.X.dtype) for f in fields}
+    values = {f: np.empty((n_depths, n, m), work.engine.value_dtype) for f in fields}
     norms = diagonal_norms(work, n_jobs=n_jobs, progress=progress)
 
     def fill(task: Tile, done: Callable[[int], None]) -> None:

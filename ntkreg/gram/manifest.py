@@ -48,7 +48,7 @@ def make_manifest(work: GramWork, tile: int) -> dict[str, Any]:
         "network": {**described, "fingerprint": network.fingerprint},
         "X": _data(work.X),
         "Z": None if work.Z is None else _data(work.Z),
-        "dtype": str(work.X.dtype),
+        "dtype": work.precision,
         "fields": list(work.engine.fields),
         "depths": None if work.depths is None else [int(d) for d in work.depths],
         "normalize": work.normalize,

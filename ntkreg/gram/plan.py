@@ -105,6 +105,7 @@ def plan_gram(
     dtype: Any = None,
     normalize: str | None = None,
     symmetry: str | None = None,
+    backend: str | None = None,
     folder: str | os.PathLike[str] | None = None,
     n_jobs: int | None = None,
     tile: int | None = None,
@@ -113,7 +114,7 @@ def plan_gram(
 
     Parameters
     ----------
-    network, X, Z, get, depths, dtype, normalize, symmetry, folder, n_jobs, tile
+    network, X, Z, get, depths, dtype, normalize, symmetry, backend, folder, n_jobs, tile
         As in `compute_gram`.
 
     Returns
@@ -144,7 +145,15 @@ def plan_gram(
     (20, 160)
     """
     work = check_work(
-        network, X, Z, get=get, depths=depths, dtype=dtype, normalize=normalize, symmetry=symmetry
+        network,
+        X,
+        Z,
+        get=get,
+        depths=depths,
+        dtype=dtype,
+        normalize=normalize,
+        symmetry=symmetry,
+        backend=backend,
     )
     plan = make_plan(work, folder=folder, n_jobs=n_jobs, tile=tile)
     check_plan(plan, folder)
@@ -163,7 +172,7 @@ def make_plan(
     n_fields, n_depths, n, m = work.shape
     side = tile_size(work, tile, in_folder=folder is not None)
     jobs, tiles = check_n_jobs(n_jobs), count_tiles(work, side)
-    cell = n_fields * n_depths * work.X.itemsize
+    cell = n_fields * n_depths * work.engine.value_dtype.itemsize
     result = n * m * cell
     # A worker holds a block from the engine and one of norms in float64; in a folder, its tile.
     # Averages take two blocks more: the sum, and what is added to it.
@@ -180,7 +189,7 @@ def make_plan(
         symmetric=work.symmetric,
         fields=work.engine.fields,
         n_depths=n_depths,
-        dtype=str(work.X.dtype),
+        dtype=work.precision,
         engine=work.engine.name,
         pairs=work.pairs,
         terms=work.engine.terms,
@@ -211,7 +220,7 @@ def _refusal(plan: GramPlan, need: int, free: int, where: str) -> str:
     cell = plan.result_bytes // (plan.n * plan.m)
     largest = int((free / cell) ** 0.5) if plan.symmetric else free // (cell * plan.m)
     options = [f"n up to about {largest:,}"] if largest else []
-    if plan.dtype == "float64" and need / 2 <= free:
+    if plan.dtype != "float32" and need / 2 <= free:
         options.append("dtype=float32")
     if len(plan.fields) > 1 and need / len(plan.fields) <= free:
         options.append(f"one of {' and '.join(plan.fields)} at a time")
@@ -232,7 +241,7 @@ def _seconds_per_pair(work: GramWork) -> float:
     engine, rows, columns = work.engine, work.X, work.columns
     with threadpool_limits(limits=1, user_api="blas"):
         engine.cross(rows[:1], columns[:1])
-        side = 1
+        side = min(engine.rows_at_once, len(rows))
         while True:
             start = time.perf_counter()
             values = engine.cross(rows[:side], columns[: max(side, engine.columns_at_once)])

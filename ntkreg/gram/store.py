@@ -188,7 +188,7 @@ class _TileStore:
 
         def compute(task: Tile, done: Callable[[int], None]) -> None:
             shape = (*self.work.shape[:2], *task.shape)
-            values = np.empty(shape, self.work.X.dtype)
+            values = np.empty(shape, self.work.engine.value_dtype)
             compute_tile(self.work, task, values, norms, done)
             self._write(array, task, values)
 
@@ -203,7 +203,7 @@ class _TileStore:
             store=self.folder / VALUES,
             shape=self.work.shape,
             chunks=(*self.work.shape[:2], self.tile, self.tile),
-            dtype=self.work.X.dtype,
+            dtype=self.work.engine.value_dtype,
             fill_value=np.nan,
             compressors=None,  # kernel values are noise to a compressor
             config={"write_empty_chunks": True},

@@ -130,7 +130,7 @@ def compute_diagonal(
 ) -> np.ndarray:
     """Return K(x, x) of each row of `X`, (n_fields, n_depths, n), block by block."""
     step, engine = work.engine.block, work.engine
-    diagonal = np.empty((*work.shape[:2], len(X)), X.dtype)
+    diagonal = np.empty((*work.shape[:2], len(X)), engine.value_dtype)
 
     def fill(rows: slice, done: Callable[[int], None]) -> None:
         diagonal[..., rows] = engine.diagonal(X[rows])

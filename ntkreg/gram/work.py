@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ntkreg.errors import ShapeError, SpecError
-from ntkreg.kernels import FIELDS, Engine, check_inputs, kernel_dtype, make_engine
+from ntkreg.kernels import FIELDS, Engine, check_inputs, is_mixed, kernel_dtype, make_engine
 from ntkreg.kernels.bridge import as_network
 
 __all__ = ["GramWork", "check_work"]
@@ -61,6 +61,11 @@ class GramWork:
         return len(engine.fields), engine.n_depths, len(self.X), len(self.columns)
 
     @property
+    def precision(self) -> str:
+        """What `dtype` asked for: "float32", "float64" or "mixed"."""
+        return "mixed" if self.engine.value_dtype != self.engine.dtype else str(self.engine.dtype)
+
+    @property
     def pairs(self) -> int:
         """Pairs of inputs to compute; half of them, and the diagonal, if symmetric."""
         n, m = self.shape[2:]
@@ -77,6 +82,7 @@ def check_work(
     dtype: Any = None,
     normalize: str | None = None,
     symmetry: str | None = None,
+    backend: str | None = None,
 ) -> GramWork:
     """Check everything a caller may get wrong and choose the engine.
 
@@ -87,7 +93,7 @@ def check_work(
     ShapeError, TypeError, ValueError
         Inputs that the network cannot read, or that do not fit each other.
     SpecError
-        Unknown `get`, `normalize`, `depths` or `symmetry`; flips of what is no image.
+        Unknown `get`, `normalize`, `depths`, `symmetry` or `backend`; flips of what is no image.
     """
     network = as_network(network)
     asked = (get,) if isinstance(get, str) else tuple(get)
@@ -109,7 +115,13 @@ def check_work(
             )
     fields = tuple(name for name in FIELDS if name in asked)
     engine = make_engine(
-        network, X.shape[1:], dtype=X.dtype, fields=fields, depths=depths, symmetry=symmetry
+        network,
+        X.shape[1:],
+        dtype=dtype if is_mixed(dtype) else X.dtype,
+        fields=fields,
+        depths=depths,
+        symmetry=symmetry,
+        backend=backend,
     )
     depths = None if depths is None else tuple(depths)
     return GramWork(network, X, Z, engine, depths, normalize, symmetry)

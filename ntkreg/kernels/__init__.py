@@ -2,7 +2,7 @@
 
 from ntkreg.kernels.bridge import StaxNetwork, as_network
 from ntkreg.kernels.engine import FIELDS, Engine
-from ntkreg.kernels.inputs import check_inputs, kernel_dtype
+from ntkreg.kernels.inputs import check_inputs, is_mixed, kernel_dtype, solve_dtype
 from ntkreg.kernels.neural_tangents_compat import import_neural_tangents
 from ntkreg.kernels.select import make_engine
 from ntkreg.kernels.twin import to_stax
@@ -14,7 +14,9 @@ __all__ = [
     "as_network",
     "check_inputs",
     "import_neural_tangents",
+    "is_mixed",
     "kernel_dtype",
     "make_engine",
+    "solve_dtype",
     "to_stax",
 ]

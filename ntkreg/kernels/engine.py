@@ -27,7 +27,7 @@ class Engine(ABC):
     shape : tuple of int
         Of one input: (d,) or (h, w, c).
     dtype : numpy.dtype
-        float32 or float64, of inputs and values.
+        float32 or float64, of inputs and of the arithmetic.
     fields : tuple of str
         Which of "nngp", "ntk" come back, in this order, on axis 0.
     n_depths : int
@@ -45,6 +45,11 @@ class Engine(ABC):
         return type(self).__name__
 
     @property
+    def value_dtype(self) -> np.dtype:
+        """Of the values that come back: `dtype`, or float64 with dtype="mixed"."""
+        return self.dtype
+
+    @property
     def terms(self) -> int:
         """Values of the network's kernel that one value here takes."""
         return 1
@@ -57,6 +62,11 @@ class Engine(ABC):
     @property
     def columns_at_once(self) -> int:
         """Columns that take no longer than one."""
+        return 1
+
+    @property
+    def rows_at_once(self) -> int:
+        """Rows that take no longer than one."""
         return 1
 
     def prepare(self, X: np.ndarray) -> Any:

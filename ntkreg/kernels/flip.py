@@ -103,6 +103,11 @@ class FlipEngine(Engine):
         return f"{type(self).__name__}({self.engine.name})"
 
     @property
+    def value_dtype(self) -> np.dtype:
+        """That of the inner engine."""
+        return self.engine.value_dtype
+
+    @property
     def terms(self) -> int:
         """Two or four, times those of the inner engine."""
         return (2 if self.commutes else 4) * self.engine.terms
@@ -116,6 +121,11 @@ class FlipEngine(Engine):
     def columns_at_once(self) -> int:
         """Those of the inner engine."""
         return self.engine.columns_at_once
+
+    @property
+    def rows_at_once(self) -> int:
+        """Those of the inner engine."""
+        return self.engine.rows_at_once
 
     def explain(self) -> str:
         """Say which values are averaged, and what the inner engine runs for each."""
@@ -198,7 +208,7 @@ class FlipEngine(Engine):
 
     def _mean(self, total: Any) -> np.ndarray:
         # A division by a power of two, so that it costs no digit.
-        return total / np.asarray(2 if self.commutes else 4, self.dtype)
+        return total / np.asarray(2 if self.commutes else 4, self.value_dtype)
 
     def _set_even(self, diagonal: np.ndarray, own: np.ndarray, even: np.ndarray) -> None:
         """Give images that are their own flip K(x, x), exactly.

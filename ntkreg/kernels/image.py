@@ -29,6 +29,10 @@ __all__ = ["ImageEngine"]
 class ImageEngine(Engine):
     """Compiled tiles; `networks` are prefixes of one another, one for each depth.
 
+    Read-outs are summed in float64 over tiles. `wide` (dtype="mixed") returns these sums as
+    they are instead of rounding them to float32: the errors of some 10^6 float32 entries
+    average out in a read-out, so that with pooling the last rounding is the largest error.
+
     Cost of a pair: about (h w)^2 entries a layer times the share of offsets that the
     read-out needs (all for GAP, 1/(h w) for flatten). Pairs are computed 16 (float32) or 8
     (float64) at a time, one x with so many z, also where fewer are asked for. Memory: the
@@ -37,6 +41,12 @@ class ImageEngine(Engine):
     """
 
     networks: tuple[Architecture, ...] = ()
+    wide: bool = False
+
+    @property
+    def value_dtype(self) -> np.dtype:
+        """float64 if `wide`, else that of the loops."""
+        return np.dtype(np.float64) if self.wide else self.dtype
 
     @cached_property
     def program(self) -> ImageProgram:
@@ -140,11 +150,13 @@ class ImageEngine(Engine):
         with themselves.
         """
         source, own = None, np.array([[ALL_OWN]])
+        targets = [stage.make_target() for stage in self.stages]
         nothing = np.zeros((2, self.program.n_reads, 1, 1, n_lanes(self.dtype)))
         for k, (stage, z) in enumerate(zip(self.stages, images, strict=True)):
             stage.fill_tables(z, variance, tangent)
             if stage.stage.pool:
-                source = stage.run(self._dual, z, z, own, source, nothing)
+                stage.run(self._dual, z, z, own, source, targets[k], nothing)
+                source = targets[k]
                 later = self.stages[k + 1].own_tile(source)
                 variance, tangent = later[:1], later[1:]
 
@@ -157,15 +169,17 @@ class ImageEngine(Engine):
     def _run_stages(
         self, x: list[Images], z: list[Images], own: np.ndarray, out: np.ndarray
     ) -> None:
+        targets = [stage.make_target() for stage in self.stages]
         if len(self.stages) == 1:
-            self.stages[0].run(self._dual, x[0], z[0], own, None, out)
+            self.stages[0].run(self._dual, x[0], z[0], own, None, targets[0], out)
             return
         for i, g in np.argwhere(own != SKIPPED):
             source = None
             part = out[:, :, i : i + 1, g : g + 1]
-            for stage, xs, zs in zip(self.stages, x, z, strict=True):
-                pair = own[i : i + 1, g : g + 1]
-                source = stage.run(self._dual, _slice(xs, i), _slice(zs, g), pair, source, part)
+            pair = own[i : i + 1, g : g + 1]
+            for stage, xs, zs, target in zip(self.stages, x, z, targets, strict=True):
+                stage.run(self._dual, _slice(xs, i), _slice(zs, g), pair, source, target, part)
+                source = target
 
     @cached_property
     def _dual(self):
@@ -180,7 +194,7 @@ class ImageEngine(Engine):
         return self._pick(run_tail(self.program.tail, Pairs(fields[0], fields[1], q, r)))
 
     def _pick(self, pairs: Pairs) -> np.ndarray:
-        return np.stack([getattr(pairs, field) for field in self.fields]).astype(self.dtype)
+        return np.stack([getattr(pairs, field) for field in self.fields]).astype(self.value_dtype)
 
     def _diagonal_fields(self, inputs: ImageInputs) -> np.ndarray:
         """Both fields of each image with itself right after the read-out: (2, n_reads, n)."""

@@ -26,11 +26,23 @@ class Axis(NamedTuple):
     x: np.ndarray  # (n_levels, n_e), first pixel of x
     z: np.ndarray  # (n_levels, n_e), first pixel of z
     weight: np.ndarray  # (n_e, longest) float64, of the entries at a READ
-    kept: np.ndarray  # (n_e, longest), 1 if pooling takes the entry anywhere, else 0 here and below
-    before: np.ndarray  # (n_e, longest), entries before those of the offset that it goes to
-    entries: np.ndarray  # (n_e, longest), entries of that offset
-    place: np.ndarray  # (n_e, longest), its place among them
+    pieces: "Pieces"  # where pooling takes the entries
     own: np.uint64  # the e of offset 0
+
+
+class Pieces(NamedTuple):
+    """Where pooling takes the entries of one axis, (n_e, n_pieces): one offset after it a piece.
+
+    `adjacent` neighbouring entries, the first of them `first`, go to the entry `place`, the ones a
+    pooling window further to the next, `times` times; 0 where there is no such piece.
+    """
+
+    first: np.ndarray
+    adjacent: np.ndarray
+    place: np.ndarray
+    times: np.ndarray
+    before: np.ndarray  # entries before those of the offset after pooling
+    entries: np.ndarray  # entries of that offset
 
 
 class Field(NamedTuple):
@@ -98,6 +110,40 @@ def _pairs(d: np.ndarray, n: int, circular: bool) -> tuple[np.ndarray, np.ndarra
     return i + np.maximum(-d, 0)[:, None], i + np.maximum(d, 0)[:, None], i < n - abs(d)[:, None]
 
 
+def _pieces(
+    d: int, n: int, circular: bool, side: int, after: Below | None
+) -> list[tuple[int, ...]]:
+    """What `Pieces` says of the offset d between n pixels, a tuple each, for windows of `side`."""
+    if after is None:
+        return []
+    later, entries, m, later_circular = after
+    before = _before(entries)
+    number = {int(v): k for k, v in enumerate(later)}
+    found: list[tuple[int, ...]] = []
+    # A wrapping offset is two: d up to the image's edge, d - n behind it. Pixels p and p + d lie
+    # in windows Y and Y + e, with e either of the two multiples of the side next to d.
+    for offset in (d, d - n) if circular else (d,):
+        for e in (offset // side, offset // side + 1):
+            rest = offset - side * e
+            low, high = max(0, -e), min(m, m - e)
+            k = number.get(e % m if later_circular else e, -1)
+            if abs(rest) < side and low < high and k >= 0:
+                first = side * low + max(0, -rest) - (0 if circular else max(-d, 0))
+                place = low if later_circular else 0
+                there = int(before[k]), int(entries[k])
+                found.append((first, side - abs(rest), place, high - low, *there))
+    return found
+
+
+def _stacked(pieces: list[list[tuple[int, ...]]]) -> Pieces:
+    """All offsets' pieces as arrays, with empty ones to fill up."""
+    table = np.zeros((len(Pieces._fields), len(pieces), max(map(len, pieces))), np.uint64)
+    for k, found in enumerate(pieces):
+        for i, piece in enumerate(found):
+            table[:, k, i] = piece
+    return Pieces(*table)
+
+
 def _axis(
     sizes: Sequence[int],
     strides: Sequence[int],
@@ -128,23 +174,10 @@ def _axis(
     p, q, exists = _pairs(d, n, circular)
     safe_p, safe_q = np.minimum(p, n - 1), np.minimum(q, n - 1)
     weight = np.zeros(p.shape) if read is None else np.where(exists, read[safe_p, safe_q], 0.0)
-    kept, before, entries_there, place = np.zeros((4, *p.shape), np.int64)
-    if after is not None:
-        later, entries, m, later_circular = after
-        coarse_p, coarse_q = p // pool, q // pool
-        e = (coarse_q - coarse_p) % m if later_circular else coarse_q - coarse_p
-        known = {int(v): k for k, v in enumerate(later)}
-        number = np.vectorize(lambda v: known.get(int(v), -1), otypes=[np.int64])(e)
-        kept = (exists & (coarse_p < m) & (coarse_q < m) & (number >= 0)).astype(np.int64)
-        target = np.where(kept, number, 0)
-        place = coarse_p if later_circular else coarse_p - np.maximum(-e, 0)
-        place = np.where(kept, place, 0)
-        before = np.where(kept, _before(entries)[target], 0)
-        entries_there = np.where(kept, entries[target], 0)
-    used = weight.any(axis=1) | kept.any(axis=1)
-    d, weight, kept, before, entries_there, place = (
-        a[used] for a in (d, weight, kept, before, entries_there, place)
-    )
+    pieces = [_pieces(int(v), n, circular, pool, after) for v in d]
+    used = weight.any(axis=1) | np.array([len(p) > 0 for p in pieces])
+    d, weight = d[used], weight[used]
+    pieces = [p for p, keep in zip(pieces, used, strict=True) if keep]
     back = strides[end]
     length, x, z = [], [], []
     for size, stride in zip(sizes, strides, strict=True):
@@ -157,10 +190,7 @@ def _axis(
         x=_unsigned(x),
         z=_unsigned(z),
         weight=np.ascontiguousarray(weight),
-        kept=_unsigned(kept),
-        before=_unsigned(before),
-        entries=_unsigned(entries_there),
-        place=_unsigned(place),
+        pieces=_stacked(pieces),
         own=np.uint64(np.flatnonzero(d == 0)[0]),
     )
     return axis, d

@@ -14,10 +14,11 @@ from ntkreg.kernels.image_duals import diagonal_row, dual_row
 from ntkreg.kernels.image_program import Op
 from ntkreg.kernels.image_rows import (
     add_rows,
+    clear,
     copy_rows,
-    fill,
     load_channel,
     load_field,
+    load_three_channels,
     pool_row,
     read_columns,
     read_rows,
@@ -119,8 +120,8 @@ def _carve(space, n, registers, height, width, window):
 def _clear_right(s, t, tile, n, r, columns):
     """Zeros to the right of a row of the tile, for the windows that reach there."""
     after = tile.pad * n + r * tile.pitch + columns * n
-    fill(s, after, tile.pad * n, 0)
-    fill(t, after, tile.pad * n, 0)
+    clear(s, after, tile.pad * n)
+    clear(t, after, tile.pad * n)
 
 
 @inlined
@@ -152,8 +153,8 @@ def _windows_to_row(steps, k, tile, n, s, t, r, done, rows_in, columns_in, colum
             if stride > 1:
                 take_every(tile.ring_s, tile.ring_t, to, n, stride, columns)
         else:
-            fill(tile.ring_s, to, columns * n, 0)
-            fill(tile.ring_t, to, columns * n, 0)
+            clear(tile.ring_s, to, columns * n)
+            clear(tile.ring_t, to, columns * n)
         done += 1
     if window != 3:
         window_sums(
@@ -283,8 +284,8 @@ def _set_own(s, t, tile, h, w, variance, tangent, mark, own):
 def _read(s, t, tile, rows, columns, ey, ex, h, w, out_s, out_t):
     """Weighted sum over the tile: rows in the loop's dtype, then columns in float64."""
     n = lanes(s)
-    fill(tile.row_s, 0 * w, w * n, 0)
-    fill(tile.row_t, 0 * w, w * n, 0)
+    clear(tile.row_s, 0 * w, w * n)
+    clear(tile.row_t, 0 * w, w * n)
     one, two, three = np.uint64(1), np.uint64(2), np.uint64(3)
     first, last = tile.pad * n, h - one
     for r in range(np.uint64(0), h, np.uint64(4)):
@@ -326,20 +327,20 @@ def _layer(steps, k, tile, x, z, dual, h, w, rows_in, columns_in, x_first, z_fir
             steps.activation[k], cov, tan, rows, to_s, to_t, tile.pad * n + r * tile.pitch, x, z,
             steps.table[k] + (x_first[0] + r) * width + x_first[1],
             steps.table[k] + row * width + z_first[1],
-            w, layer, steps.parameter[k], dual, paired, unused,
+            w, layer, steps.parameter[k], dual, paired, False, unused,
         )  # fmt: skip
         if w < columns_in:
             _clear_right(to_s, to_t, tile, n, r, w)
 
 
-@counting_nothing
-def _layer_of_3(steps, k, tile, x, z, dual, h, w, x_first, z_first):
+@inlined
+def _layer_of_3(steps, k, tile, x, z, dual, h, w, x_first, z_first, activation, fresh):
     """`_layer` for 3 x 3 windows that keep the image's size: the package's hot loop.
 
     Rows are summed over windows two rows ahead, inside the loop of the dual (`dual_row`), into a
-    ring of four.
+    ring of four. `fresh`: there is no tangent yet (ReLU only). Each kind below is a function of
+    its own: in one for all, calls and a third loop would take the constants' registers.
     """
-    wide_vectors()
     n, pitch = lanes(z[0]), tile.pitch
     one, two, three, four = np.uint64(1), np.uint64(2), np.uint64(3), np.uint64(4)
     register = steps.register[k]
@@ -347,14 +348,14 @@ def _layer_of_3(steps, k, tile, x, z, dual, h, w, x_first, z_first):
     layer = (steps.factor[k], steps.bias[k], steps.trained[k])
     height, width = steps.height[k], steps.width[k]
     first, size = (tile.pad - one) * n, w * n
-    fill(ring_s, one - one, size, 0)
-    fill(ring_t, one - one, size, 0)
+    clear(ring_s, one - one, size)
+    clear(ring_t, one - one, size)
     window_sums(s, t, first, n, three, ring_s, ring_t, pitch, size)
     if h > 1:
         window_sums(s, t, first + pitch, n, three, ring_s, ring_t, two * pitch, size)
     else:
-        fill(ring_s, two * pitch, size, 0)
-        fill(ring_t, two * pitch, size, 0)
+        clear(ring_s, two * pitch, size)
+        clear(ring_t, two * pitch, size)
     for r in range(h):
         slot = (r + three) % four * pitch
         ahead = (first + (r + two) * pitch, slot)
@@ -362,16 +363,79 @@ def _layer_of_3(steps, k, tile, x, z, dual, h, w, x_first, z_first):
         # its promise of distinct arrays, but what comes of that goes to a fifth row, unused.
         if r + two >= h:
             ahead = (first + r * pitch, four * pitch)
-            fill(ring_s, slot, size, 0)
-            fill(ring_t, slot, size, 0)
+            clear(ring_s, slot, size)
+            clear(ring_t, slot, size)
         row = _wrapped(z_first[0] + r, height)
         rows = (r % four * pitch, (r + one) % four * pitch, (r + two) % four * pitch)
         dual_row(
-            steps.activation[k], ring_s, ring_t, rows, s, t, tile.pad * n + r * pitch, x, z,
+            activation, ring_s, ring_t, rows, s, t, tile.pad * n + r * pitch, x, z,
             steps.table[k] + (x_first[0] + r) * width + x_first[1],
             steps.table[k] + row * width + z_first[1],
-            w, layer, steps.parameter[k], dual, False, ahead,
+            w, layer, steps.parameter[k], dual, False, fresh, ahead,
         )  # fmt: skip
+
+
+@counting_nothing
+def _first_relu_of_3(steps, k, tile, x, z, dual, h, w, x_first, z_first):
+    wide_vectors()
+    _layer_of_3(steps, k, tile, x, z, dual, h, w, x_first, z_first, 1, True)
+
+
+@counting_nothing
+def _relu_of_3(steps, k, tile, x, z, dual, h, w, x_first, z_first):
+    wide_vectors()
+    _layer_of_3(steps, k, tile, x, z, dual, h, w, x_first, z_first, 1, False)
+
+
+@counting_nothing
+def _other_of_3(steps, k, tile, x, z, dual, h, w, x_first, z_first):
+    wide_vectors()
+    kind = steps.activation[k]
+    _layer_of_3(steps, k, tile, x, z, dual, h, w, x_first, z_first, kind, False)
+
+
+@inlined
+def _is_relu_of_3(steps):
+    """Whether the first operation is one for `_first_relu_of_3`."""
+    return len(steps.op) > 0 and steps.plain[0] > 0 and steps.activation[0] == 1
+
+
+@inlined
+def _load_pixels(tile, to, x, x_at, z, z_at, w, paired, fresh):
+    """A row of the first tile: products of the pixels, over all channels, and no tangent."""
+    n = lanes(tile.row_s)
+    if not fresh:
+        clear(tile.t[0], to, w * n)
+    if x.shape[0] == 3:
+        rows = (x[0], x[1], x[2]), (z[0], z[1], z[2])
+        load_three_channels(tile.s[0], to, rows[0], x_at, rows[1], z_at, w, paired)
+    else:
+        for c in range(x.shape[0]):
+            load_channel(tile.s[0], to, c == 0, x[c], x_at, z[c], z_at, w, paired)
+
+
+@inlined
+def _pool(tile, rows, columns, ey, ex, a, b, side, field_columns, field_s, field_t):
+    """Add one piece of the tile (`Pieces`) to the field after pooling."""
+    n = lanes(field_s)
+    s, t = tile.s[0], tile.t[0]
+    at = tile.pad * n + rows.first[ey, a] * tile.pitch + columns.first[ex, b] * n
+    to = rows.before[ey, a] * field_columns + rows.entries[ey, a] * columns.before[ex, b]
+    to += rows.place[ey, a] * columns.entries[ex, b] + columns.place[ex, b]
+    times, count = columns.times[ex, b], columns.adjacent[ex, b]
+    for _ in range(rows.times[ey, a] if times > 0 else times):
+        if rows.adjacent[ey, a] > 1:
+            size = (times * side + count) * n
+            window_sums(
+                s, t, at, tile.pitch, rows.adjacent[ey, a], tile.row_s, tile.row_t, n - n, size
+            )
+            pool_row(
+                tile.row_s, tile.row_t, n - n, side * n, count, field_s, field_t, to * n, times
+            )
+        else:
+            pool_row(s, t, at, side * n, count, field_s, field_t, to * n, times)
+        at += side * tile.pitch
+        to += columns.entries[ex, b]
 
 
 @counting_nothing
@@ -416,6 +480,7 @@ def run_stage(
             paired = same == ALL_OWN
             if same == SKIPPED:
                 continue
+            fresh = pixel_width > 0 and not paired and _is_relu_of_3(steps)
             xa, xb, x_pixels = x.a[i], x.b[i], x.pixels[i]
             for ey in range(np.uint64(rows.length.shape[1])):
                 for ex in range(np.uint64(columns.length.shape[1])):
@@ -427,12 +492,7 @@ def run_stage(
                             row = _wrapped(rows.z[0, ey] + r, height)
                             in_x = (rows.x[0, ey] + r) * pixel_width + columns.x[0, ex]
                             in_z = row * pixel_width + columns.z[0, ex]
-                            fill(tile.t[0], to, w * n, 0)
-                            for c in range(x_pixels.shape[0]):
-                                load_channel(
-                                    tile.s[0], to, c == 0, x_pixels[c], in_x, z_pixels[c],
-                                    in_z, w, n, paired,
-                                )  # fmt: skip
+                            _load_pixels(tile, to, x_pixels, in_x, z_pixels, in_z, w, paired, fresh)
                         else:
                             at = field.row_before[ey] * field.columns
                             at += h * field.column_before[ex] + r * w
@@ -448,8 +508,18 @@ def run_stage(
                         if op == _LAYER:
                             x_first = (rows.x[level, ey], columns.x[level, ex])
                             z_first = (rows.z[level, ey], columns.z[level, ex])
-                            if steps.plain[k] and not paired:
-                                _layer_of_3(
+                            if fresh and k == 0:
+                                _first_relu_of_3(
+                                    steps, k, tile, (xa, xb), (za, zb), dual, h, w, x_first,
+                                    z_first,
+                                )  # fmt: skip
+                            elif steps.plain[k] and not paired and steps.activation[k] == 1:
+                                _relu_of_3(
+                                    steps, k, tile, (xa, xb), (za, zb), dual, h, w, x_first,
+                                    z_first,
+                                )  # fmt: skip
+                            elif steps.plain[k] and not paired:
+                                _other_of_3(
                                     steps, k, tile, (xa, xb), (za, zb), dual, h, w, x_first,
                                     z_first,
                                 )  # fmt: skip
@@ -477,14 +547,12 @@ def run_stage(
                                 tile.s[0], tile.t[0], tile, h, w,
                                 z.variance[g], z.tangent[g], mark, same,
                             )  # fmt: skip
-                        for r in range(h):
-                            if rows.kept[ey, r]:
-                                start = rows.before[ey, r] * after.columns
-                                pool_row(
-                                    tile.s[0], tile.t[0], tile.pad * n + r * tile.pitch,
-                                    target[0], target[1], (start, rows.entries[ey, r]),
-                                    columns.kept[ex], columns.before[ex], columns.entries[ex],
-                                    columns.place[ex], rows.place[ey, r], w,
+                        for a in range(rows.pieces.times.shape[1]):
+                            for b in range(columns.pieces.times.shape[1]):
+                                _pool(
+                                    tile, rows.pieces, columns.pieces, ey, ex, np.uint64(a),
+                                    np.uint64(b), np.uint64(side), after.columns, target[0],
+                                    target[1],
                                 )  # fmt: skip
 
 

@@ -5,14 +5,16 @@ padding to the left and right of every row.
 """
 
 from ntkreg.kernels.flags import inlined, row_of_vectors
+from ntkreg.kernels.lane_vectors import load, spread, store
 from ntkreg.kernels.lanes import lanes
 
 __all__ = [
     "add_rows",
+    "clear",
     "copy_rows",
-    "fill",
     "load_channel",
     "load_field",
+    "load_three_channels",
     "pool_row",
     "read_columns",
     "read_rows",
@@ -22,11 +24,12 @@ __all__ = [
 
 
 @inlined
-def fill(row, at, n, value):
-    """row[at : at + n] = value."""
+def clear(row, at, n):
+    """row[at : at + n] = 0."""
     row_of_vectors()
-    for p in range(n):
-        row[at + p] = value
+    zero = spread(row.dtype.type(0))
+    for i in range(at, at + n, lanes(row)):
+        store(row, i, zero)
 
 
 @inlined
@@ -38,6 +41,11 @@ def window_sums(s, t, at, step, k, out_s, out_t, to, n):
         for p in range(n):
             out_s[to + p] = s[at + p] + s[a + p] + s[b + p]
             out_t[to + p] = t[at + p] + t[a + p] + t[b + p]
+    elif k == 2:
+        a = at + step
+        for p in range(n):
+            out_s[to + p] = s[at + p] + s[a + p]
+            out_t[to + p] = t[at + p] + t[a + p]
     else:
         for p in range(n):
             out_s[to + p] = s[at + p]
@@ -79,28 +87,33 @@ def add_rows(s, t, out_s, out_t, n):
 
 
 @inlined
-def load_channel(s, to, first, x, x_at, z, z_at, columns, n, paired):
-    """Add one channel's products to a row of covariances; the `first` channel sets them.
+def _pixel(x, at, paired):
+    """A pixel of x for every lane: one for all, or, `paired`, each lane's own."""
+    return load(x, at * lanes(x)) if paired else spread(x[at])
 
-    `n` is the number of lanes: as a constant it would make LLVM unroll the inner loop, and
-    then gather and scatter along the outer one. `paired`: every lane has an x of its own.
-    """
+
+@inlined
+def load_channel(s, to, first, x, x_at, z, z_at, columns, paired):
+    """Add one channel's products to a row of covariances; the `first` channel sets them."""
     row_of_vectors()
-    z_at *= n
-    if paired:
-        x_at *= n
-        for i in range(columns * n):
-            s[to + i] = (0 if first else s[to + i]) + x[x_at + i] * z[z_at + i]
-    elif first:
-        for p in range(columns):
-            value = x[x_at + p]
-            for i in range(p * n, p * n + n):
-                s[to + i] = value * z[z_at + i]
-    else:
-        for p in range(columns):
-            value = x[x_at + p]
-            for i in range(p * n, p * n + n):
-                s[to + i] += value * z[z_at + i]
+    n = lanes(s)
+    for p in range(columns):
+        i = to + p * n
+        product = _pixel(x, x_at + p, paired) * load(z, (z_at + p) * n)
+        store(s, i, product if first else load(s, i) + product)
+
+
+@inlined
+def load_three_channels(s, to, x, x_at, z, z_at, columns, paired):
+    """Set a row of covariances to the products of three channels: one pass instead of three."""
+    row_of_vectors()
+    n = lanes(s)
+    x0, x1, x2 = x
+    z0, z1, z2 = z
+    for p in range(columns):
+        i, at = x_at + p, (z_at + p) * n
+        value = _pixel(x0, i, paired) * load(z0, at) + _pixel(x1, i, paired) * load(z1, at)
+        store(s, to + p * n, value + _pixel(x2, i, paired) * load(z2, at))
 
 
 @inlined
@@ -135,17 +148,16 @@ def read_columns(sums, weights, out, columns, n):
 
 
 @inlined
-def pool_row(s, t, at, field_s, field_t, base, kept, before, size, place, row, columns):
-    """Add a row, pixel by pixel, to where pooling takes it.
-
-    The field's tiles of one row offset begin at `base` [0] and have `base` [1] rows; `before`,
-    `size` and `place` are of each pixel's column offset there.
-    """
+def pool_row(s, t, at, step, count, field_s, field_t, to, times):
+    """Add `count` neighbouring pixels to a pixel of the field, `times` times, `step` further."""
     row_of_vectors()
-    start, rows = base
-    for p in range(columns):
-        if kept[p]:
-            to = (start + rows * before[p] + row * size[p] + place[p]) * lanes(s)
-            for lane in range(lanes(s)):
-                field_s[to + lane] += s[at + p * lanes(s) + lane]
-                field_t[to + lane] += t[at + p * lanes(s) + lane]
+    n = lanes(s)
+    for _ in range(times):
+        one, other = load(s, at), load(t, at)
+        for i in range(at + n, at + count * n, n):
+            one = one + load(s, i)
+            other = other + load(t, i)
+        store(field_s, to, load(field_s, to) + one)
+        store(field_t, to, load(field_t, to) + other)
+        at += step
+        to += n

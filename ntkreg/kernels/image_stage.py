@@ -157,12 +157,11 @@ class RunnableStage:
         z: Images,
         own: np.ndarray,
         source: np.ndarray | None,
+        target: np.ndarray,
         out: np.ndarray,
-    ) -> np.ndarray:
-        """Run all tiles (`run_stage`); return the field that pooling leaves."""
-        n, kind = n_lanes(self.dtype), self.dtype.type
-        nothing = aligned((2, 0), self.dtype)
-        target = aligned((2, self.after.size * n), self.dtype) if self.stage.pool else nothing
+    ) -> None:
+        """Run all tiles (`run_stage`); what pooling leaves goes to `target` (`make_target`)."""
+        target[:] = 0
         first = self.stage.levels[0]
         run_stage(
             self._steps[0],
@@ -179,12 +178,19 @@ class RunnableStage:
             own,
             (np.int64(self.stage.pool), np.uint64(self._marks[1])),
             np.uint64(first.w * self.columns_stored if source is None else 0),
-            kind(self.scale),
-            nothing if source is None else source,
+            self.dtype.type(self.scale),
+            aligned((2, 0), self.dtype) if source is None else source,
             target,
             out,
         )
-        return target
+
+    def make_target(self) -> np.ndarray:
+        """Return room for what pooling leaves of the pairs in work, empty if there is none.
+
+        To be used again for the next pairs: fresh memory would cost more than the pooling.
+        """
+        size = self.after.size * n_lanes(self.dtype) if self.stage.pool else 0
+        return aligned((2, size), self.dtype)
 
     def own_tile(self, source: np.ndarray) -> np.ndarray:
         """Both fields on p = p' at the input, float64 (2, h * w * lanes)."""

@@ -8,20 +8,48 @@ from ntkreg.architecture import Architecture
 from ntkreg.errors import ShapeError
 from ntkreg.kernels.bridge import KernelFn, StaxNetwork, as_network
 
-__all__ = ["check_inputs", "kernel_dtype"]
+__all__ = ["MIXED", "check_inputs", "is_mixed", "kernel_dtype", "solve_dtype"]
+
+MIXED = "mixed"
+"""A dtype of kernels: float32 arithmetic on images, read-outs and values in float64."""
+
+
+def is_mixed(dtype: Any) -> bool:
+    """Return whether `dtype` asks for float32 arithmetic with float64 values."""
+    return isinstance(dtype, str) and dtype == MIXED
 
 
 def kernel_dtype(X: np.ndarray, dtype: Any = None) -> np.dtype:
-    """Return the dtype of the kernel: `dtype` if given, else float64 unless X is narrower.
+    """Return the dtype of inputs and arithmetic: `dtype` if given, else X's if narrow.
 
-    uint8, float16 and float32 give float32; float64 and wide integers give float64.
+    uint8, float16 and float32 give float32; float64 and wide integers give float64; "mixed"
+    is float32 here, and float64 in the values.
     """
     if dtype is not None:
-        asked = np.dtype(dtype)
+        try:
+            asked = np.dtype(np.float32 if is_mixed(dtype) else dtype)
+        except TypeError:
+            asked = np.dtype(object)
         if asked not in (np.float32, np.float64):
-            raise ValueError(f"dtype must be float32 or float64; got {dtype!r}.")
+            raise ValueError(f'dtype must be float32 or float64, or "mixed"; got {dtype!r}.')
         return asked
     return np.dtype(np.float32 if X.dtype in (np.uint8, np.float16, np.float32) else np.float64)
+
+
+def solve_dtype(
+    network: Architecture | StaxNetwork | KernelFn, X: np.ndarray, dtype: Any = None
+) -> str:
+    """Return the precision of a kernel that is only solved with: `dtype`, or the default.
+
+    The default is X's (`kernel_dtype`), with "mixed" in place of float32 for networks that read
+    images: it takes no longer and its errors are several times smaller where they count
+    (`ntkreg.studies.precision`).
+    """
+    inputs = kernel_dtype(X, dtype)
+    image = isinstance(network, Architecture) and network.reads == "image"
+    if is_mixed(dtype) or (dtype is None and image and inputs == np.float32):
+        return MIXED
+    return inputs.name
 
 
 def check_inputs(
@@ -42,7 +70,7 @@ def check_inputs(
     name : str
         What to call it in errors.
     dtype : dtype or None
-        float32, float64 or None for `kernel_dtype`'s rule.
+        float32, float64, "mixed" or None for `kernel_dtype`'s rule.
 
     Raises
     ------

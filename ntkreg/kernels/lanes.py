@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numba.extending import overload
 
-__all__ = ["aligned", "group", "lanes", "n_lanes"]
+__all__ = ["aligned", "group", "lanes", "n_lanes", "n_lanes_of"]
 
 _BYTES = 64
 
@@ -25,9 +25,14 @@ def lanes(array: Any) -> Any:
     raise NotImplementedError("lanes: for compiled loops only.")
 
 
+def n_lanes_of(number: Any) -> int:
+    """As `n_lanes`, of a type of numba's."""
+    return _BYTES // (number.bitwidth // 8)
+
+
 @overload(lanes)
 def _lanes(array):
-    number = np.uint64(_BYTES // (array.dtype.bitwidth // 8))
+    number = np.uint64(n_lanes_of(array.dtype))
     return lambda array: number
 
 

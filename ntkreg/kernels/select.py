@@ -13,11 +13,16 @@ from ntkreg.kernels.dense_plain import PlainDenseEngine
 from ntkreg.kernels.engine import FIELDS, Engine
 from ntkreg.kernels.flip import average_over_flip
 from ntkreg.kernels.image import ImageEngine
+from ntkreg.kernels.inputs import is_mixed
+from ntkreg.kernels.neural_tangents_compat import import_jax
 
-__all__ = ["SYMMETRIES", "make_engine"]
+__all__ = ["BACKENDS", "SYMMETRIES", "make_engine"]
 
 SYMMETRIES = (None, "flip")
 """What kernels can be averaged over."""
+
+BACKENDS = (None, "jax")
+"""What can compute the pairs: the fastest on a CPU, or JAX."""
 
 
 def make_engine(
@@ -28,6 +33,7 @@ def make_engine(
     fields: Sequence[str] = FIELDS,
     depths: Sequence[int] | None = None,
     symmetry: str | None = None,
+    backend: str | None = None,
 ) -> Engine:
     """Return the fastest engine for a network and inputs of a shape.
 
@@ -36,32 +42,48 @@ def make_engine(
     architecture : Architecture, StaxNetwork or stax kernel_fn
     shape : tuple of int
         Of one input, (d,) or (h, w, c).
-    dtype : float32 or float64
+    dtype : float32, float64 or "mixed"
+        "mixed": float32 arithmetic, float64 values; for networks that read images.
     fields : sequence of {"nngp", "ntk"}
     depths : sequence of int or None
         Depths of the same recipe to return from one pass; None for the network itself.
     symmetry : {None, "flip"}
         "flip": the kernel averaged over the horizontal flip (`ntkreg.kernels.flip`); of a
         stax network, about which nothing is known, over both arguments.
+    backend : {None, "jax"}
+        None: compiled loops for the CPU (a stax network runs through JAX anyway). "jax": the
+        same tile programs in jax.numpy, on whatever JAX runs on; of image networks only.
 
     Raises
     ------
     SpecError
-        Unknown fields, depths or symmetry; a flip for inputs that are not images; layers
-        that no engine has.
+        Unknown fields, depths, symmetry or backend; a flip for inputs that are not images;
+        "mixed" or ``backend="jax"`` for a network without images; layers that no engine has.
+    BackendError
+        ``backend="jax"`` where JAX cannot be imported.
     """
     for name in fields:
         if name not in FIELDS:
             raise ValueError(f'get must be "nngp", "ntk" or a tuple of them; got {name!r}.')
     network = as_network(architecture)
     _check_symmetry(symmetry, network, shape)
+    _check_backend(backend, network)
+    mixed = is_mixed(dtype)
+    if mixed and (isinstance(network, StaxNetwork) or network.reads == "vector"):
+        raise SpecError(
+            f'dtype="mixed" is for networks that read images, such as cntk(); got {network!r}. '
+            "Use float64."
+        )
+    dtype = np.dtype(np.float32 if mixed else dtype)
     if isinstance(network, StaxNetwork):
         if depths is not None:
             raise SpecError("depths needs a recipe with a depth; a stax kernel_fn has one only.")
-        stax = StaxEngine(shape, np.dtype(dtype), tuple(fields), 1, network.kernel_fn)
+        stax = StaxEngine(shape, dtype, tuple(fields), 1, network.kernel_fn)
         return stax if symmetry is None else average_over_flip(stax, commutes=False)
     networks = _at_depths(network, depths)
-    engine = _kind(networks)(shape, np.dtype(dtype), tuple(fields), len(networks), networks)
+    common = (shape, dtype, tuple(fields), len(networks), networks)
+    kind = _kind(networks, backend)
+    engine: Engine = kind(*common, mixed) if issubclass(kind, ImageEngine) else kind(*common)
     if symmetry is None:
         return engine
     commutes = all(commutes_with_flip(each, shape) for each in networks)
@@ -80,7 +102,26 @@ def _check_symmetry(
         )
 
 
-def _kind(networks: tuple[Architecture, ...]) -> type[ImageEngine | DenseEngine | PlainDenseEngine]:
+def _check_backend(backend: str | None, network: Architecture | StaxNetwork) -> None:
+    if backend not in BACKENDS:
+        raise SpecError(f'backend must be None or "jax"; got {backend!r}.')
+    if backend is not None and network.reads != "image":
+        raise SpecError(
+            f'backend="jax" runs networks that read images, such as cntk(); got {network!r}. '
+            "Use backend=None: it runs dense networks in compiled loops, and a stax kernel_fn "
+            "through JAX."
+        )
+
+
+def _kind(
+    networks: tuple[Architecture, ...], backend: str | None
+) -> type[ImageEngine | DenseEngine | PlainDenseEngine]:
+    if backend == "jax":
+        import_jax()
+        # Only here: whoever does not ask for it shall not wait for JAX.
+        from ntkreg.kernels.jax_image import JaxImageEngine
+
+        return JaxImageEngine
     if networks[0].reads == "image":
         return ImageEngine
     compiled = all(isinstance(layer, Dense | Relu) for net in networks for layer in net.layers)

@@ -4,11 +4,19 @@ import html
 from pathlib import Path
 
 import pandas as pd
+from matplotlib.figure import Figure
 
-from ntkreg.report.few_samples_figures import few_samples_figure
+from ntkreg.report.few_samples_figures import depth_figure, few_samples_figure
 from ntkreg.report.page import figure_block, page, provenance_block, save_png
 from ntkreg.report.read import StudyFolder
-from ntkreg.report.tables import comparison_table, depth_table, html_table, markdown_table
+from ntkreg.report.tables import (
+    comparison_table,
+    depth_table,
+    errors_table,
+    html_table,
+    markdown_table,
+    steps_table,
+)
 
 __all__ = ["write_few_samples_benchmark", "write_few_samples_report"]
 
@@ -19,41 +27,41 @@ READINGS = {
     "read-out counted": "CNTK-d read as d layers with the read-out, so d - 1 hidden layers here",
 }
 
-LEGEND = (
+ERRORS = (
     "Accuracy in percent, errors in points. 'draw std': standard deviation over draws from "
     "one pool of N images; 'corrected std': the same over sqrt(1 - n/N), the spread of draws "
     "that share no pool; 'test error': binomial standard error of our test images; 'error of "
     "mean': draws, pool and test images together, sqrt(draw std^2 / draws + corrected std^2 "
-    "n/N + test error^2). The interval is that of ours less published, whose error is its std "
+    "n/N + test error^2)."
+)
+
+LEGEND = (
+    f"{ERRORS} The interval is that of ours less published, whose error is its std "
     "over sqrt(draws) and the binomial error of 10,000 test images; * marks a std borrowed "
     "from CNTK-14 at the same n. Where 0 lies inside, no difference is claimed."
 )
 
 
+STEPS = (
+    "'difference': each depth less the one before, on the same draws and test images; intervals "
+    "hold at 95 % for all steps of one kernel and n together (Student, Bonferroni). 'rises' and "
+    "'falls': 0 lies outside."
+)
+
+
 def write_few_samples_report(folder: str | Path) -> Path:
     """Make ``page.html`` from the files of a few-samples study; return its path."""
-    study = StudyFolder(folder)
-    summary, comparison = study.table("summary"), study.table("comparison")
-    figure = few_samples_figure(summary, comparison, study.table("published"))
-    body = [f'<p class="lead">{html.escape(sentence)}</p>' for sentence in _verdicts(comparison)]
-    body += [
-        figure_block(
-            figure,
-            f"Published: {study.table('published').source[0]}.",
-            alt="accuracy against training images, ours and published",
-        )
-    ]
-    for reading, text in READINGS.items():
-        body += [
-            f"<h2>NTK: {text}</h2>",
-            html_table(comparison_table(comparison, reading)),
-        ]
-    body += [f'<p class="small">{LEGEND}</p>']
-    for get in ("ntk", "nngp"):
-        body += [f"<h2>{get.upper()} at every depth</h2>", html_table(depth_table(summary, get))]
-    body += [provenance_block(study.record(), study.config_text())]
+    study = _Files(folder)
+    record = study.record()
+    body = [f'<p class="lead">{html.escape(sentence)}</p>' for sentence in study.verdicts()]
+    body += [f"<p>{html.escape(record['network'])}, {record['n_test']} test images.</p>"]
+    body += [figure_block(study.figure(), study.caption(), alt="test accuracy, ours and published")]
+    for title, table in study.tables():
+        body += [f"<h2>{title}</h2>", html_table(table)]
+    body += [f'<p class="small">{study.legend()}</p>']
+    body += [provenance_block(record, study.config_text())]
     target = study.path / "page.html"
-    target.write_text(page(TITLE, body), encoding="utf-8")
+    target.write_text(page(_title(record), body), encoding="utf-8")
     return target
 
 
@@ -75,36 +83,105 @@ def write_few_samples_benchmark(
     tuple of Path
         Of the Markdown, the CSV (all rows) and the picture.
     """
-    study, stem = StudyFolder(folder), Path(stem)
-    summary, comparison, record = (
-        study.table("summary"),
-        study.table("comparison"),
-        study.record(),
-    )
-    published = study.table("published")
+    study, stem = _Files(folder), Path(stem)
+    record = study.record()
     targets = tuple(stem.parent / f"{stem.name}{suffix}" for suffix in (".md", ".csv", ".png"))
     text, rows, picture = targets
-    save_png(few_samples_figure(summary, comparison, published), picture)
+    save_png(study.figure(), picture)
     study.table("rows").to_csv(rows, index=False, float_format="%.6g")
     parts = [
-        f"# {TITLE}\n",
+        f"# {_title(record)}\n",
         f"`{record['network']}`, {record['n_test']} test images.\n",
-        f"Published: {published.source[0]}.\n",
-        *(f"{sentence}\n" for sentence in _verdicts(comparison)),
+        f"{study.caption()}\n",
+        *(f"{sentence}\n" for sentence in study.verdicts()),
     ]
     parts += [remarks.strip() + "\n"] if remarks else []
-    parts += [f"![accuracy against training images]({picture.name})\n", LEGEND + "\n"]
-    for reading, meaning in READINGS.items():
-        parts += [f"## NTK: {meaning}\n"]
-        parts += [markdown_table(comparison_table(comparison, reading))]
-    for get in ("ntk", "nngp"):
-        parts += [f"## {get.upper()} at every depth, mean ± draw std\n"]
-        parts += [markdown_table(depth_table(summary, get))]
+    parts += [f"![test accuracy, ours and published]({picture.name})\n", study.legend() + "\n"]
+    for title, table in study.tables():
+        parts += [f"## {title}\n", markdown_table(table)]
     versions = "\n".join(f"{key}: {value}" for key, value in record["environment"].items())
     parts += [f"## Configuration\n\n```yaml\n{study.config_text()}```\n"]
     parts += [f"`{record['command']}`\n\n```\n{versions}\n```\n"]
     text.write_text("\n".join(parts), encoding="utf-8")
     return text, rows, picture
+
+
+def _title(record: dict) -> str:
+    classes = record.get("n_classes", 10)
+    return TITLE if classes == 10 else f"{TITLE}: {classes} classes"
+
+
+class _Files(StudyFolder):
+    """The study's tables, and what page and benchmark both say about them."""
+
+    def __init__(self, folder: str | Path) -> None:
+        super().__init__(folder)
+        self.summary, self.comparison = self.table("summary"), self.table("comparison")
+        self.published, self.steps = self.table("published"), self.table("steps")
+        # Published depths of another n: only the steps between them can be compared.
+        self.has_steps = bool(self.steps.published.notna().any())
+
+    def figure(self) -> Figure:
+        """Return accuracy against n; or against depth, where that is what was published."""
+        if self.has_steps:
+            return depth_figure(self.summary, self.steps, self.published)
+        return few_samples_figure(self.summary, self.comparison, self.published)
+
+    def caption(self) -> str:
+        """Say where published figures come from."""
+        if not len(self.published):
+            return "No published figures on these classes."
+        return f"Published: {self.published.source[0]}."
+
+    def legend(self) -> str:
+        """Explain the columns of all tables."""
+        if len(self.comparison):
+            return LEGEND
+        return f"{ERRORS} {STEPS}" if len(self.steps) else ERRORS
+
+    def verdicts(self) -> list[str]:
+        """Say what can be claimed."""
+        if self.has_steps:
+            return _step_verdicts(self.steps)
+        if len(self.comparison):
+            return _verdicts(self.comparison)
+        return ["No published figure is held against this kernel."]
+
+    def tables(self) -> list[tuple[str, pd.DataFrame]]:
+        """Return all tables under their titles."""
+        tables = []
+        if len(self.comparison):
+            tables += [
+                (f"NTK: {text}", comparison_table(self.comparison, reading))
+                for reading, text in READINGS.items()
+            ]
+        for get in ("ntk", "nngp"):
+            name = get.upper()
+            depths = f"{name} at every depth, mean ± draw std", depth_table(self.summary, get)
+            if len(self.comparison):
+                tables += [depths]
+                continue
+            if len(self.steps):
+                steps = f"{name}, each depth less the one before", steps_table(self.steps, get)
+                tables += [depths, steps]
+            tables += [(f"{name} with its errors", errors_table(self.summary, get))]
+        return tables
+
+
+def _step_verdicts(steps: pd.DataFrame) -> list[str]:
+    """Say for the greatest n what each step in depth brought, and what is published."""
+    chosen = steps[(steps["get"] == "ntk") & (steps.n == steps.n.max())]
+    said = ", ".join(
+        f"{r.depth_before} to {r.depth} {r.difference:+.1f} ({r.verdict}; published "
+        f"{r.published:+.2f})"
+        for r in chosen.itertuples()
+    )
+    return [
+        f"NTK at n = {steps.n.max()}, points gained from one number of hidden layers to the "
+        f"next: {said}.",
+        "The published kernels saw many more images, so that only the direction of steps can be "
+        "held against them, not their size.",
+    ]
 
 
 def _verdicts(comparison: pd.DataFrame) -> list[str]:

@@ -8,8 +8,10 @@ __all__ = [
     "accuracy_table",
     "comparison_table",
     "depth_table",
+    "errors_table",
     "html_table",
     "markdown_table",
+    "steps_table",
     "text_table",
 ]
 
@@ -70,6 +72,52 @@ def depth_table(summary: pd.DataFrame, get: str) -> pd.DataFrame:
     table = cells.pivot(index="depth", columns="n", values="cell")
     table.columns = [f"n = {n}" for n in table.columns]
     return table.rename_axis("hidden layers").reset_index()
+
+
+def errors_table(summary: pd.DataFrame, get: str) -> pd.DataFrame:
+    """Return accuracy by training images and hidden layers, with every part of its error."""
+    parts = {
+        "draw std": "draw_std",
+        "corrected std": "corrected_std",
+        "test error": "test_error",
+        "error of mean": "mean_error",
+    }
+    chosen = summary[summary["get"] == get].sort_values(["n", "depth"])
+    return pd.DataFrame(
+        {
+            "n": chosen.n,
+            "hidden layers": chosen.depth,
+            "accuracy": chosen["mean"].map("{:.2f}".format),
+        }
+        | {title: chosen[name].map("{:.2f}".format) for title, name in parts.items()}
+    )
+
+
+def steps_table(steps: pd.DataFrame, get: str) -> pd.DataFrame:
+    """Return what each depth adds to the one before, paired, with its 95 % interval.
+
+    Parameters
+    ----------
+    steps : DataFrame
+        ``steps.csv`` of the few-samples study.
+    get : {"ntk", "nngp"}
+    """
+    chosen = steps[steps["get"] == get]
+    points, signed = "{:.2f}".format, "{:+.2f}".format
+    columns = {
+        "n": chosen.n,
+        "hidden layers": [
+            f"{a} to {b}" for a, b in zip(chosen.depth_before, chosen.depth, strict=True)
+        ],
+        "difference": chosen.difference.map(signed),
+        "95 % interval": chosen.low.map(signed) + " .. " + chosen.high.map(signed),
+        "verdict": chosen.verdict,
+        "paired draw std": chosen.paired_draw_std.map(points),
+        "paired test error": chosen.paired_test_error.map(points),
+    }
+    if chosen.published.notna().any():
+        columns["published difference"] = chosen.published.map(signed)
+    return pd.DataFrame(columns)
 
 
 def text_table(table: pd.DataFrame) -> str:

@@ -1,14 +1,14 @@
-"""How well convolutional kernels learn CIFAR-10 from 10 to 320 images.
+"""How well convolutional kernels learn CIFAR-10 from 10 to 640 images.
 
 Kernel regression in the setting of Arora et al. 2020 (arXiv 1910.01663): class-balanced
-draws, labels e_c - 0.1, no or next to no ridge, accuracy on held-out images. Differences
+draws, labels e_c - 1/classes, no or next to no ridge, accuracy on held-out images. Differences
 to the paper: draws come from one finite pool, so that every kernel value is computed
 once; `ntkreg.studies.statistics` says what that does to the errors.
 """
 
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,138 +16,27 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from ntkreg.architecture import Architecture, cntk
 from ntkreg.data import ImageData, balanced_draws, load_npz
 from ntkreg.errors import SpecError
-from ntkreg.gram import compute_gram, kernel
-from ntkreg.studies.config import (
-    check_choice,
-    check_flag,
-    check_int,
-    check_ints,
-    check_number,
-    check_positive,
+from ntkreg.gram import compute_gram
+from ntkreg.kernels import kernel_dtype
+from ntkreg.studies.few_samples_config import FewSamplesConfig, hidden_layers, network_of
+from ntkreg.studies.paired import depth_steps
+from ntkreg.studies.preprocessing import make_preprocessing
+from ntkreg.studies.published import (
+    CIFAR2_DEPTHS,
+    CIFAR2_SOURCE,
+    FEW_SAMPLES_CIFAR10,
+    FEW_SAMPLES_SOURCE,
+    PublishedRow,
 )
-from ntkreg.studies.preprocessing import PREPROCESSINGS, make_preprocessing
-from ntkreg.studies.published import FEW_SAMPLES_CIFAR10, FEW_SAMPLES_SOURCE
 from ntkreg.studies.record import write_record
 from ntkreg.studies.regression import regress_classes
 from ntkreg.studies.statistics import compare_with_published, summarize_draws
 
-__all__ = ["FewSamplesConfig", "network_of", "run_few_samples", "write_summary"]
+__all__ = ["FewSamplesConfig", "load_classes", "network_of", "run_few_samples", "write_summary"]
 
 FIELDS = ("nngp", "ntk")
-
-
-@dataclass(frozen=True)
-class FewSamplesConfig:
-    """Settings of `run_few_samples`; every key of the YAML file.
-
-    Attributes
-    ----------
-    data : str
-        Path of an npz file with x_train, y_train, x_test, y_test (images n, h, w, c).
-    pool : int
-        Training images that all draws share, class-balanced; a multiple of the classes.
-    n_test : int or None
-        First so many test images; None for all.
-    n_samples : tuple of int
-        Sizes of the draws, multiples of the number of classes, at most `pool`.
-    n_draws : int
-        Draws of each size.
-    depths : tuple of int
-        Hidden layers (conv + ReLU), all from one pass.
-    readout : {"gap", "flatten", "lap"}
-    half_width : int
-        c of local average pooling; used with readout "lap" only.
-    window : int
-        Side of the convolution window.
-    train_first, train_last : bool
-        Whether the first convolution and the dense read-out count in the NTK.
-    preprocessing : {"channel", "zca", "none"}
-        "channel": each channel to mean 0, std 1, statistics from the pool.
-        "zca": each image to mean 0 and norm 1, then whitened with the directions of the
-        pool. "none": pixels as they come.
-    zca_regularization : float
-        Of "zca", > 0: what is added to each eigenvalue, in units of their mean.
-    normalize : {None, "unit_diagonal"}
-        Whether K(x, z) is divided by sqrt(K(x, x) K(z, z)).
-    symmetry : {None, "flip"}
-        "flip": the kernel averaged over the horizontal flip of images. At ridge alpha it
-        predicts what training on images and flips predicts at 2 alpha (absolute).
-    alpha : float
-        Ridge, >= 0; 0 is the plain solve.
-    alpha_scale : {"absolute", "mean_diagonal"}
-        Unit of `alpha`.
-    dtype : {"float32", "float64"}
-        Of the kernel; the solves are float64.
-    seed : int
-        Of the pool; the draws take the next one. Draw i of a smaller size is part of draw
-        i of a larger one.
-    """
-
-    data: str
-    pool: int = 640
-    n_test: int | None = 500
-    n_samples: tuple[int, ...] = (10, 20, 40, 80, 160, 320)
-    n_draws: int = 20
-    depths: tuple[int, ...] = tuple(range(4, 15))
-    readout: str = "gap"
-    half_width: int = 4
-    window: int = 3
-    train_first: bool = True
-    train_last: bool = True
-    preprocessing: str = "channel"
-    zca_regularization: float = 0.1
-    normalize: str | None = None
-    symmetry: str | None = None
-    alpha: float = 0.0
-    alpha_scale: str = "mean_diagonal"
-    dtype: str = "float32"
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.data, str) or not self.data:
-            raise SpecError(f"data must be the path of an npz file; got {self.data!r}.")
-        check_int("pool", self.pool, 1)
-        if self.n_test is not None:
-            check_int("n_test", self.n_test, 1)
-        object.__setattr__(self, "n_samples", check_ints("n_samples", self.n_samples, 1))
-        if max(self.n_samples) > self.pool:
-            raise SpecError(
-                f"n_samples must be at most pool ({self.pool}); got {max(self.n_samples)}."
-            )
-        check_int("n_draws", self.n_draws, 1)
-        object.__setattr__(self, "depths", check_ints("depths", self.depths, 1))
-        check_choice("readout", self.readout, ("gap", "flatten", "lap"))
-        check_int("half_width", self.half_width, 0)
-        check_int("window", self.window, 1)
-        check_flag("train_first", self.train_first)
-        check_flag("train_last", self.train_last)
-        check_choice("preprocessing", self.preprocessing, PREPROCESSINGS)
-        object.__setattr__(
-            self,
-            "zca_regularization",
-            check_positive("zca_regularization", self.zca_regularization),
-        )
-        check_choice("normalize", self.normalize, (None, "unit_diagonal"))
-        check_choice("symmetry", self.symmetry, (None, "flip"))
-        object.__setattr__(self, "alpha", check_number("alpha", self.alpha, 0))
-        check_choice("alpha_scale", self.alpha_scale, ("absolute", "mean_diagonal"))
-        check_choice("dtype", self.dtype, ("float32", "float64"))
-        check_int("seed", self.seed, 0)
-
-
-def network_of(config: FewSamplesConfig) -> Architecture:
-    """Return the network of the greatest depth; the others are its shorter versions."""
-    return cntk(
-        max(config.depths),
-        config.readout,
-        half_width=config.half_width,
-        window=config.window,
-        train_first=config.train_first,
-        train_last=config.train_last,
-    )
 
 
 def run_few_samples(
@@ -179,8 +68,10 @@ def run_few_samples(
     DataFrame
         The rows: get, depth, n, draw, accuracy (percent of the test images), alpha
         (absolute, as solved), condition, min_eigenvalue, residual, seed. Also in
-        ``rows.csv``; beside it ``summary.csv``, ``comparison.csv`` with ``published.csv``
-        (of CIFAR-10), ``config.yaml`` and ``record.json``.
+        ``rows.csv``. Beside it ``predictions.npz`` (predicted: labels of the test images, row
+        by row; y_test), ``summary.csv``, ``steps.csv`` (each depth less the one before, and
+        the published step of classes 0 and 1), ``comparison.csv`` with ``published.csv`` (of
+        CIFAR-10), ``config.yaml`` and ``record.json``.
 
     Raises
     ------
@@ -199,7 +90,7 @@ def run_few_samples(
     """
     output = Path(output)
     output.mkdir(parents=True, exist_ok=True)
-    data = load_npz(config.data)
+    data = load_classes(config)
     classes = np.unique(data.y_train)
     _check_divisible(config, len(classes))
     pool, test = _select(data, config)
@@ -211,20 +102,55 @@ def run_few_samples(
 
     # The matrices are small: threads inside BLAS would cost more than they save.
     with threadpool_limits(1, user_api="blas"):
-        rows = pd.DataFrame(
-            _evaluate(config, K_pool, K_test, data.y_train[pool], data.y_test[test], classes)
+        lines, predictions = zip(
+            *_evaluate(config, K_pool, K_test, data.y_train[pool], data.y_test[test], classes),
+            strict=True,
         )
+    rows = pd.DataFrame(lines)
     rows.to_csv(output / "rows.csv", index=False)
+    predicted, y_test = np.stack(predictions), data.y_test[test]
+    np.savez_compressed(output / "predictions.npz", predicted=predicted, y_test=y_test)
+    steps = depth_steps(rows, predicted == y_test, pool=config.pool)
+    _beside_published(steps, config).to_csv(output / "steps.csv", index=False)
     write_summary(rows, config, len(test), output)
     write_record(
         output,
         config,
         n_test=len(test),
         kernel_seconds_of_this_run=kernel_seconds,
+        n_classes=len(classes),
         network=repr(network_of(config)),
         data=asdict(data.provenance),
     )
     return rows
+
+
+def load_classes(config: FewSamplesConfig) -> ImageData:
+    """Load the data and return the images of the classes that the study keeps.
+
+    Raises
+    ------
+    DataError, SpecError
+        A bad file; a class without training or without test images.
+    """
+    data = load_npz(config.data)
+    if config.classes is None:
+        return data
+    for part, y in (("training", data.y_train), ("test", data.y_test)):
+        missing = sorted(set(config.classes) - set(y.tolist()))
+        if missing:
+            raise SpecError(
+                f"classes must be among the labels of {config.data}, {np.unique(y).tolist()} of "
+                f"its {part} images; got {missing}."
+            )
+    train, test = (np.isin(y, config.classes) for y in (data.y_train, data.y_test))
+    return replace(
+        data,
+        X_train=data.X_train[train],
+        y_train=data.y_train[train],
+        X_test=data.X_test[test],
+        y_test=data.y_test[test],
+    )
 
 
 def write_summary(rows: pd.DataFrame, config: FewSamplesConfig, n_test: int, output: Path) -> None:
@@ -232,20 +158,43 @@ def write_summary(rows: pd.DataFrame, config: FewSamplesConfig, n_test: int, out
 
     It is not documented whether "CNTK-d" counts the dense read-out, so both readings are
     written: column reading, "convolutions" (d hidden layers) and "read-out counted"
-    (d - 1 hidden layers).
+    (d - 1 hidden layers). Of other networks than CNTKs the comparison has no lines.
     """
     summary = summarize_draws(rows, pool=config.pool, n_test=n_test)
     summary.to_csv(output / "summary.csv", index=False)
     readings = {"convolutions": 0, "read-out counted": -1}
+    published, source = _published(config)
+    # Of few samples only CNTKs were published at several depths.
+    is_cntk = config.architecture.get("recipe") == "cntk"
+    known = published if is_cntk and config.classes is None else ()
     comparison = pd.concat(
         [
-            compare_with_published(summary, FEW_SAMPLES_CIFAR10, offset=offset).assign(reading=name)
+            compare_with_published(summary, known, offset=offset).assign(reading=name)
             for name, offset in readings.items()
         ]
     )
     comparison.to_csv(output / "comparison.csv", index=False)
-    published = pd.DataFrame(map(asdict, FEW_SAMPLES_CIFAR10)).assign(source=FEW_SAMPLES_SOURCE)
-    published.to_csv(output / "published.csv", index=False)
+    columns = [field.name for field in fields(PublishedRow)]
+    table = pd.DataFrame(map(asdict, published), columns=columns).assign(source=source)
+    table.to_csv(output / "published.csv", index=False)
+
+
+def _published(config: FewSamplesConfig) -> tuple[tuple[PublishedRow, ...], str]:
+    """Return published figures on the same classes, taking the data for CIFAR-10's."""
+    if config.classes is None:
+        return FEW_SAMPLES_CIFAR10, FEW_SAMPLES_SOURCE
+    if set(config.classes) == {0, 1}:
+        return CIFAR2_DEPTHS, CIFAR2_SOURCE
+    return (), ""
+
+
+def _beside_published(steps: pd.DataFrame, config: FewSamplesConfig) -> pd.DataFrame:
+    """Add the published difference of each step: of CIFAR-2 and GAP, whatever n; else NaN."""
+    published, _ = _published(config)
+    same = config.classes is not None and config.architecture.get("readout") == "gap"
+    known = {row.depth: row.accuracy for row in published if same}
+    before, after = (steps[name].map(known).astype(float) for name in ("depth_before", "depth"))
+    return steps.assign(published=after - before)
 
 
 def _check_divisible(config: FewSamplesConfig, n_classes: int) -> None:
@@ -269,7 +218,7 @@ def _select(data: ImageData, config: FewSamplesConfig) -> tuple[np.ndarray, np.n
 def _preprocess(
     config: FewSamplesConfig, pool: np.ndarray, test: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    pool, test = (np.asarray(a, dtype=config.dtype) for a in (pool, test))
+    pool, test = (np.asarray(a, kernel_dtype(a, config.dtype)) for a in (pool, test))
     scaler = make_preprocessing(config.preprocessing, config.zca_regularization)
     if scaler is None:
         return pool, test
@@ -292,22 +241,28 @@ def _kernels(
         "depths": config.depths,
         "dtype": config.dtype,
         "symmetry": config.symmetry,
+        "backend": config.backend,
     }
     run: dict[str, Any] = {"n_jobs": n_jobs, "progress": progress}
     stored = (
         compute_gram(network, X_pool, folder=folder / "pool", **options, **run),
         compute_gram(network, X_test, X_pool, folder=folder / "test", **options, **run),
     )
-    K_pool, K_test = ({f: np.asarray(K) for f, K in gram.values.items()} for gram in stored)
+    shapes = (len(X_pool), len(X_pool)), (len(X_test), len(X_pool))
+    # Without depths the matrices come alone: one depth, then.
+    K_pool, K_test = (
+        {f: np.asarray(K).reshape(-1, *shape) for f, K in gram.values.items()}
+        for gram, shape in zip(stored, shapes, strict=True)
+    )
     if config.normalize is None:
         return K_pool, K_test
-    # Divided here, not in the engine, so that the stored kernels serve both settings.
-    diagonals = kernel(network, X_test, diag=True, **options, **run)
+    # Divided here, not in the engine, so that the stored kernels serve both settings. A test
+    # image's own norm would scale all its scores alike, and change no prediction.
     scaled_pool, scaled_test = {}, {}
-    for field, q_test in zip(FIELDS, diagonals, strict=True):
+    for field in FIELDS:
         r_pool = 1 / np.sqrt(np.einsum("dii->di", K_pool[field]))
         scaled_pool[field] = K_pool[field] * r_pool[:, :, None] * r_pool[:, None]
-        scaled_test[field] = K_test[field] / np.sqrt(q_test)[:, :, None] * r_pool[:, None]
+        scaled_test[field] = K_test[field] * r_pool[:, None]
     return scaled_pool, scaled_test
 
 
@@ -318,13 +273,14 @@ def _evaluate(
     y_pool: np.ndarray,
     y_test: np.ndarray,
     classes: np.ndarray,
-) -> Iterator[dict[str, Any]]:
-    """Yield one row for each field, depth, size and draw."""
+) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
+    """Yield one row, and what it predicts, for each field, depth, size and draw."""
     draws = {
         n: balanced_draws(y_pool, n, config.n_draws, config.seed + 1) for n in config.n_samples
     }
+    depths = config.depths or (hidden_layers(network_of(config)),)
     for get in FIELDS:
-        for depth, K, K_cross in zip(config.depths, K_pool[get], K_test[get], strict=True):
+        for depth, K, K_cross in zip(depths, K_pool[get], K_test[get], strict=True):
             for n, indices in draws.items():
                 for draw, index in enumerate(indices):
                     scores, solution = regress_classes(
@@ -337,7 +293,7 @@ def _evaluate(
                         alpha_scale=config.alpha_scale,
                     )
                     predicted = classes[scores.argmax(axis=1)]
-                    yield {
+                    row = {
                         "get": get,
                         "depth": depth,
                         "n": n,
@@ -349,3 +305,4 @@ def _evaluate(
                         "residual": solution.residual,
                         "seed": config.seed,
                     }
+                    yield row, predicted

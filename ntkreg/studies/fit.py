@@ -16,7 +16,7 @@ from ntkreg.data import ImageData, load_data, load_inputs
 from ntkreg.errors import SpecError
 from ntkreg.estimators import NTKClassifier, NTKRegressor
 from ntkreg.gram import compute_gram
-from ntkreg.kernels import kernel_dtype
+from ntkreg.kernels import kernel_dtype, solve_dtype
 from ntkreg.studies.config import (
     check_choice,
     check_flag,
@@ -60,12 +60,14 @@ class FitConfig:
     symmetry : {None, "flip"}
         "flip": the kernel averaged over the horizontal flip of images. At ridge alpha it
         predicts what training on images and flips predicts at 2 alpha (absolute).
+    backend : {None, "jax"}
+        What computes the kernel of an image network: compiled loops, or JAX on its device.
     alpha : float
         Ridge, >= 0.
     alpha_scale : {"absolute", "mean_diagonal"}
         Unit of alpha: that of K, or the mean of K's diagonal.
-    dtype : {None, "float32", "float64"}
-        Of the kernel; null follows the data. Solves are float64.
+    dtype : {None, "float32", "mixed", "float64"}
+        Of the kernel; null as in the estimators. Solves are float64.
     store_kernel : bool
         Keep the kernel matrix under the output folder, tile by tile: a fit that was killed
         goes on where it was, and other ridges cost seconds.
@@ -81,6 +83,7 @@ class FitConfig:
     get: str = "ntk"
     normalize: str | None = None
     symmetry: str | None = None
+    backend: str | None = None
     alpha: float = 1e-4
     alpha_scale: str = "mean_diagonal"
     dtype: str | None = None
@@ -104,9 +107,10 @@ class FitConfig:
         check_choice("get", self.get, ("ntk", "nngp"))
         check_choice("normalize", self.normalize, (None, "unit_diagonal"))
         check_choice("symmetry", self.symmetry, (None, "flip"))
+        check_choice("backend", self.backend, (None, "jax"))
         object.__setattr__(self, "alpha", check_number("alpha", self.alpha, 0))
         check_choice("alpha_scale", self.alpha_scale, ("absolute", "mean_diagonal"))
-        check_choice("dtype", self.dtype, (None, "float32", "float64"))
+        check_choice("dtype", self.dtype, (None, "float32", "mixed", "float64"))
         check_flag("store_kernel", self.store_kernel)
 
 
@@ -241,8 +245,8 @@ def _fit(
     n_jobs: int | None,
     progress: bool | None,
 ) -> Pipeline:
-    dtype = kernel_dtype(data.X_train, config.dtype)
     network = from_dict(config.architecture)
+    dtype = solve_dtype(network, data.X_train, config.dtype)
     cls = NTKClassifier if config.task == "classify" else NTKRegressor
     estimator = cls(
         network,
@@ -251,7 +255,8 @@ def _fit(
         alpha_scale=config.alpha_scale,
         normalize=config.normalize,
         symmetry=config.symmetry,
-        dtype=dtype.name,
+        backend=config.backend,
+        dtype=dtype,
         n_jobs=n_jobs,
     )
     step = make_preprocessing(config.preprocessing, config.zca_regularization)
@@ -261,19 +266,21 @@ def _fit(
         return make_pipeline(*steps, estimator).fit(X, data.y_train)
     for step in steps:
         X = step.fit_transform(X)
-    X = np.asarray(X, dtype=dtype)
+    X = np.asarray(X, dtype=kernel_dtype(X, dtype))
     gram = compute_gram(
         network,
         X,
         get=config.get,
+        dtype=dtype,
         normalize=config.normalize,
         symmetry=config.symmetry,
+        backend=config.backend,
         folder=folder,
         n_jobs=n_jobs,
         progress=progress,
     )
     solver = clone(estimator).set_params(
-        architecture=None, normalize=None, symmetry=None, kernel="precomputed"
+        architecture=None, normalize=None, symmetry=None, backend=None, kernel="precomputed"
     )
     solver.fit(np.asarray(gram.values[config.get]), data.y_train)
     target = solver.classes_ if config.task == "classify" else solver.y_mean_

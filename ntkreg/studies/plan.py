@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from ntkreg.architecture import from_dict
-from ntkreg.data import load_npz
 from ntkreg.gram import GramPlan, plan_gram
-from ntkreg.kernels import kernel_dtype
-from ntkreg.studies.few_samples import FIELDS, FewSamplesConfig, network_of
+from ntkreg.kernels import kernel_dtype, solve_dtype
+from ntkreg.studies.few_samples import FIELDS, FewSamplesConfig, load_classes, network_of
 from ntkreg.studies.fit import FitConfig, load_selected
 
 __all__ = ["plan_few_samples", "plan_fit"]
@@ -37,8 +36,10 @@ def plan_fit(
     X = data.X_train.astype(kernel_dtype(data.X_train, config.dtype), copy=False)
     options: dict[str, Any] = {
         "get": config.get,
+        "dtype": solve_dtype(network, data.X_train, config.dtype),
         "normalize": config.normalize,
         "symmetry": config.symmetry,
+        "backend": config.backend,
         "n_jobs": n_jobs,
     }
     folder = Path(output) / "kernel" if config.store_kernel else None
@@ -52,13 +53,14 @@ def plan_few_samples(
     config: FewSamplesConfig, output: str | Path, *, n_jobs: int | None = None
 ) -> Iterator[tuple[str, GramPlan]]:
     """Yield what `run_few_samples` would compute; parameters and errors of `plan_fit`."""
-    data = load_npz(config.data)
+    data = load_classes(config)
     network, folder = network_of(config), Path(output) / "kernels"
     options: dict[str, Any] = {
         "get": FIELDS,
         "depths": config.depths,
         "dtype": config.dtype,
         "symmetry": config.symmetry,
+        "backend": config.backend,
         "n_jobs": n_jobs,
     }
     # Any images of that shape cost the same: the draw of the pool is left to the study.

@@ -2,9 +2,20 @@
 
 from dataclasses import dataclass
 
-__all__ = ["FEW_SAMPLES_CIFAR10", "FEW_SAMPLES_SOURCE", "PublishedRow"]
+__all__ = [
+    "CIFAR2_DEPTHS",
+    "CIFAR2_SOURCE",
+    "FEW_SAMPLES_CIFAR10",
+    "FEW_SAMPLES_SOURCE",
+    "PublishedRow",
+]
 
 FEW_SAMPLES_SOURCE = "Arora et al. 2020, arXiv 1910.01663, CIFAR-10 table (20 draws)"
+
+CIFAR2_SOURCE = (
+    "Arora et al. 2019, arXiv 1904.11955, Table 2: exact CNTK-GAP on the first two classes of "
+    "CIFAR-10, 10,000 training images; depth less the read-out"
+)
 
 
 @dataclass(frozen=True)
@@ -16,7 +27,8 @@ class PublishedRow:
     label : str
         The paper's name of the method, e.g. "CNTK-14".
     depth : int or None
-        The number in the label; None for a method without one.
+        The number in the label, or the hidden layers where the paper says what it counts;
+        None for a method without one.
     n : int
         Training images.
     accuracy : float
@@ -57,3 +69,9 @@ def _few_samples() -> tuple[PublishedRow, ...]:
 
 FEW_SAMPLES_CIFAR10: tuple[PublishedRow, ...] = _few_samples()
 """Test accuracy on CIFAR-10 from 10 to 640 training images (`FEW_SAMPLES_SOURCE`)."""
+
+CIFAR2_DEPTHS: tuple[PublishedRow, ...] = tuple(
+    PublishedRow(f"CNTK-GAP, depth {depth}", depth - 1, 10_000, accuracy, None, 1)
+    for depth, accuracy in ((3, 71.05), (4, 94.50), (6, 95.25), (11, 95.40), (21, 95.70))
+)
+"""Test accuracy on the first two classes of CIFAR-10 by hidden layers (`CIFAR2_SOURCE`)."""

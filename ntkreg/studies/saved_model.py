@@ -19,6 +19,7 @@ from ntkreg.data import read_arrays
 from ntkreg.errors import DataError
 from ntkreg.estimators import NTKClassifier, NTKRegressor
 from ntkreg.gram import kernel
+from ntkreg.kernels import solve_dtype
 from ntkreg.solvers import Solution
 from ntkreg.studies.preprocessing import (
     array_names,
@@ -30,7 +31,7 @@ __all__ = ["load_model", "restore_fit", "save_model"]
 
 FORMAT = 1
 ESTIMATORS = {"NTKClassifier": NTKClassifier, "NTKRegressor": NTKRegressor}
-PARAMETERS = ("get", "alpha", "alpha_scale", "normalize", "symmetry")
+PARAMETERS = ("get", "alpha", "alpha_scale", "normalize", "symmetry", "backend")
 TARGET = {"NTKClassifier": "classes", "NTKRegressor": "y_mean"}
 """What each estimator needs beside dual coefficients to turn sums into predictions."""
 
@@ -74,6 +75,7 @@ def save_model(model: Pipeline, folder: str | Path) -> None:
         "estimator": name,
         "preprocessing": preprocessing,
         "architecture": to_dict(estimator.architecture_),
+        "dtype": estimator.dtype_,
         "parameters": {key: getattr(estimator, key) for key in PARAMETERS},
         "solution": {
             "alpha": float(solution.alpha),
@@ -154,6 +156,7 @@ def restore_fit(
     """
     estimator.architecture_ = estimator.architecture
     estimator.X_fit_ = X_fit
+    estimator.dtype_ = solve_dtype(estimator.architecture_, X_fit, estimator.dtype)
     estimator.n_features_in_ = math.prod(X_fit.shape[1:])
     estimator.solver_result_ = solution
     estimator.dual_coef_ = solution.dual_coef
@@ -162,9 +165,10 @@ def restore_fit(
         kernel,
         estimator.architecture_,
         get=estimator.get,
-        dtype=X_fit.dtype,
+        dtype=estimator.dtype_,
         normalize=estimator.normalize,
         symmetry=estimator.symmetry,
+        backend=estimator.backend,
         n_jobs=n_jobs,
     )
     return estimator
@@ -182,7 +186,7 @@ def _build(folder: Path, described: dict[str, Any], n_jobs: int | None) -> Pipel
     estimator = restore_fit(
         ESTIMATORS[name](
             from_dict(described["architecture"]),
-            dtype=X_fit.dtype.name,
+            dtype=described.get("dtype", X_fit.dtype.name),  # absent from older models
             n_jobs=n_jobs,
             **described["parameters"],
         ),

@@ -12,6 +12,18 @@ __all__ = ["binomial_error", "compare_with_published", "pool_corrected_std", "su
 PUBLISHED_N_TEST = 10_000
 """Test images behind a published CIFAR-10 accuracy: we take the official test set."""
 
+COMPARISON = (
+    "published",
+    "published_mean",
+    "published_std",
+    "std_borrowed",
+    "difference",
+    "low",
+    "high",
+    "verdict",
+)
+"""Columns that `compare_with_published` adds to those of a summary."""
+
 Z95 = 1.959963984540054
 """Two-sided 95 % point of the normal distribution."""
 
@@ -89,7 +101,8 @@ def compare_with_published(
     Returns
     -------
     DataFrame
-        One line for each published row and get that we have: published (label),
+        One line for each published row and get that we have, none if there are none; the
+        columns of `summary` and published (label),
         published_mean, published_std, std_borrowed, difference (ours minus published,
         points), low and high (95 % interval of the difference), verdict: "inside" if the
         interval holds 0 (then nothing can be claimed), else "outside".
@@ -129,4 +142,5 @@ def compare_with_published(
                     "verdict": verdict,
                 }
             )
-    return pd.DataFrame(lines).drop(columns="Index", errors="ignore")
+    names = [*summary.columns, *COMPARISON]
+    return pd.DataFrame(lines).reindex(columns=names) if lines else pd.DataFrame(columns=names)

@@ -224,7 +224,10 @@ def test_plan_reads_a_few_samples_file_too(tmp_path, capsys):
         (["--alpha", "-1"], "alpha must be a finite number >= 0; got -1"),
         (["--n_train", "5000"], "n_train must be at most 1297"),
         (["--n_train", "1"], "two classes"),
-        (["--dtype", "float16"], "dtype must be one of null, float32, float64; got 'float16'"),
+        (
+            ["--dtype", "float16"],
+            "dtype must be one of null, float32, mixed, float64; got 'float16'",
+        ),
         (["--task", "rank"], "task must be one of classify, regress"),
     ],
 )
@@ -315,6 +318,60 @@ def test_few_samples_runs_end_to_end_on_tiny_images(tmp_path, capsys):
     assert (out / "page.html").exists()
     assert len(pd.read_csv(out / "rows.csv")) == 2 * 2 * 2 * 2
     assert record(out)["config_hash"]
+
+
+def test_two_runs_on_the_same_draws_are_compared_end_to_end(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    labels = np.arange(40) % 2
+    images = (rng.integers(0, 150, (40, 4, 4, 3)) + 60 * labels[:, None, None, None]) // 2
+    np.savez(
+        tmp_path / "tiny.npz",
+        x_train=images[:20].astype(np.uint8),
+        y_train=labels[:20],
+        x_test=images[20:].astype(np.uint8),
+        y_test=labels[20:],
+    )
+    config = tmp_path / "few.yaml"
+    sizes = "pool: 12\nn_test: 20\nn_samples: [4, 6]\nn_draws: 3\nalpha: 1.0e-3\n"
+    network = "architecture: {recipe: cntk, depth: 2}\n"
+    config.write_text(f"data: {tmp_path / 'tiny.npz'}\n{network}{sizes}")
+    for name, options in (("plain", []), ("flip", ["--symmetry", "flip"])):
+        assert main(["few-samples", str(config), "--output", str(tmp_path / name), *options]) == 0
+    comparison = tmp_path / "compare.yaml"
+    comparison.write_text(
+        f"kernels:\n  plain: {tmp_path / 'plain'}\n  flip: {tmp_path / 'flip'}\nget: [ntk]\n"
+    )
+    capsys.readouterr()
+    out = tmp_path / "out"
+    assert main(["few-samples-compare", str(comparison), "--output", str(out)]) == 0
+    assert "Best kernel at each n" in capsys.readouterr().out
+    assert (out / "page.html").exists()
+    assert len(pd.read_csv(out / "comparison.csv")) == 2 * 2
+    more = "{gone: " + str(tmp_path / "gone") + "}"
+    assert main(["few-samples-compare", str(comparison), "--kernels", more]) == 2
+    assert "gone/rows.csv is missing. Run `ntkreg few-samples`" in capsys.readouterr().err
+    assert main(["few-samples-compare", str(comparison), "--print_config"]) == 0
+    assert "- ntk" in capsys.readouterr().out
+
+
+def test_precision_runs_end_to_end_on_tiny_images(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    path, out = tmp_path / "tiny.npz", tmp_path / "out"
+    x, y = rng.integers(0, 256, (40, 4, 4, 3)).astype(np.uint8), np.arange(40) % 10
+    np.savez(path, x_train=x, y_train=y, x_test=x[:20], y_test=y[:20])
+    config = tmp_path / "precision.yaml"
+    config.write_text(
+        f"data: {path}\nnetworks: {{flat: {{recipe: cntk, depths: [1, 2], readout: flatten}}}}\n"
+    )
+    sizes = ["--n_train", "10", "--n_copies", "2", "--n_test", "20", "--alphas", "[0.0,1e-3]"]
+    assert main(["precision", str(config), *sizes, "--output", str(out)]) == 0
+    text = capsys.readouterr().out
+    assert "flat 2" in text
+    assert (out / "page.html").exists()
+    assert len(pd.read_csv(out / "rows.csv")) == 2 * 2 * 3 * 3 * 2
+    assert record(out)["config_hash"]
+    assert main(["precision", str(config), "--n_train", "15"]) == 2
+    assert "n_train must be a multiple of the number of classes (10)" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -91,12 +91,16 @@ def test_entries_a_stride_apart_become_neighbours(layers, size):
 def _pooled(axis, stages, n):
     """Where the entries go: {(p, p'): (before, entries, place)}, None for nowhere."""
     end = stages[0].levels.index(stages[0].end)
-    found = {}
+    side, pieces, found = stages[0].pool, axis.pieces, {}
     for e in range(axis.length.shape[1]):
-        for r, pair in enumerate(_pairs(axis, end, e, n)):
-            assert pair not in found
-            where = tuple(int(a[e, r]) for a in (axis.before, axis.entries, axis.place))
-            found[pair] = where if axis.kept[e, r] else None
+        pairs = _pairs(axis, end, e, n)
+        found.update(dict.fromkeys(pairs))
+        for i in range(pieces.times.shape[1]):
+            first, count, place, times, before, entries = (int(a[e, i]) for a in pieces)
+            for k, j in itertools.product(range(times), range(count)):
+                pair = pairs[first + k * side + j]
+                assert found[pair] is None, "every entry goes to one place"
+                found[pair] = (before, entries, place + k)
     return found
 
 
@@ -159,7 +163,7 @@ def test_before_a_pooling_only_offsets_that_reach_what_is_read_are_there():
     assert _offsets(second.rows) == [0]
     # Pixels of one square of three are at most two apart.
     assert _offsets(first.rows) == _offsets(first.columns) == [-2, -1, 0, 1, 2]
-    assert first.rows.kept.sum() == 3 * 9
+    assert (first.rows.pieces.times * first.rows.pieces.adjacent).sum() == 3 * 9
     first = _geometries(Conv(), AvgPool(2), Conv(stride=2), readout=Flatten(), size=(8, 8))[1][0]
     assert _offsets(first.rows) == [-1, 0, 1]
     # A square of five out of seven rows: the others go nowhere, nor do their offsets.

@@ -1,7 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from ntkreg.studies.few_samples import FewSamplesConfig, run_few_samples
+from ntkreg.studies.kernel_comparison import ComparisonConfig, run_kernel_comparison
+from ntkreg.studies.precision import PrecisionConfig, run_precision
 from ntkreg.studies.quickstart import QuickstartConfig, run_quickstart
 
 
@@ -13,14 +17,70 @@ def quickstart_folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def few_samples_folder(tmp_path_factory):
+def few_samples_config(tmp_path_factory):
     """A study on noise with ten classes, at sizes and depths that have published rows."""
     rng = np.random.default_rng(0)
-    folder = tmp_path_factory.mktemp("few_samples")
-    x, y = rng.integers(0, 256, size=(90, 3, 3, 1), dtype=np.uint8), np.arange(90) % 10
+    folder = tmp_path_factory.mktemp("noise")
+    x, y = rng.integers(0, 256, size=(90, 4, 4, 1), dtype=np.uint8), np.arange(90) % 10
     np.savez(folder / "noise.npz", x_train=x[:60], y_train=y[:60], x_test=x[60:], y_test=y[60:])
-    config = FewSamplesConfig(
-        str(folder / "noise.npz"), 50, 30, (10, 20), 3, (4, 5), "flatten", alpha=1e-3
+    return FewSamplesConfig(
+        str(folder / "noise.npz"),
+        {"recipe": "cntk", "depth": 5, "readout": "flatten"},
+        depths=(4, 5),
+        pool=50,
+        n_test=30,
+        n_samples=(10, 20),
+        n_draws=3,
+        alpha=1e-3,
     )
-    run_few_samples(config, folder / "out")
+
+
+@pytest.fixture(scope="session")
+def few_samples_folder(few_samples_config, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("few_samples")
+    run_few_samples(few_samples_config, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def unpublished_folder(few_samples_config, tmp_path_factory):
+    """A network that has no published rows, on the same draws."""
+    folder = tmp_path_factory.mktemp("unpublished")
+    layers = {"layers": ["Conv", "Relu", "Flatten", "Dense"]}
+    run_few_samples(replace(few_samples_config, architecture=layers, depths=None), folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def two_classes_folder(few_samples_config, tmp_path_factory):
+    """The first two classes, at depths of the published table."""
+    folder = tmp_path_factory.mktemp("two_classes")
+    sizes = {"pool": 10, "n_test": None, "n_samples": (2, 4), "depths": (2, 3, 5)}
+    network = few_samples_config.architecture | {"readout": "gap"}
+    config = replace(few_samples_config, architecture=network, classes=(0, 1), **sizes)
+    run_few_samples(config, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def comparison_folder(few_samples_folder, unpublished_folder, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("comparison")
+    kernels = {"CNTK-5": str(few_samples_folder), "one layer": str(unpublished_folder)}
+    run_kernel_comparison(ComparisonConfig(kernels), folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def precision_folder(tmp_path_factory):
+    """A study on noise: one network that has a mixed kernel, one that has none."""
+    rng = np.random.default_rng(0)
+    folder = tmp_path_factory.mktemp("precision")
+    x, y = rng.integers(0, 256, size=(40, 3, 3, 1), dtype=np.uint8), np.arange(40) % 2
+    np.savez(folder / "noise.npz", x_train=x[:20], y_train=y[:20], x_test=x[20:], y_test=y[20:])
+    networks = {
+        "dense": {"recipe": "fully_connected", "depth": 1},
+        "flat": {"recipe": "cntk", "depth": 1, "readout": "flatten"},
+    }
+    config = PrecisionConfig(str(folder / "noise.npz"), networks, 6, 2, 1, 8, (0.0, 1e-4))
+    run_precision(config, folder / "out", progress=False)
     return folder / "out"

@@ -12,6 +12,10 @@ from matplotlib.figure import Figure
 
 from ntkreg.errors import DataError
 from ntkreg.report.few_samples import write_few_samples_benchmark, write_few_samples_report
+from ntkreg.report.kernel_comparison import (
+    write_kernel_comparison_benchmark,
+    write_kernel_comparison_report,
+)
 from ntkreg.report.page import figure_block, page, provenance_block
 from ntkreg.report.quickstart import write_quickstart_report
 
@@ -29,7 +33,12 @@ def few_samples_page(few_samples_folder):
     return write_few_samples_report(few_samples_folder).read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", ["quickstart_page", "few_samples_page"])
+@pytest.fixture(scope="module")
+def comparison_page(comparison_folder):
+    return write_kernel_comparison_report(comparison_folder).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["quickstart_page", "few_samples_page", "comparison_page"])
 def test_page_needs_nothing_but_itself(name, request):
     text = request.getfixturevalue(name)
     sources = re.findall(r'(?:src|href)\s*=\s*"([^"]*)"', text)
@@ -63,9 +72,57 @@ def test_benchmark_files_hold_table_rows_and_picture(few_samples_folder, tmp_pat
     ]
     words = text.read_text(encoding="utf-8")
     assert "Where they differ: nowhere." in words
-    assert "![accuracy against training images](cifar10_few_samples.png)" in words
+    assert "![test accuracy, ours and published](cifar10_few_samples.png)" in words
     assert "| 10 | CNTK-5 | 15.08 ± 2.43* | 5 |" in words
     assert len(rows.read_text().splitlines()) == 1 + 2 * 2 * 2 * 3
+    assert matplotlib.image.imread(picture)[..., :3].std() > 0.01
+
+
+def test_a_network_without_published_rows_has_a_page_with_its_errors(unpublished_folder):
+    text = write_few_samples_report(unpublished_folder).read_text(encoding="utf-8")
+    for words in ("No published figure is held against", "NTK with its errors", "corrected std"):
+        assert words in text
+    for words in ("CNTK-5", ">nan<", "each depth less"):
+        assert words not in text.replace("CNTK-14", "")
+
+
+def test_a_page_of_two_classes_lays_steps_in_depth_beside_the_published(two_classes_folder):
+    text = write_few_samples_report(two_classes_folder).read_text(encoding="utf-8")
+    for words in ("2 to 3", "+23.45", "+0.75", "1904.11955, Table 2", "2 classes"):
+        assert words in text
+    assert "1910.01663" not in text
+
+
+def test_a_benchmark_of_two_classes_draws_the_steps(two_classes_folder, tmp_path):
+    text, _, picture = write_few_samples_benchmark(two_classes_folder, tmp_path / "two")
+    assert "| 4 | 2 to 3 |" in text.read_text(encoding="utf-8")
+    assert matplotlib.image.imread(picture)[..., :3].std() > 0.01
+
+
+def test_the_comparison_answers_first_and_shows_every_error(comparison_page, comparison_folder):
+    comparison = pd.read_csv(comparison_folder / "comparison.csv")
+    best = comparison[comparison.verdict == "best"].set_index("n").kernel
+    lead = re.findall(r'<p class="lead">(.*?)</p>', comparison_page)
+    assert all(f"{best[n]} at n = " in lead[0] for n in (10, 20))
+    inside = comparison.groupby("kernel").verdict.agg(lambda v: "worse" not in set(v))
+    for kernel, never_worse in inside.items():
+        assert (kernel in lead[1]) == never_worse
+    assert comparison_page.count("(best)") == 2
+    for words in ("paired test error", "n = 20", "one layer NNGP", "Bonferroni", "30 test images"):
+        assert words in comparison_page
+
+
+def test_the_comparisons_files_hold_every_command_row_and_the_picture(comparison_folder, tmp_path):
+    text, rows, picture = write_kernel_comparison_benchmark(
+        comparison_folder, tmp_path / "best", remarks="Noise has no best kernel."
+    )
+    assert [p.name for p in (text, rows, picture)] == ["best.md", "best.csv", "best.png"]
+    words = text.read_text(encoding="utf-8")
+    assert "Noise has no best kernel." in words
+    assert "](best.png)" in words
+    record = json.loads((comparison_folder / "record.json").read_text())
+    assert words.count(record["command"]) == 3  # two runs and the comparison, all by pytest
+    assert len(pd.read_csv(rows)) == 4 * 2 * 3
     assert matplotlib.image.imread(picture)[..., :3].std() > 0.01
 
 
@@ -139,9 +196,18 @@ def test_nothing_in_a_few_samples_studys_files_becomes_html(few_samples_folder, 
     assert len(lead) == 2
 
 
+def test_nothing_in_a_comparisons_files_becomes_html(comparison_folder, tmp_path):
+    columns = {"comparison": ["kernel", "name"], "kernels": ["name", "network"]}
+    copy = spoilt(comparison_folder, tmp_path / "c", **columns)
+    text = write_kernel_comparison_report(copy).read_text(encoding="utf-8")
+    assert "<script" not in text
+    assert text.count("&lt;script&gt;") > 4 * 2
+
+
 def test_report_computes_nothing():
     code = (
         "import sys, ntkreg.report.quickstart, ntkreg.report.few_samples\n"
+        "import ntkreg.report.kernel_comparison\n"
         "rooms = ('kernels', 'gram', 'solvers', 'estimators', 'studies')\n"
         "loaded = [r for r in rooms if f'ntkreg.{r}' in sys.modules]\n"
         "sys.exit(f'loaded: {loaded}' if loaded else 0)"

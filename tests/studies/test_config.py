@@ -9,6 +9,8 @@ from ntkreg.studies.few_samples import FewSamplesConfig
 from ntkreg.studies.quickstart import QuickstartConfig
 from ntkreg.studies.record import write_record
 
+FEW_SAMPLES = {"data": "images.npz", "architecture": {"recipe": "cntk", "depth": 5}}
+
 
 @dataclass(frozen=True)
 class Small:
@@ -73,12 +75,14 @@ def test_hash_follows_values_not_spelling(tmp_path):
         ("n_samples", [10, 10]),
         ("n_samples", [641]),
         ("n_draws", 2.5),
+        ("architecture", "cntk"),
+        ("architecture", {"recipe": "cntk", "width": 4}),
         ("depths", [0]),
-        ("readout", "max"),
-        ("half_width", -1),
-        ("window", "3"),
-        ("train_first", 1),
-        ("train_last", "no"),
+        ("depths", [4, 6]),
+        ("classes", [0]),
+        ("classes", [0, 0]),
+        ("classes", [-1, 0]),
+        ("classes", "01"),
         ("preprocessing", "pca"),
         ("zca_regularization", 0),
         ("zca_regularization", -0.1),
@@ -93,7 +97,7 @@ def test_hash_follows_values_not_spelling(tmp_path):
 )
 def test_few_samples_names_the_key_of_a_wrong_value(key, value):
     with pytest.raises(SpecError, match=key):
-        make_config(FewSamplesConfig, {"data": "images.npz", key: value})
+        make_config(FewSamplesConfig, FEW_SAMPLES | {key: value})
 
 
 @pytest.mark.parametrize(
@@ -129,5 +133,5 @@ def test_quickstart_names_the_key_of_a_wrong_value(key, value):
 )
 def test_the_recorded_command_is_what_a_reader_can_type(monkeypatch, tmp_path, argv, command):
     monkeypatch.setattr("sys.argv", argv)
-    write_record(tmp_path, FewSamplesConfig(data="x.npz"))
+    write_record(tmp_path, make_config(FewSamplesConfig, FEW_SAMPLES))
     assert json.loads((tmp_path / "record.json").read_text())["command"] == command

@@ -5,10 +5,12 @@ import pandas as pd
 import pytest
 from sklearn.kernel_ridge import KernelRidge
 
+from ntkreg.architecture import Architecture, myrtle, to_dict
 from ntkreg.data import ChannelStandardizer, ZCAWhitener, balanced_draws
 from ntkreg.errors import DataError, NotPSDError, SpecError, StoreMismatchError
 from ntkreg.gram import kernel
 from ntkreg.studies.few_samples import FewSamplesConfig, network_of, run_few_samples
+from ntkreg.studies.plan import plan_few_samples
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +35,15 @@ def images(tmp_path_factory):
 @pytest.fixture
 def config(images):
     return FewSamplesConfig(
-        str(images), 24, 12, (4, 8), 3, (1, 2), "flatten", alpha=1e-4, dtype="float64"
+        str(images),
+        {"recipe": "cntk", "depth": 2, "readout": "flatten"},
+        depths=(1, 2),
+        pool=24,
+        n_test=12,
+        n_samples=(4, 8),
+        n_draws=3,
+        alpha=1e-4,
+        dtype="float64",
     )
 
 
@@ -58,8 +68,13 @@ def test_rows_repeat_for_a_seed_and_change_with_it(config, tmp_path):
 def test_accuracy_is_that_of_scikit_learns_kernel_ridge(
     config, images, tmp_path, normalize, preprocessing, readout
 ):
-    options = {"preprocessing": preprocessing, "readout": readout, "zca_regularization": 0.3}
-    config = replace(config, normalize=normalize, **options)
+    config = replace(
+        config,
+        architecture=config.architecture | {"readout": readout},
+        normalize=normalize,
+        preprocessing=preprocessing,
+        zca_regularization=0.3,
+    )
     rows = run_few_samples(config, tmp_path)
     data = np.load(images)
     pool = balanced_draws(data["y_train"], config.pool, 1, config.seed)[0]
@@ -100,12 +115,15 @@ def test_kernels_are_read_not_computed_when_only_the_ridge_changes(config, tmp_p
 
 def test_kernels_of_another_network_are_refused(config, tmp_path):
     run_few_samples(config, tmp_path)
+    other = config.architecture | {"train_first": False}
     with pytest.raises(StoreMismatchError):
-        run_few_samples(replace(config, train_first=False), tmp_path)
+        run_few_samples(replace(config, architecture=other), tmp_path)
 
 
 def test_summary_and_comparison_follow_from_the_rows(config, tmp_path):
-    rows = run_few_samples(replace(config, n_samples=(10, 20), depths=(4, 5)), tmp_path)
+    network = config.architecture | {"depth": 5}
+    config = replace(config, n_samples=(10, 20), architecture=network, depths=(4, 5))
+    rows = run_few_samples(config, tmp_path)
     summary = pd.read_csv(tmp_path / "summary.csv")
     line = summary[(summary["get"] == "nngp") & (summary.depth == 5) & (summary.n == 10)].iloc[0]
     mine = rows[(rows["get"] == "nngp") & (rows.depth == 5) & (rows.n == 10)]
@@ -131,3 +149,90 @@ def test_an_unsolvable_gram_stops_the_study_with_the_remedy(config, tmp_path, im
     np.savez(tmp_path / "copies.npz", **data)
     with pytest.raises(NotPSDError, match="Raise alpha"):
         run_few_samples(replace(config, data=str(tmp_path / "copies.npz"), alpha=0.0), tmp_path)
+
+
+MYRTLE = {"recipe": "myrtle", "depth": 5}
+
+
+@pytest.mark.parametrize("normalize", [None, "unit_diagonal"])
+def test_a_network_without_depths_is_solved_as_it_is(config, images, tmp_path, normalize):
+    config = replace(
+        config, architecture=MYRTLE, depths=None, preprocessing="none", normalize=normalize
+    )
+    rows = run_few_samples(config, tmp_path)
+    assert set(rows.depth) == {4}  # Myrtle-5 counts its read-out
+    data = np.load(images)
+    pool = balanced_draws(data["y_train"], config.pool, 1, config.seed)[0]
+    X, y = data["x_train"][pool].astype(float), data["y_train"][pool]
+    index = balanced_draws(y, 8, 3, config.seed + 1)[2]
+    nngp = kernel(myrtle(5), X, get="nngp", normalize=normalize)
+    nngp_test = kernel(
+        myrtle(5), data["x_test"][:12].astype(float), X, get="nngp", normalize=normalize
+    )
+    part = nngp[np.ix_(index, index)]
+    ridge = KernelRidge(alpha=1e-4 * np.trace(part) / 8, kernel="precomputed")
+    ridge.fit(part, np.eye(2)[y[index]] - 0.5)
+    predicted = ridge.predict(nngp_test[:, index]).argmax(axis=1)
+    row = rows[(rows["get"] == "nngp") & (rows.n == 8) & (rows.draw == 2)]
+    stored = np.load(tmp_path / "predictions.npz")["predicted"][row.index[0]]
+    assert np.array_equal(stored, predicted)
+
+
+def test_a_recipe_and_its_layers_give_the_same_rows_from_the_same_kernels(config, tmp_path):
+    config = replace(config, depths=None)
+    rows = run_few_samples(config, tmp_path)
+    layers = {"layers": to_dict(Architecture(network_of(config).layers))["layers"]}
+    again = run_few_samples(replace(config, architecture=layers), tmp_path)
+    pd.testing.assert_frame_equal(rows, again)
+
+
+def test_stored_predictions_give_the_accuracies_of_the_rows(config, tmp_path):
+    rows = run_few_samples(config, tmp_path)
+    stored = np.load(tmp_path / "predictions.npz")
+    correct = stored["predicted"] == stored["y_test"]
+    np.testing.assert_allclose(100 * correct.mean(axis=1), rows.accuracy)
+
+
+def test_some_classes_are_studied_as_if_there_were_no_others(config, images, tmp_path):
+    data = dict(np.load(images))
+    y_train, y_test = np.arange(40) % 4, np.arange(16) % 4
+    np.savez(tmp_path / "four.npz", **data | {"y_train": y_train, "y_test": y_test})
+    part = {key: data[key][y % 3 == 0] for key, y in (("x_train", y_train), ("x_test", y_test))}
+    labels = {"y_train": y_train[y_train % 3 == 0], "y_test": y_test[y_test % 3 == 0]}
+    np.savez(tmp_path / "two.npz", **part, **labels)
+    config = replace(config, pool=16, n_test=None, n_samples=(4, 8))
+    chosen = replace(config, data=str(tmp_path / "four.npz"), classes=(0, 3))
+    alone = replace(config, data=str(tmp_path / "two.npz"))
+    rows = run_few_samples(chosen, tmp_path / "chosen")
+    pd.testing.assert_frame_equal(rows, run_few_samples(alone, tmp_path / "alone"))
+    assert set(np.load(tmp_path / "chosen" / "predictions.npz")["predicted"].ravel()) <= {0, 3}
+    plans = [plan for _, plan in plan_few_samples(chosen, tmp_path / "plan")]
+    assert [(plan.n, plan.m) for plan in plans] == [(16, 16), (8, 16)]
+    with pytest.raises(SpecError, match=r"classes must be among .* got \[7\]"):
+        run_few_samples(replace(chosen, classes=(0, 7)), tmp_path / "none")
+
+
+def test_steps_between_depths_stand_beside_those_published_for_two_classes(config, tmp_path):
+    config = replace(config, depths=(1, 2), n_samples=(4, 8))
+    run_few_samples(config, tmp_path)
+    ten = pd.read_csv(tmp_path / "steps.csv")
+    assert len(ten) == 2 * 2
+    assert ten.published.isna().all()
+    deeper = config.architecture | {"depth": 5, "readout": "gap"}
+    two = replace(config, architecture=deeper, depths=(2, 3, 5), classes=(0, 1))
+    run_few_samples(two, tmp_path / "two")
+    steps = pd.read_csv(tmp_path / "two" / "steps.csv")
+    # Table 2 counts the read-out: 71.05, 94.50 and 95.25 at depth 3, 4 and 6.
+    published = steps.groupby("depth").published.first()
+    assert published.round(6).to_dict() == {3: 23.45, 5: 0.75}
+    assert len(pd.read_csv(tmp_path / "two" / "comparison.csv")) == 0
+    flat = replace(two, architecture=deeper | {"readout": "flatten"})
+    run_few_samples(flat, tmp_path / "flat")  # Table 2 is of global average pooling
+    assert pd.read_csv(tmp_path / "flat" / "steps.csv").published.isna().all()
+
+
+def test_only_cntks_are_held_against_published_depths(config, tmp_path):
+    config = replace(config, architecture=MYRTLE, depths=None, n_samples=(10, 20))
+    run_few_samples(config, tmp_path)
+    assert len(pd.read_csv(tmp_path / "comparison.csv")) == 0
+    assert len(pd.read_csv(tmp_path / "published.csv")) == 35

@@ -29,11 +29,12 @@ def data(tmp_path_factory):
 def few(data):
     return FewSamplesConfig(
         data,
+        {"recipe": "cntk", "depth": 2},
+        depths=(1, 2),
         pool=8,
         n_test=6,
         n_samples=(4,),
         n_draws=2,
-        depths=(1, 2),
         preprocessing="none",
         symmetry="flip",
         alpha=1e-2,

@@ -1,0 +1,199 @@
+"""Which kernel is best at each number of training images, from finished few-samples runs."""
+
+import json
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from ntkreg.errors import DataError, SpecError
+from ntkreg.studies.config import check_choice
+from ntkreg.studies.paired import compare_with_best
+from ntkreg.studies.record import write_record
+from ntkreg.studies.statistics import summarize_draws
+
+__all__ = ["ComparisonConfig", "run_kernel_comparison"]
+
+FIELDS = ("ntk", "nngp")
+
+SAME = ("classes", "pool", "n_samples", "n_draws", "seed")
+"""Keys that kernels compared draw by draw must share, beside data and test images."""
+
+SHOWN = ("preprocessing", "symmetry", "normalize", "alpha", "alpha_scale", "dtype")
+"""Keys in which they may differ, listed beside the result."""
+
+
+@dataclass(frozen=True)
+class ComparisonConfig:
+    """Settings of `run_kernel_comparison`; every key of the YAML file.
+
+    Attributes
+    ----------
+    kernels : mapping
+        Name of each network: the folder of its few-samples run. Two or more.
+    get : tuple of {"ntk", "nngp"}
+        Which kernels of each network.
+    """
+
+    kernels: dict[str, str]
+    get: tuple[str, ...] = FIELDS
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.kernels, dict) or len(self.kernels) < 2:
+            raise SpecError(
+                "kernels must map two or more names to folders of few-samples runs; "
+                f"got {self.kernels!r}."
+            )
+        for name, folder in self.kernels.items():
+            if not isinstance(folder, str) or not folder:
+                raise SpecError(f"kernels: {name} must have a folder; got {folder!r}.")
+        get = (self.get,) if isinstance(self.get, str) else self.get
+        if not isinstance(get, Sequence) or not get or len(set(get)) < len(get):
+            raise SpecError(f"get must be ntk, nngp or both in a list; got {self.get!r}.")
+        for field in get:
+            check_choice("get", field, FIELDS)
+        object.__setattr__(self, "get", tuple(get))
+
+
+def run_kernel_comparison(config: ComparisonConfig, output: str | Path) -> pd.DataFrame:
+    """Compare kernels draw by draw and write what was found into a folder.
+
+    Each network is taken at its greatest depth: what is chosen by its accuracy on the test
+    images would have to be tested on others.
+
+    Parameters
+    ----------
+    config : ComparisonConfig
+    output : path of a folder
+        Made if absent.
+
+    Returns
+    -------
+    DataFrame
+        One line for each n and kernel, best first: n, kernel ("NAME NTK"), name, the columns
+        of `ntkreg.studies.statistics.summarize_draws` and those of
+        `ntkreg.studies.paired.compare_with_best`. Also in ``comparison.csv``; beside it
+        ``rows.csv`` (every draw), ``kernels.csv`` (what each network is), ``config.yaml``
+        and ``record.json``.
+
+    Raises
+    ------
+    DataError
+        A folder is not that of a finished few-samples run.
+    SpecError
+        Runs that do not share data, classes, pool, test images, sizes, draws and seed.
+    """
+    runs = [_Run(name, folder) for name, folder in config.kernels.items()]
+    first, *others = runs
+    for other in others:
+        _check_same(first, other)
+    pool, n_test, n_draws = first.config["pool"], first.record["n_test"], first.config["n_draws"]
+    candidates = [run.candidate(get) for run in runs for get in config.get]
+    summary = pd.concat(
+        [
+            summarize_draws(c.rows, pool=pool, n_test=n_test).assign(kernel=c.kernel, name=c.name)
+            for c in candidates
+        ]
+    )
+    lines: list[dict[str, Any]] = []
+    for n in first.config["n_samples"]:
+        answers = {c.kernel: c.correct[c.rows.n == n].reshape(n_draws, n_test) for c in candidates}
+        found = compare_with_best(answers, n=n, pool=pool)
+        lines += [{"n": n, "kernel": kernel, **line} for kernel, line in found.items()]
+    comparison = summary.merge(pd.DataFrame(lines), on=["n", "kernel"])
+    comparison = comparison.sort_values(["n", "mean"], ascending=[True, False], kind="stable")
+    front = ["n", "kernel", "name"]
+    comparison = comparison[[*front, *comparison.columns.drop(front)]].reset_index(drop=True)
+
+    output = Path(output)
+    output.mkdir(parents=True, exist_ok=True)
+    comparison.to_csv(output / "comparison.csv", index=False)
+    rows = pd.concat([c.rows.assign(kernel=c.kernel) for c in candidates])
+    columns = ["kernel", "get", "depth", "n", "draw", "accuracy", "condition", "min_eigenvalue"]
+    rows[columns].to_csv(output / "rows.csv", index=False)
+    pd.DataFrame([run.about() for run in runs]).to_csv(output / "kernels.csv", index=False)
+    shared = {key: first.config[key] for key in SAME}
+    write_record(output, config, n_test=n_test, data=first.record["data"], **shared)
+    return comparison
+
+
+@dataclass(frozen=True, eq=False)
+class _Candidate:
+    """One kernel of one run: its rows, and which test images were right in each."""
+
+    kernel: str
+    name: str
+    rows: pd.DataFrame
+    correct: np.ndarray  # (rows, n_test)
+
+
+class _Run:
+    """A finished few-samples run."""
+
+    def __init__(self, name: str, folder: str) -> None:
+        self.name, self.folder = name, Path(folder)
+        self.rows = self._read("rows.csv", pd.read_csv)
+        self.record = self._read("record.json", lambda p: json.loads(p.read_text("utf-8")))
+        self.config = self._read("config.yaml", lambda p: yaml.safe_load(p.read_text("utf-8")))
+        answers = self._read("predictions.npz", _load)
+        self.y_test = answers["y_test"]
+        self.correct = answers["predicted"] == self.y_test
+        if self.record.get("study") != "FewSamples" or len(self.correct) != len(self.rows):
+            raise DataError(
+                f"{self.folder}: is not the folder of one finished few-samples run. Run "
+                "`ntkreg few-samples` into it again; kernels already there are kept."
+            )
+
+    def candidate(self, get: str) -> _Candidate:
+        """Return the kernel of the greatest depth."""
+        chosen = (self.rows["get"] == get) & (self.rows.depth == self.rows.depth.max())
+        where = np.flatnonzero(chosen)
+        rows = self.rows.iloc[where].reset_index(drop=True)
+        return _Candidate(f"{self.name} {get.upper()}", self.name, rows, self.correct[where])
+
+    def about(self) -> dict[str, Any]:
+        """Return what tells the kernel from others, and how it was made."""
+        # Spelled out: an empty cell would not say that there is none.
+        values = {key: self.config[key] for key in SHOWN}
+        shown = {key: "none" if value is None else value for key, value in values.items()}
+        made = {"config_hash": self.record["config_hash"], "command": self.record["command"]}
+        return {"name": self.name, "network": self.record["network"], **shown, **made}
+
+    def _read(self, name: str, reader: Any) -> Any:
+        path = self.folder / name
+        try:
+            return reader(path)
+        except FileNotFoundError:
+            raise DataError(
+                f"{path} is missing. Run `ntkreg few-samples` into this folder first (again if "
+                "it was run by an older version: kernels already there are kept)."
+            ) from None
+        except (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile, yaml.YAMLError) as e:
+            raise DataError(f"{path} cannot be read ({e}). Run the study again.") from None
+
+
+def _load(path: Path) -> dict[str, np.ndarray]:
+    with open(path, "rb") as stream:  # NumPy leaves its own handle open at a damaged archive
+        archive = np.load(stream, allow_pickle=False)
+        return {key: archive[key] for key in ("predicted", "y_test")}
+
+
+def _check_same(first: _Run, other: _Run) -> None:
+    """Raise unless draw i is the same images in both runs, tested on the same ones."""
+    pairs = [(key, first.config.get(key), other.config.get(key)) for key in SAME]
+    pairs += [
+        ("n_test", first.record.get("n_test"), other.record.get("n_test")),
+        ("data", *(run.record["data"]["sha256"][:12] for run in (first, other))),
+    ]
+    different = [f"{key}: {a!r} and {b!r}" for key, a, b in pairs if a != b]
+    if different:
+        raise SpecError(
+            f"kernels: {first.name} ({first.folder}) and {other.name} ({other.folder}) are not "
+            f"runs on the same draws; they differ in {'; '.join(different)}. "
+            "Run one of them again with the other's settings."
+        )
