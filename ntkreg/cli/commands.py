@@ -14,6 +14,7 @@ from ntkreg.cli.options import (
     print_config,
     resolve,
 )
+from ntkreg.cli.width_commands import plan_widths, widths
 
 __all__ = [
     "few_samples",
@@ -25,6 +26,7 @@ __all__ = [
     "precision",
     "predict",
     "quickstart",
+    "widths",
 ]
 
 
@@ -126,6 +128,8 @@ def plan(arguments: list[str]) -> None:
 
     # Which study a file is for shows in its keys; --help is about `fit`.
     files = [a for a in arguments if a.endswith((".yaml", ".yml"))]
+    if any({"widths", "positive"} & set(read_mapping(f)) for f in files):
+        return plan_widths(arguments)
     is_fit = not any({"depths", "pool", "n_samples"} & set(read_mapping(f)) for f in files)
     parser = make_parser(
         "plan",
@@ -141,7 +145,8 @@ def plan(arguments: list[str]) -> None:
         "  ntkreg plan configs/digits_fit.yaml\n"
         "  ntkreg plan configs/digits_fit.yaml --explain --architecture '{recipe: myrtle}'\n"
         "  ntkreg plan configs/digits_fit.yaml --n_train 1000 --architecture.depth 20\n"
-        "  ntkreg plan configs/cifar10_few_samples.yaml",
+        "  ntkreg plan configs/cifar10_few_samples.yaml\n"
+        "  ntkreg plan configs/widths_mnist.yaml          networks and their training",
     )
     add_option(parser, "--explain", action="store_true", help="print what will run, too")
     add_config(parser, FitConfig if is_fit else FewSamplesConfig)

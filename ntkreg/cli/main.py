@@ -23,6 +23,7 @@ COMMANDS = {
     "precision": "float32, mixed and float64 kernels of the same images, after a YAML file",
     "few-samples-network": "trained networks of finite width on the same images",
     "optimizers": "eight optimisers from one start: functions, kernels, errors",
+    "widths": "networks of growing width against their kernels, after a YAML file",
 }
 
 EPILOG = """\

@@ -2,6 +2,7 @@
 
 from ntkreg.data.cifar10 import load_cifar10
 from ntkreg.data.digits import load_digits_images, load_digits_split
+from ntkreg.data.downscale import downscale_images
 from ntkreg.data.draws import balanced_draws
 from ntkreg.data.images import ImageData, Provenance, fingerprint_arrays
 from ntkreg.data.npz import load_npz, read_arrays
@@ -15,6 +16,7 @@ __all__ = [
     "Provenance",
     "ZCAWhitener",
     "balanced_draws",
+    "downscale_images",
     "fingerprint_arrays",
     "load_cifar10",
     "load_data",

@@ -10,8 +10,10 @@ if TYPE_CHECKING:
     from ntkreg.finite.base import Network as Network
     from ntkreg.finite.empirical import EmpiricalKernels as EmpiricalKernels
     from ntkreg.finite.empirical import empirical_kernels as empirical_kernels
+    from ntkreg.finite.features import readout_features as readout_features
     from ntkreg.finite.linearized import LinearDynamics as LinearDynamics
     from ntkreg.finite.linearized import LinearizedNetwork as LinearizedNetwork
+    from ntkreg.finite.linearized import kernel_dynamics as kernel_dynamics
     from ntkreg.finite.linearized import linear_dynamics as linear_dynamics
     from ntkreg.finite.linearized import linearize as linearize
     from ntkreg.finite.network import FiniteNetwork as FiniteNetwork
@@ -46,9 +48,11 @@ _HOME = {
     "TrainingRun": "training",
     "empirical_kernels": "empirical",
     "finite_network": "network",
+    "kernel_dynamics": "linearized",
     "linear_dynamics": "linearized",
     "linearize": "linearized",
     "log_steps": "observers",
+    "readout_features": "features",
     "stable_learning_rate": "stability",
     "train": "training",
 }

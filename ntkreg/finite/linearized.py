@@ -7,12 +7,18 @@ from typing import Any
 import jax
 import numpy as np
 
-from ntkreg.errors import SpecError
+from ntkreg.errors import ShapeError, SpecError
 from ntkreg.finite.base import Network, Params, dtype_of
 from ntkreg.finite.empirical import empirical_kernels
 from ntkreg.finite.losses import check_inputs, check_targets
 
-__all__ = ["LinearDynamics", "LinearizedNetwork", "linear_dynamics", "linearize"]
+__all__ = [
+    "LinearDynamics",
+    "LinearizedNetwork",
+    "kernel_dynamics",
+    "linear_dynamics",
+    "linearize",
+]
 
 
 @dataclass(frozen=True)
@@ -115,12 +121,12 @@ class LinearDynamics:
     r"""Outputs of a linearised network at any time of gradient descent, in closed form.
 
     For the squared loss :math:`\frac{1}{2n}\sum_i\|f(x_i) - y_i\|^2`. Make one with
-    `linear_dynamics`.
+    `linear_dynamics` or `kernel_dynamics`.
 
     Attributes
     ----------
-    eigenvalues : ndarray (n n_outputs,)
-        Of the full empirical NTK, ascending, none below zero.
+    eigenvalues : ndarray (n n_outputs,), or (n,) if all outputs share one kernel
+        Of the kernel, ascending, none below zero.
     f0 : ndarray (n, n_outputs)
         Outputs of the start on the training inputs.
     f0_test : ndarray (m, n_outputs)
@@ -131,7 +137,7 @@ class LinearDynamics:
     f0: np.ndarray
     f0_test: np.ndarray
     _vectors: np.ndarray
-    _residual: np.ndarray  # y - f0 in the eigenbasis
+    _residual: np.ndarray  # (eigenvalues, 1 or n_outputs): y - f0 in the eigenbasis
     _projected: np.ndarray  # the cross kernel times the eigenvectors
 
     def at_times(self, t: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -193,16 +199,76 @@ class LinearDynamics:
 
     def _outputs(self, done: np.ndarray, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return outputs for the share of each eigenvector's residual that is done."""
-        train = (done * self._residual) @ self._vectors.T
+        train = self._vectors @ (done[:, :, None] * self._residual)
         # done / eigenvalue, and its limit t / n where the eigenvalue is zero.
         zero = self.eigenvalues == 0
         ratio = done / np.where(zero, 1, self.eigenvalues)
         ratio = np.where(zero, t[:, None] / len(self.f0), ratio)
-        test = (ratio * self._residual) @ self._projected.T
+        test = self._projected @ (ratio[:, :, None] * self._residual)
         return (
             self.f0 + train.reshape(len(t), *self.f0.shape),
             self.f0_test + test.reshape(len(t), *self.f0_test.shape),
         )
+
+
+def kernel_dynamics(
+    K: Any, y: Any, f0: Any = None, *, K_test: Any = None, f0_test: Any = None
+) -> LinearDynamics:
+    r"""Return the closed form of training under a kernel that stays as it is.
+
+    With the analytic NTK and a network's outputs at the start, what an infinitely wide
+    network would learn from there; with zeros, the mean of all of them.
+
+    Parameters
+    ----------
+    K : array (n, n)
+        Kernel of the training inputs, symmetric, the same for every output.
+    y : array (n, n_outputs), or (n,) for one output
+    f0 : array of the shape of y, default=None
+        Outputs on the training inputs at the start; None for zeros.
+    K_test : array (m, n), default=None
+        Kernel of test and training inputs; None for no test inputs (m = 0).
+    f0_test : array (m, n_outputs), or (m,) for one output, default=None
+        Outputs on the test inputs at the start; None for zeros.
+
+    Returns
+    -------
+    LinearDynamics
+
+    Raises
+    ------
+    ShapeError
+        If the arrays do not fit each other.
+
+    Notes
+    -----
+    One eigendecomposition in float64, O(n^3). Outputs are linear in y: with ``y = np.eye(n)``
+    they are the matrix that maps any targets to them.
+
+    References
+    ----------
+    Lee et al. 2019 (arXiv 1902.06720), section 2.2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ntkreg.finite import kernel_dynamics
+    >>> dynamics = kernel_dynamics(2 * np.eye(2), [1.0, -1.0])
+    >>> dynamics.at_times([np.log(2)])[0].ravel()
+    array([ 0.5, -0.5])
+    """
+    K, y = np.asarray(K, float), np.asarray(y, float)
+    y = y[:, None] if y.ndim == 1 else y
+    if K.shape != (len(y), len(y)) or y.ndim != 2 or not len(y):
+        raise ShapeError(
+            f"kernel_dynamics: K must be (n, n) and y (n, n_outputs); got {K.shape} and {y.shape}."
+        )
+    f0 = _start("f0", f0, y.shape)
+    K_test = np.empty((0, len(y))) if K_test is None else np.asarray(K_test, float)
+    if K_test.ndim != 2 or K_test.shape[1] != len(y):
+        raise ShapeError(f"kernel_dynamics: K_test must be (m, {len(y)}); got {K_test.shape}.")
+    f0_test = _start("f0_test", f0_test, (len(K_test), y.shape[1]))
+    return _dynamics(K, K_test, y, f0, f0_test)
 
 
 def linear_dynamics(
@@ -243,18 +309,35 @@ def linear_dynamics(
     y = check_targets("linear_dynamics", network, y, len(X), "squared", dtype)
     o = network.n_outputs
     K = _matrix(empirical_kernels(network, params, X, outputs="full").ntk)
-    values, vectors = np.linalg.eigh(K)
-    values = np.maximum(values, 0)  # rounding alone makes them negative
     f0 = network.predict(params, X).astype(float)
     if X_test is None:
-        f0_test, projected = np.empty((0, o)), np.empty((0, len(K)))
+        f0_test, K_test = np.empty((0, o)), np.empty((0, len(K)))
     else:
         X_test = check_inputs("linear_dynamics", "X_test", network, X_test, dtype)
         f0_test = network.predict(params, X_test).astype(float)
         cross = empirical_kernels(network, params, X_test, X, outputs="full").ntk
-        projected = _matrix(cross) @ vectors
-    residual = vectors.T @ (y - f0).ravel()
-    return LinearDynamics(values, f0, f0_test, vectors, residual, projected)
+        K_test = _matrix(cross)
+    return _dynamics(K, K_test, y, f0, f0_test)
+
+
+def _dynamics(
+    K: np.ndarray, K_test: np.ndarray, y: np.ndarray, f0: np.ndarray, f0_test: np.ndarray
+) -> LinearDynamics:
+    """Decompose a kernel of all outputs, (n o, n o), or one that they share, (n, n)."""
+    values, vectors = np.linalg.eigh(K)
+    values = np.maximum(values, 0)  # rounding alone makes them negative
+    residual = vectors.T @ (y - f0).reshape(len(K), -1)
+    return LinearDynamics(values, f0, f0_test, vectors, residual, K_test @ vectors)
+
+
+def _start(name: str, values: Any, shape: tuple[int, ...]) -> np.ndarray:
+    if values is None:
+        return np.zeros(shape)
+    found = np.asarray(values, float)
+    found = found[:, None] if found.ndim == 1 else found
+    if found.shape != shape:
+        raise ShapeError(f"kernel_dynamics: {name} must be {shape}; got {found.shape}.")
+    return found
 
 
 def _matrix(ntk: np.ndarray) -> np.ndarray:

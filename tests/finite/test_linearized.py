@@ -11,6 +11,7 @@ from ntkreg.finite import (
     Training,
     empirical_kernels,
     finite_network,
+    kernel_dynamics,
     linear_dynamics,
     linearize,
     stable_learning_rate,
@@ -151,3 +152,45 @@ def test_what_cannot_be_linearised_or_timed_is_refused():
         dynamics.at_steps([1], 0)
     with pytest.raises(ShapeError, match=r"y must be \(8, 2\) for this network; got \(8, 1\)"):
         linear_dynamics(network, network.init(0), X, y[:, :1])
+
+
+def test_a_given_kernel_trains_each_output_as_the_networks_own_kernel_does():
+    X, y, X_test = task(outputs=1)
+    network = finite_network(fully_connected(1), (6,), width=16)
+    params = network.init(1, np.float64)
+    own = linear_dynamics(network, params, X, y, X_test)
+    K = empirical_kernels(network, params, X).ntk
+    K_test = empirical_kernels(network, params, X_test, X).ntk
+    given = kernel_dynamics(K, y, own.f0, K_test=K_test, f0_test=own.f0_test)
+    for ours, theirs in zip(given.at_steps(STEPS, 0.3), own.at_steps(STEPS, 0.3), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-10)
+    # Two outputs that share the kernel, from zero: one column each.
+    both = kernel_dynamics(K, np.hstack([y, 3 * y]), K_test=K_test)
+    one = kernel_dynamics(K, y[:, 0], K_test=K_test)
+    for ours, theirs in zip(both.at_times([0.7]), one.at_times([0.7]), strict=True):
+        np.testing.assert_allclose(ours, np.concatenate([theirs, 3 * theirs], axis=2), atol=1e-12)
+
+
+def test_targets_of_the_identity_give_the_map_from_targets_to_outputs():
+    rng = np.random.default_rng(0)
+    A, K_test, y = rng.normal(size=(5, 5)), rng.normal(size=(3, 5)), rng.normal(size=5)
+    K = A @ A.T
+    maps = kernel_dynamics(K, np.eye(5), K_test=K_test).at_steps([7], 0.05)
+    found = kernel_dynamics(K, y, K_test=K_test).at_steps([7], 0.05)
+    for matrix, outputs in zip(maps, found, strict=True):
+        np.testing.assert_allclose(matrix[0] @ y, outputs[0, :, 0], atol=1e-12)
+    # And they are (I - (I - eta K / n)^steps) K^-1 K*.
+    left = np.eye(5) - np.linalg.matrix_power(np.eye(5) - 0.05 * K / 5, 7)
+    np.testing.assert_allclose(maps[1][0], K_test @ np.linalg.inv(K) @ left, atol=1e-10)
+
+
+def test_kernels_and_outputs_that_do_not_fit_are_refused():
+    K, y = np.eye(3), np.zeros(3)
+    with pytest.raises(ShapeError, match=r"K must be \(n, n\).*got \(3, 3\) and \(2, 1\)"):
+        kernel_dynamics(K, np.zeros(2))
+    with pytest.raises(ShapeError, match=r"f0 must be \(3, 1\); got \(3, 2\)"):
+        kernel_dynamics(K, y, np.zeros((3, 2)))
+    with pytest.raises(ShapeError, match=r"K_test must be \(m, 3\); got \(4, 2\)"):
+        kernel_dynamics(K, y, K_test=np.zeros((4, 2)))
+    with pytest.raises(ShapeError, match=r"f0_test must be \(4, 1\); got \(3, 1\)"):
+        kernel_dynamics(K, y, K_test=np.zeros((4, 3)), f0_test=np.zeros(3))

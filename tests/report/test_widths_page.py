@@ -1,0 +1,73 @@
+import html
+import re
+import shutil
+
+import pandas as pd
+import pytest
+
+from ntkreg.errors import DataError
+from ntkreg.report.width_tables import LABELS, count_verdicts, verdict_table
+from ntkreg.report.widths import write_widths_report
+from ntkreg.studies.width_quantities import QUANTITIES
+
+MARKUP = '"><script>x</script>&'
+
+
+@pytest.fixture(scope="module")
+def text(widths_folder, tmp_path_factory):
+    folder = shutil.copytree(widths_folder, tmp_path_factory.mktemp("page") / "copy")
+    return write_widths_report(folder).read_text(encoding="utf-8")
+
+
+def test_the_page_needs_nothing_but_itself(text):
+    sources = re.findall(r'(?:src|href)\s*=\s*"([^"]*)"', text)
+    assert len(sources) == 7
+    assert all(s.startswith("data:image/png;base64,iVBO") for s in sources)
+    for fetched in ("http:", "https:", "<script", "<link", "@import", "url("):
+        assert fetched not in text
+
+
+def test_every_slope_and_limit_is_on_the_page_with_its_verdict(text, widths_folder):
+    slopes, limits = (pd.read_csv(widths_folder / f"{n}.csv") for n in ("slopes", "limits"))
+    rows = re.findall(r"<tr>(.*?)</tr>", text)
+    for row in verdict_table(slopes).itertuples(index=False):
+        line = "".join(f"<td>{html.escape(str(cell))}</td>" for cell in row[:4])
+        assert any(line in found for found in rows)
+    assert text.count("NTK-GP after this training</td>") == 2
+    verdicts = pd.concat([slopes.verdict, limits.verdict.fillna("")])
+    assert count_verdicts(verdicts) in text
+    for words in ("n_steps: 8", "jax: ", "fully_connected(depth=2)", "mup, 2 hidden", "≤ -0.5"):
+        assert words in text
+
+
+def test_verdicts_are_counted_without_what_is_not_claimed():
+    verdicts = pd.Series(["agrees", "agrees", "disagrees", "undecided", ""])
+    assert count_verdicts(verdicts).startswith("3 of 4 rows are decided: 2 agree with theory, 1 ")
+
+
+def test_every_quantity_has_a_label():
+    assert list(LABELS) == list(QUANTITIES)
+
+
+def test_a_study_of_mup_alone_has_a_page_without_kernels_and_ensembles(widths_folder, tmp_path):
+    copy = shutil.copytree(widths_folder, tmp_path / "copy")
+    for name in ("summary", "slopes"):
+        table = pd.read_csv(copy / f"{name}.csv")
+        table[table.parametrization == "mup"].to_csv(copy / f"{name}.csv", index=False)
+    for name in ("ensembles", "limits"):
+        (copy / f"{name}.csv").unlink()
+    text = write_widths_report(copy).read_text(encoding="utf-8")
+    assert text.count("<img") == 5
+    assert "NTK-GP" not in text
+
+
+def test_missing_files_are_named_and_their_text_stays_text(widths_folder, tmp_path):
+    copy = shutil.copytree(widths_folder, tmp_path / "copy")
+    slopes = pd.read_csv(copy / "slopes.csv")
+    slopes.assign(source=slopes.source + MARKUP).to_csv(copy / "slopes.csv", index=False)
+    text = write_widths_report(copy).read_text(encoding="utf-8")
+    assert "<script" not in text
+    assert text.count("&lt;script&gt;") == len(slopes)
+    (copy / "summary.csv").unlink()
+    with pytest.raises(DataError, match=r"summary\.csv is missing"):
+        write_widths_report(copy)
