@@ -297,8 +297,10 @@ def linear_dynamics(
     Notes
     -----
     Forms the full empirical NTK, (n n_outputs) squared, in the dtype of the parameters and
-    decomposes it in float64: O((n n_outputs)^3). In the `mup` parametrisation too this is
-    gradient descent with one learning rate (`ntkreg.finite.scaling`).
+    decomposes it in float64: O((n n_outputs)^3). Eigenvalues below the rounding of that dtype
+    are noise, which shows at times beyond n / (eps lambda_max). In the `mup`
+    parametrisation too this is gradient descent with one learning rate
+    (`ntkreg.finite.scaling`).
 
     References
     ----------
