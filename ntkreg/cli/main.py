@@ -63,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             warnings.showwarning = _show_warning
             return _dispatch(arguments)
     except KeyboardInterrupt:
-        _say("interrupted. What is already stored (kernel tiles, networks) is kept; the same command goes on there.")
+        _say("interrupted. Tiles and networks already stored are kept; the same command goes on.")
         return 130
     except EXPECTED as error:
         if debug:
