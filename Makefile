@@ -48,6 +48,7 @@ format: install-test  ## rewrite the code in the house style
 
 bench: install-test  ## measure the speed claims on this machine; tables go to benchmarks/
 	$(BIN)/python scripts/bench_kernels.py
+	$(BIN)/python scripts/bench_empirical.py
 
 clean:  ## remove the environment and the results
 	rm -rf $(VENV) results

@@ -31,8 +31,13 @@ if TYPE_CHECKING:
     from ntkreg.architecture import resnet as resnet
     from ntkreg.data import ChannelStandardizer as ChannelStandardizer
     from ntkreg.data import ZCAWhitener as ZCAWhitener
+    from ntkreg.estimators import FiniteNetworkClassifier as FiniteNetworkClassifier
+    from ntkreg.estimators import FiniteNetworkRegressor as FiniteNetworkRegressor
     from ntkreg.estimators import NTKClassifier as NTKClassifier
     from ntkreg.estimators import NTKRegressor as NTKRegressor
+    from ntkreg.finite import empirical_kernels as empirical_kernels
+    from ntkreg.finite import finite_network as finite_network
+    from ntkreg.finite import train as train
     from ntkreg.gram import Gram as Gram
     from ntkreg.gram import compute_gram as compute_gram
     from ntkreg.gram import kernel as kernel
@@ -47,6 +52,8 @@ _HOME = {
     "Cos": "architecture",
     "Dense": "architecture",
     "Erf": "architecture",
+    "FiniteNetworkClassifier": "estimators",
+    "FiniteNetworkRegressor": "estimators",
     "Flatten": "architecture",
     "Gaussian": "architecture",
     "Gelu": "architecture",
@@ -64,12 +71,15 @@ _HOME = {
     "ZCAWhitener": "data",
     "cntk": "architecture",
     "compute_gram": "gram",
+    "empirical_kernels": "finite",
+    "finite_network": "finite",
     "fully_connected": "architecture",
     "kernel": "gram",
     "myrtle": "architecture",
     "plan_gram": "gram",
     "resnet": "architecture",
     "solve_cholesky": "solvers",
+    "train": "finite",
 }
 
 __all__ = sorted(_HOME)

@@ -3,9 +3,49 @@
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+
+
+@pytest.fixture(scope="session")
+def corners(tmp_path_factory):
+    """Return an archive of noisy 4 x 4 images whose class, 0 to 3, is the brighter corner."""
+    rng = np.random.default_rng(0)
+
+    def draw(n):
+        y = np.arange(n) % 4
+        x = rng.integers(0, 200, size=(n, 2, 2, 2, 2))
+        x[np.arange(n), y // 2, :, y % 2] += 55
+        return x.reshape(n, 4, 4).astype(np.uint8), y
+
+    path = tmp_path_factory.mktemp("corners") / "corners.npz"
+    (x_train, y_train), (x_test, y_test) = draw(60), draw(24)
+    np.savez(path, x_train=x_train, y_train=y_train, x_test=x_test, y_test=y_test)
+    return path
+
+
+@pytest.fixture(scope="session")
+def optimizers_config(corners):
+    """Return an optimiser study of a few seconds."""
+    from ntkreg.studies.optimizers.config import OptimizersConfig
+
+    return OptimizersConfig(
+        str(corners),
+        positive=(0, 3),
+        n_train=20,
+        n_test=24,
+        depth=1,
+        widths=(8, 32),
+        seeds=(0, 3),
+        optimizers=("gradient_descent", "adam"),
+        batch_size=5,
+        batch_sizes=(5,),
+        batch_rates=(0.05, 0.2),
+        levels=(0.2, 0.05),
+        max_steps=2000,
+    )
 
 
 @pytest.fixture(scope="session")
@@ -26,6 +66,16 @@ def widths_config():
         n_steps=8,
         rate=0.3,
     )
+
+
+@pytest.fixture(scope="session")
+def optimizers_folder(optimizers_config, tmp_path_factory):
+    """Return what that study leaves behind."""
+    from ntkreg.studies.optimizers.study import run_optimizers
+
+    folder = tmp_path_factory.mktemp("optimizers")
+    run_optimizers(optimizers_config, folder, progress=False)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,9 @@ from ntkreg.cli.width_commands import plan_widths, widths
 __all__ = [
     "few_samples",
     "few_samples_compare",
+    "few_samples_network",
     "fit",
+    "optimizers",
     "plan",
     "precision",
     "predict",
@@ -256,6 +258,72 @@ def precision(arguments: list[str]) -> None:
     )
     print(text_table(safe_table(StudyFolder(output).table("safe"))))
     print(f"\npage   {page}\nrows   {output / 'rows.csv'}")
+
+
+def few_samples_network(arguments: list[str]) -> None:
+    """Train networks of finite width on the draws of the few-samples study."""
+    from ntkreg.studies.few_samples_finite import run_few_samples_network
+    from ntkreg.studies.few_samples_finite_config import FewSamplesNetworkConfig
+
+    parser = make_parser(
+        "few-samples-network",
+        "CONFIG [--KEY VALUE ...]",
+        "Accuracy of trained networks of finite width on the draws of `ntkreg few-samples`,\n"
+        "beside a kernel's rows. Every draw is stored: a run that was stopped goes on.",
+        "  ntkreg few-samples-network configs/cifar10_few_samples_cnn.yaml\n"
+        "  ntkreg few-samples-network configs/cifar10_few_samples_cnn.yaml \\\n"
+        "      --n_samples '[10,20]' --n_draws '[3]'          a trial in a few minutes",
+    )
+    add_config(parser, FewSamplesNetworkConfig)
+    given = parse(parser, arguments)
+    config = resolve(FewSamplesNetworkConfig, given)
+    if "print_config" in given:
+        return print_config(config)
+    from ntkreg.report.few_samples_network import network_table, write_few_samples_network_report
+    from ntkreg.report.read import StudyFolder
+    from ntkreg.report.tables import text_table
+
+    output = prepare_folder(output_folder(given, "few_samples_network"))
+    run_few_samples_network(config, output)
+    page = write_few_samples_network_report(output)
+    print("Accuracy, %, mean ± standard deviation over draws:\n")
+    print(text_table(network_table(StudyFolder(output).table("beside"))))
+    print(f"\npage   {page}\nrows   {output / 'rows.csv'}")
+    print(f"\npage   {page}\nrows   {output / 'rows.csv'}")
+
+
+def optimizers(arguments: list[str]) -> None:
+    """Run the optimiser study and make its page."""
+    from ntkreg.studies.optimizers.config import OptimizersConfig
+
+    parser = make_parser(
+        "optimizers",
+        "CONFIG [--KEY VALUE ...]",
+        "Eight optimisers from one start on one task: do they follow the kernel trajectory, how\n"
+        "far apart do they end, what do noise, stopping, ridge and random labels do. Every run\n"
+        "is kept as it ends: a study that was stopped goes on.",
+        "  ntkreg optimizers configs/optimizers_mnist.yaml\n"
+        "  ntkreg optimizers configs/optimizers_mnist.yaml --widths '[32,64]' --width 64 \\\n"
+        "      --n_train 50 --seeds '[0,1]'                   a trial in about two minutes\n"
+        "  ntkreg optimizers configs/optimizers_mnist.yaml --rates '{adam: 0.1}'",
+    )
+    add_config(parser, OptimizersConfig)
+    given = parse(parser, arguments)
+    config = resolve(OptimizersConfig, given)
+    if "print_config" in given:
+        return print_config(config)
+    from ntkreg.report.optimizers import write_optimizers_report
+    from ntkreg.report.optimizers_tables import sentences
+    from ntkreg.report.read import StudyFolder
+    from ntkreg.studies.optimizers.study import run_optimizers
+
+    output = prepare_folder(output_folder(given, "optimizers"))
+    run_optimizers(config, output, n_jobs=given.get("n_jobs"))
+    page = write_optimizers_report(output)
+    study = StudyFolder(output)
+    runs = study.table("runs")
+    print("\n".join(sentences(study.table("verdicts"), runs[runs.width == config.width])))
+    print(f"\npage   {page}\nrows   {output / 'runs.csv'}")
 
 
 def _sentence(results: Mapping[str, Any]) -> str:

@@ -21,6 +21,8 @@ COMMANDS = {
     "few-samples": "convolutional kernels on 10 to 640 images, after a YAML file",
     "few-samples-compare": "which of such runs' kernels is best at each number of images",
     "precision": "float32, mixed and float64 kernels of the same images, after a YAML file",
+    "few-samples-network": "trained networks of finite width on the same images",
+    "optimizers": "eight optimisers from one start: functions, kernels, errors",
     "widths": "networks of growing width against their kernels, after a YAML file",
 }
 

@@ -7,6 +7,7 @@ from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils.multiclass import check_classification_targets
 
 from ntkreg.estimators.base import KernelEstimator
+from ntkreg.estimators.labels import code_labels, encode_labels
 
 __all__ = ["NTKClassifier"]
 
@@ -135,14 +136,8 @@ class NTKClassifier(ClassifierMixin, KernelEstimator):
         X, y = self._read(X, y, reset=True)
         check_classification_targets(y)
         weights = self._weights(sample_weight, len(X))
-        self.classes_, codes = np.unique(y, return_inverse=True)
-        weighted = np.unique(codes if weights is None else codes[weights > 0])
-        if len(weighted) < 2:
-            raise ValueError(
-                f"{type(self).__name__}: y must hold samples of at least two classes with "
-                f"positive weight; got 1 class: {self.classes_[weighted[0]]!r}."
-            )
-        self._solve(X, _code(codes, len(self.classes_)), weights)
+        self.classes_, codes = encode_labels(type(self).__name__, y, weights)
+        self._solve(X, code_labels(codes, len(self.classes_)), weights)
         return self
 
     def decision_function(self, X: Any) -> np.ndarray:
@@ -184,9 +179,3 @@ class NTKClassifier(ClassifierMixin, KernelEstimator):
         values = self.decision_function(X)
         winner = (values > 0).astype(int) if values.ndim == 1 else values.argmax(axis=1)
         return self.classes_[winner]
-
-
-def _code(codes: np.ndarray, n_classes: int) -> np.ndarray:
-    """Return e_c - 1/k, (n, k); for two classes its second column, (n,)."""
-    coded = np.eye(n_classes)[codes] - 1 / n_classes
-    return coded[:, 1] if n_classes == 2 else coded

@@ -17,7 +17,7 @@ Params = Any
 """Nested tuples and dictionaries of arrays. *Stacked*: every array has seeds as first axis."""
 
 _ROWS = 1024
-"""Inputs that `predict` takes at once, so that activations of large sets fit the memory."""
+"""Inputs that `predict` takes at once, at most."""
 
 
 class Network(ABC):
@@ -58,6 +58,10 @@ class Network(ABC):
     def rates(self, normalized: bool) -> Params:
         """Return what multiplies the learning rate of each parameter array."""
 
+    def same_gradients(self, params: Params) -> tuple["Network", Params]:
+        """Return a network without wrapping, and its parameters, that has the same gradients."""
+        return self, params
+
     def init_seeds(self, seeds: Sequence[int], dtype: Any = np.float32) -> Params:
         """Draw stacked parameters, one draw a seed, each the one that `init` gives.
 
@@ -96,8 +100,13 @@ class Network(ABC):
         X = np.asarray(X, dtype)
         run = _outputs(self, stacked)
         with precision(dtype):
-            blocks = [run(params, X[i : i + _ROWS]) for i in range(0, max(len(X), 1), _ROWS)]
+            rows = self._rows_at_once(len(jax.tree.leaves(params)[0]) if stacked else 1)
+            blocks = [run(params, X[i : i + rows]) for i in range(0, max(len(X), 1), rows)]
             return np.concatenate([np.asarray(b) for b in blocks], axis=-2)
+
+    def _rows_at_once(self, n_seeds: int) -> int:
+        """Return how many inputs `predict` takes at once."""
+        return _ROWS
 
     def split(self, params: Params) -> tuple[Params, Params]:
         """Return (trained, fixed): the parameters with None where the other one has arrays.

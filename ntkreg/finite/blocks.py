@@ -15,7 +15,7 @@ from ntkreg.errors import SpecError
 from ntkreg.finite.base import Params
 from ntkreg.finite.scaling import Parametrization, Role, Scale
 
-__all__ = ["Block", "Parameter", "Plan", "build", "build_all", "rule"]
+__all__ = ["Affine", "Block", "Parameter", "Plan", "build", "build_all", "rule"]
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,30 @@ class Parameter:
 
     shape: tuple[int, ...]
     scale: Scale
+    trainable: bool
+
+
+@dataclass(frozen=True)
+class Affine:
+    """What a layer with weights computes: ``multiplier * windows(x) @ w + bias_multiplier * b``.
+
+    Attributes
+    ----------
+    windows : callable
+        x (n, *shape_in) -> (n, positions..., fan_in); pure. For dense layers x itself.
+    shape : tuple of int
+        What it gives for one input: (positions..., fan_out).
+    fan_in : int
+    multiplier, bias_multiplier : float
+        The latter 0 without biases.
+    trainable : bool
+    """
+
+    windows: Callable[[jax.Array], jax.Array]
+    shape: tuple[int, ...]
+    fan_in: int
+    multiplier: float
+    bias_multiplier: float
     trainable: bool
 
 
@@ -42,12 +66,18 @@ class Block:
         layer with weights).
     parameters : pytree of `Parameter`
         In the structure of params.
+    affine : Affine or None
+        Of layers with weights.
+    branches : tuple of tuples of Block
+        Of residual blocks, whose output is the sum of the branches'.
     """
 
     apply: Callable[[Params, jax.Array], jax.Array]
     shape: tuple[int, ...]
     wide: bool
     parameters: Any = field(default_factory=dict)
+    affine: Affine | None = None
+    branches: tuple[tuple["Block", ...], ...] = ()
 
 
 @dataclass

@@ -19,7 +19,7 @@ from ntkreg.architecture import (
 from ntkreg.architecture.shapes import output_size, window_origin
 from ntkreg.errors import ShapeError
 from ntkreg.finite.base import Params
-from ntkreg.finite.blocks import Block, Parameter, Plan, build_all, rule
+from ntkreg.finite.blocks import Affine, Block, Parameter, Plan, build_all, rule
 from ntkreg.finite.scaling import Role, bias_scale, weight_scale
 
 __all__ = ["weighted_layers"]
@@ -37,33 +37,38 @@ def weighted_layers(layers: Sequence[Layer]) -> Iterator[Layer]:
 def _affine(
     layer: Dense | Conv,
     kernel: tuple[int, ...],
-    product: Callable[[jax.Array, jax.Array], jax.Array],
+    windows: Callable[[jax.Array], jax.Array],
     shape: tuple[int, ...],
     role: Role,
     plan: Plan,
 ) -> Block:
-    """Return the block of ``product(x, w) + b``; `kernel` is the shape of w, fan-out last."""
+    """Return the block of ``windows(x) @ w + b``; `kernel` is the shape of w, fan-out last."""
     fan_in, fan_out = math.prod(kernel[:-1]), kernel[-1]
     weights = weight_scale(plan.parametrization, role, fan_in, fan_out, layer.weight_std)
-    parameters = {"w": Parameter(kernel, weights, layer.trainable)}
-    if not layer.bias_std:
-        return Block(
-            lambda params, x: weights.multiplier * product(x, params["w"]), shape, True, parameters
-        )
     biases = bias_scale(plan.parametrization, role, fan_out, layer.bias_std)
-    parameters["b"] = Parameter((fan_out,), biases, layer.trainable)
+    parameters = {"w": Parameter(kernel, weights, layer.trainable)}
+    if layer.bias_std:
+        parameters["b"] = Parameter((fan_out,), biases, layer.trainable)
 
     def apply(params: Params, x: jax.Array) -> jax.Array:
-        y = weights.multiplier * product(x, params["w"])
-        return y + biases.multiplier * params["b"]
+        y = weights.multiplier * (windows(x) @ params["w"].reshape(fan_in, fan_out))
+        return y + biases.multiplier * params["b"] if layer.bias_std else y
 
-    return Block(apply, shape, True, parameters)
+    affine = Affine(
+        windows,
+        shape,
+        fan_in,
+        weights.multiplier,
+        biases.multiplier if layer.bias_std else 0.0,
+        layer.trainable,
+    )
+    return Block(apply, shape, True, parameters, affine)
 
 
 @rule(Dense)
 def _dense(layer: Dense, shape: tuple[int, ...], wide: bool, plan: Plan) -> Block:
     width, role = plan.next_width(wide)
-    return _affine(layer, (*shape, width), jnp.matmul, (width,), role, plan)
+    return _affine(layer, (*shape, width), lambda x: x, (width,), role, plan)
 
 
 @rule(Conv)
@@ -77,13 +82,13 @@ def _conv(layer: Conv, shape: tuple[int, ...], wide: bool, plan: Plan) -> Block:
         pads.append((first, max((count - 1) * stride + side - n - first, 0)))
     pads.append((0, 0))
 
-    def product(x: jax.Array, w: jax.Array) -> jax.Array:
-        # A matrix product of windows, not lax.conv: on CPUs XLA's gradients of convolutions,
-        # and convolutions with one kernel a seed, are 10 to 30 times slower, and in float64
+    def windows(x: jax.Array) -> jax.Array:
+        # For a matrix product, not lax.conv: on CPUs XLA's gradients of convolutions, and
+        # convolutions with one kernel a seed, are 10 to 30 times slower, and in float64
         # they crash (jaxlib 0.10.2). Holds window^2 times the input.
         x = jnp.pad(x, pads, mode="wrap" if layer.padding == "CIRCULAR" else "constant")
         rows, columns = (height - 1) * stride + 1, (width_out - 1) * stride + 1
-        windows = jnp.concatenate(
+        return jnp.concatenate(
             [
                 x[:, i : i + rows : stride, j : j + columns : stride]
                 for i in range(side)
@@ -91,10 +96,9 @@ def _conv(layer: Conv, shape: tuple[int, ...], wide: bool, plan: Plan) -> Block:
             ],
             axis=-1,
         )
-        return windows @ w.reshape(-1, width)
 
     kernel = (side, side, shape[-1], width)
-    return _affine(layer, kernel, product, (height, width_out, width), role, plan)
+    return _affine(layer, kernel, windows, (height, width_out, width), role, plan)
 
 
 @rule(AvgPool)
@@ -155,4 +159,5 @@ def _residual(layer: Residual, shape: tuple[int, ...], wide: bool, plan: Plan) -
         body,
         any(b.wide for branch in branches for b in branch[-1:]),
         tuple(tuple(b.parameters for b in branch) for branch in branches),
+        branches=tuple(branches),
     )

@@ -73,6 +73,10 @@ class LinearizedNetwork(Network):
         )
         return value + change
 
+    def same_gradients(self, params: Params) -> tuple[Network, Params]:
+        """Return the network at the origin: anywhere the expansion has the gradients there."""
+        return self.network.same_gradients(params["origin"])
+
     def rates(self, normalized: bool) -> Params:
         """Return what multiplies the learning rate of each parameter array."""
         inner = self.network.rates(normalized)
@@ -304,14 +308,14 @@ def linear_dynamics(
     X = check_inputs("linear_dynamics", "X", network, X, dtype)
     y = check_targets("linear_dynamics", network, y, len(X), "squared", dtype)
     o = network.n_outputs
-    K = _matrix(empirical_kernels(network, params, X, full=True).ntk)
+    K = _matrix(empirical_kernels(network, params, X, outputs="full").ntk)
     f0 = network.predict(params, X).astype(float)
     if X_test is None:
         f0_test, K_test = np.empty((0, o)), np.empty((0, len(K)))
     else:
         X_test = check_inputs("linear_dynamics", "X_test", network, X_test, dtype)
         f0_test = network.predict(params, X_test).astype(float)
-        cross = empirical_kernels(network, params, X_test, X, full=True).ntk
+        cross = empirical_kernels(network, params, X_test, X, outputs="full").ntk
         K_test = _matrix(cross)
     return _dynamics(K, K_test, y, f0, f0_test)
 

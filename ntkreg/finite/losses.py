@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import jax
@@ -9,9 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from ntkreg.errors import ShapeError, SpecError
-from ntkreg.finite.base import Network
+from ntkreg.finite.base import Network, Params, dtype_of
+from ntkreg.finite.precision import precision
 
-__all__ = ["LOSSES", "Loss", "check_inputs", "check_targets"]
+__all__ = ["LOSSES", "Loss", "check_inputs", "check_targets", "losses_of"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,21 @@ LOSSES: dict[str, Loss] = {
 }
 r"""``squared``: :math:`\frac{1}{2n} \sum_i \|f(x_i) - y_i\|^2`, summed over outputs.
 ``cross_entropy``: :math:`-\frac{1}{n} \sum_i \sum_o y_{io} \log \mathrm{softmax}(f(x_i))_o`."""
+
+
+def losses_of(network: Network, params: Params, X: Any, y: Any, loss: str) -> np.ndarray:
+    """Return the loss (n_seeds,) of stacked parameters over all examples.
+
+    From `Network.predict_seeds`, which is compiled anyway and takes large sets in blocks.
+    """
+    outputs = network.predict_seeds(params, X)
+    with precision(dtype_of(params)):
+        return np.asarray(_values(loss)(outputs, y))
+
+
+@lru_cache
+def _values(loss: str) -> Callable[..., jax.Array]:
+    return jax.jit(jax.vmap(LOSSES[loss].value, (0, None)))
 
 
 def check_inputs(who: str, name: str, network: Network, X: Any, dtype: Any) -> np.ndarray:

@@ -24,6 +24,9 @@ from ntkreg.finite.scaling import PARAMETRIZATIONS, Parametrization
 
 __all__ = ["FiniteNetwork", "finite_network"]
 
+_NUMBERS = 2**27
+"""Numbers that a layer of `predict` may hold at once, over all seeds (0.5 GiB in float32)."""
+
 
 @dataclass(frozen=True)
 class FiniteNetwork(Network):
@@ -51,18 +54,19 @@ class FiniteNetwork(Network):
     parametrization: Parametrization
 
     @cached_property
-    def _blocks(self) -> tuple[Block, ...]:
+    def blocks(self) -> tuple[Block, ...]:
+        """The layers made ready for inputs of this shape, in order."""
         plan = Plan(self.parametrization, self.widths)
         return build_all(self.architecture.layers, self.shape, False, plan)
 
     @property
     def _parameters(self) -> Params:
-        return tuple(b.parameters for b in self._blocks)
+        return tuple(b.parameters for b in self.blocks)
 
     @property
     def n_outputs(self) -> int:
         """Numbers that the network gives for one input."""
-        return self._blocks[-1].shape[0]
+        return self.blocks[-1].shape[0]
 
     @property
     def trainable(self) -> Params:
@@ -74,6 +78,23 @@ class FiniteNetwork(Network):
         """SHA-256 of layers, input shape, widths and parametrisation."""
         parts = [self.architecture.fingerprint, self.shape, self.widths, self.parametrization]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+    @cached_property
+    def _numbers_held(self) -> int:
+        """Numbers of the largest layer for one input, with the windows of a convolution on it."""
+        window = max(getattr(s, "window", 1) for s in weighted_layers(self.architecture.layers))
+        outputs = jax.eval_shape(
+            lambda: self.activations(self.init(0), jnp.zeros((1, *self.shape), np.float32))
+        )
+        return max(math.prod(layer.shape) for layer in outputs) * (window**2 + 1)
+
+    def _rows_at_once(self, n_seeds: int) -> int:
+        fit = _NUMBERS // (n_seeds * self._numbers_held)
+        return max(1, min(super()._rows_at_once(n_seeds), fit))
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Without what is cached: functions have no pickles.
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
     def init(self, key: Any, dtype: Any = np.float32) -> Params:
         """Draw parameters.
@@ -134,7 +155,7 @@ class FiniteNetwork(Network):
                 f"got {x.shape}."
             )
         found = []
-        for block, own in zip(self._blocks, params, strict=True):
+        for block, own in zip(self.blocks, params, strict=True):
             x = block.apply(own, x)
             found.append(x)
         return tuple(found)

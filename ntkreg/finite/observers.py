@@ -2,9 +2,8 @@
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import jax
@@ -13,9 +12,9 @@ import numpy as np
 
 from ntkreg.data import fingerprint_arrays
 from ntkreg.errors import SpecError
-from ntkreg.finite.base import Network, Params, dtype_of
-from ntkreg.finite.empirical import ntk_of
-from ntkreg.finite.losses import LOSSES
+from ntkreg.finite.base import Network, Params
+from ntkreg.finite.empirical import empirical_kernels
+from ntkreg.finite.losses import losses_of
 
 __all__ = [
     "LayerDrifts",
@@ -78,8 +77,7 @@ class ObserveLoss(Observer):
 
     def __call__(self, snapshot: Snapshot) -> Any:
         """Return the array of this step."""
-        run = _losses(snapshot.network, snapshot.loss)
-        return run(snapshot.params, snapshot.X, snapshot.y)
+        return losses_of(snapshot.network, snapshot.params, snapshot.X, snapshot.y, snapshot.loss)
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,10 +115,13 @@ class ObserveKernel(Observer):
 
     def __call__(self, snapshot: Snapshot) -> Any:
         """Return the array of this step."""
-        dtype = dtype_of(snapshot.params)
-        X = snapshot.X if self.X is None else np.asarray(self.X, dtype)
-        Z = None if self.Z is None else np.asarray(self.Z, dtype)
-        return _kernels(snapshot.network)(snapshot.params, X, Z)
+        X = snapshot.X if self.X is None else self.X
+        return np.stack(
+            [
+                empirical_kernels(snapshot.network, one, X, self.Z).ntk
+                for one in _each_seed(snapshot.params)
+            ]
+        )
 
 
 class LayerNorms(Observer):
@@ -173,22 +174,10 @@ def _has_weights(node: Any) -> bool:
     return isinstance(node, dict) and "w" in node
 
 
-@lru_cache(maxsize=32)
-def _losses(network: Network, loss: str) -> Callable[..., jax.Array]:
-    value = LOSSES[loss].value
-    return jax.jit(
-        jax.vmap(lambda params, X, y: value(network.apply(params, X), y), (0, None, None))
-    )
-
-
-@lru_cache(maxsize=32)
-def _kernels(network: Network) -> Callable[..., jax.Array]:
-    @jax.jit
-    def run(params: Params, X: jax.Array, Z: jax.Array | None) -> jax.Array:
-        # One seed after the other: the Jacobians of all would not fit the memory.
-        return jax.lax.map(lambda own: ntk_of(network, own, X, Z, full=False), params)
-
-    return run
+def _each_seed(params: Params) -> Iterator[Params]:
+    """Yield the parameters of each seed."""
+    for seed in range(len(jax.tree.leaves(params)[0])):
+        yield jax.tree.map(lambda leaf, seed=seed: leaf[seed], params)
 
 
 @jax.jit

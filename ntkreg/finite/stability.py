@@ -89,7 +89,7 @@ def _power_iteration(network: Network) -> Callable[..., jax.Array]:
 
         def go_on(state: tuple[Any, ...]) -> jax.Array:
             _, last, now, count = state
-            return (count < _ROUNDS) & (abs(now - last) > _SETTLED * now)
+            return (count == 0) | (count < _ROUNDS) & (abs(now - last) > _SETTLED * now)
 
         def body(state: tuple[Any, ...]) -> tuple[Any, ...]:
             v, _, now, count = state
@@ -99,7 +99,8 @@ def _power_iteration(network: Network) -> Callable[..., jax.Array]:
 
         v = jax.random.normal(jax.random.key(0), f.shape, f.dtype)
         zero = jnp.zeros((), f.dtype)
-        state = body((v / jnp.linalg.norm(v), zero, zero, 0))
+        # No round before the loop: the product would be compiled twice.
+        state = (v / jnp.linalg.norm(v), zero, zero, 0)
         return jax.lax.while_loop(go_on, body, state)[2]
 
     return jax.jit(run)

@@ -26,8 +26,6 @@ class Steps:
     ----------
     start : callable
         trained -> what the optimiser keeps.
-    losses : callable
-        (trained, fixed, X, y) -> (n_seeds,), over all examples.
     run : callable
         (trained, optimizer, fixed, X, y, seeds, learning_rate, limits, first, last) ->
         (trained, optimizer, bad): steps first to last - 1. `bad` has for each seed the first
@@ -35,7 +33,6 @@ class Steps:
     """
 
     start: Callable[..., Any]
-    losses: Callable[..., jax.Array]
     run: Callable[..., Any]
 
 
@@ -113,6 +110,5 @@ def _make_steps(network: Network, training: Training) -> Steps:
 
     return Steps(
         jax.jit(jax.vmap(transformation.init)),
-        jax.jit(jax.vmap(loss_of, (0, 0, None, None))),
         jax.jit(run),
     )

@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 from ntkreg.errors import DivergenceError, ShapeError, SpecError
 from ntkreg.finite.base import Network, Params, check_seeds, dtype_of
 from ntkreg.finite.checkpoint import Checkpoint, State, describe_run
-from ntkreg.finite.losses import check_inputs, check_targets
+from ntkreg.finite.losses import check_inputs, check_targets, losses_of
 from ntkreg.finite.observers import ObserveLoss, Snapshot, log_steps
 from ntkreg.finite.optimizers import Training
 from ntkreg.finite.precision import check_dtype, precision
@@ -210,9 +210,9 @@ class _Run:
             if not jax.tree.leaves(self.trained):
                 raise SpecError("train: no layer of the network is trainable.")
             self.steps: Steps = make_steps(network, training)
-            losses = self.steps.losses(self.trained, self.fixed, self.X, self.y)
+        losses = losses_of(network, self.start, self.X, self.y, training.loss)
         silent = 0.5 * float(np.square(self.y).sum(axis=1).mean())
-        self.limits = np.asarray(_GROWTH * (np.asarray(losses) + silent), self.dtype)
+        self.limits = np.asarray(_GROWTH * (losses + silent), self.dtype)
 
     def advance(self, state: State, last: int) -> None:
         """Do the steps up to `last`; raise if a seed's loss is above its limit."""
@@ -233,7 +233,8 @@ class _Run:
 
     def finish(self, state: State) -> None:
         """Raise if the last step made a loss that no further step has looked at."""
-        losses = np.asarray(self.steps.losses(state.trained, self.fixed, self.X, self.y))
+        params = self.network.join(state.trained, self.fixed)
+        losses = losses_of(self.network, params, self.X, self.y, self.training.loss)
         self._check(np.where(losses <= self.limits, -1, state.step))
 
     def _check(self, bad: np.ndarray) -> None:

@@ -7,7 +7,7 @@ import pytest
 from ntkreg import Architecture, Dense, cntk, fully_connected, kernel
 from ntkreg.architecture import NormalizedGaussian
 from ntkreg.finite import empirical_kernels, finite_network
-from ntkreg.finite.empirical import ntk_of
+from ntkreg.finite.empirical_jacobian import gradients
 from ntkreg.kernels import to_stax
 
 
@@ -19,7 +19,9 @@ def draws(network, X, n_draws, seed=0):
     """Return the empirical NTKs (n_draws, n, n) of independent draws."""
 
     def run(seed):
-        return ntk_of(network, network.init(jax.random.key(seed)), X, None, full=False)
+        found = gradients(network, "trace", network.init(jax.random.key(seed)), X)
+        rows = [g.reshape(len(X), -1) for g in jax.tree.leaves(found)]
+        return sum(row @ row.T for row in rows)
 
     seeds = np.arange(seed, seed + n_draws)
     return np.asarray(jax.jit(lambda s: jax.lax.map(run, s))(seeds), float)
@@ -44,7 +46,7 @@ def test_linear_network_has_the_kernel_that_one_writes_down():
     found = empirical_kernels(network, params, x, z)
     np.testing.assert_allclose(found.ntk, 4 / 3 * hidden[0] @ hidden[1].T, rtol=1e-12)
     np.testing.assert_allclose(found.nngp, outputs[0] @ outputs[1].T / 2, rtol=1e-12)
-    full = empirical_kernels(network, params, x, z, full=True).ntk
+    full = empirical_kernels(network, params, x, z, outputs="full").ntk
     np.testing.assert_allclose(full, found.ntk[..., None, None] * np.eye(2), atol=1e-12)
 
 
@@ -65,7 +67,7 @@ def test_full_kernel_is_the_product_of_finite_differences(parametrization):
             leaf[j] = here
             columns.append((at[1e-6] - at[-1e-6]) / 2e-6)
     jacobian = np.array(columns)
-    full = empirical_kernels(network, params, x, full=True).ntk
+    full = empirical_kernels(network, params, x, outputs="full").ntk
     np.testing.assert_allclose(full, np.einsum("pno,pmq->nmoq", jacobian, jacobian), atol=1e-6)
 
 

@@ -93,7 +93,7 @@ def test_flow_solves_its_differential_equation():
     dynamics = linear_dynamics(network, params, X, y, X_test)
     t, h = 0.7, 1e-4
     (before, at, after), (_, _, _) = dynamics.at_times([t - h, t, t + h])
-    K = empirical_kernels(network, params, X, full=True).ntk
+    K = empirical_kernels(network, params, X, outputs="full").ntk
     slope = -np.einsum("nmop,mp->no", K, at - y) / len(X)
     np.testing.assert_allclose((after - before) / (2 * h), slope, atol=1e-5)
 

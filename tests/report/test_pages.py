@@ -208,6 +208,7 @@ def test_report_computes_nothing():
     code = (
         "import sys, ntkreg.report.quickstart, ntkreg.report.few_samples\n"
         "import ntkreg.report.kernel_comparison\n"
+        "import ntkreg.report.optimizers\n"
         "rooms = ('kernels', 'gram', 'solvers', 'estimators', 'studies')\n"
         "loaded = [r for r in rooms if f'ntkreg.{r}' in sys.modules]\n"
         "sys.exit(f'loaded: {loaded}' if loaded else 0)"

@@ -1,0 +1,86 @@
+"""The few-samples study of finite networks as a table, a figure and a page."""
+
+import html
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from ntkreg.report.figures import COLOURS, plain_log_x
+from ntkreg.report.page import figure_block, page, provenance_block
+from ntkreg.report.read import StudyFolder
+from ntkreg.report.tables import html_table
+
+__all__ = ["network_figure", "network_table", "write_few_samples_network_report"]
+
+LEGEND = (
+    "Accuracy in percent, ± standard deviation over draws. 'network less kernel': mean over the "
+    "draws that both have, ± its standard error over draws; the test images and the pool are "
+    "the same for both and are not resampled, so it says nothing about other test images. "
+    "ResNet-34 is published (Arora et al. 2020, arXiv 1910.01663), on other draws and all "
+    "10,000 test images."
+)
+
+
+def network_table(beside: pd.DataFrame) -> pd.DataFrame:
+    """Return ``beside.csv`` of the study as text, one line for each n."""
+    lines = [
+        {
+            "n": row.n,
+            "draws": row.n_draws,
+            "network": _spread(row.network, row.draw_std),
+            "each alone": f"{row.single:.1f}",
+            "kernel": _number(row.kernel, ".1f"),
+            "network less kernel": _number(row.difference, "+.1f")
+            + ("" if pd.isna(row.difference_error) else f" ± {row.difference_error:.1f}"),
+            "ResNet-34": _number(row.resnet34, ".2f"),
+        }
+        for row in beside.itertuples()
+    ]
+    return pd.DataFrame(lines)
+
+
+def network_figure(beside: pd.DataFrame) -> Figure:
+    """Draw accuracies of networks, their kernel and the published ResNet-34 against n."""
+    figure = Figure(figsize=(7, 4.4), layout="constrained")
+    axes = figure.subplots()
+    axes.errorbar(
+        beside.n, beside.network, yerr=beside.draw_std, marker="o", capsize=2, markersize=4.5,
+        color=COLOURS[0], label="networks, bar: one standard deviation over draws",
+    )  # fmt: skip
+    others = (("kernel", "kernel on the same draws"), ("resnet34", "ResNet-34 (published)"))
+    for i, (column, label) in enumerate(others):
+        known = beside[beside[column].notna()]
+        if len(known):
+            axes.plot(known.n, known[column], "s^"[i] + "--", color=COLOURS[i + 1], label=label)
+    plain_log_x(axes, sorted(beside.n))
+    axes.set(xlabel="training images", ylabel="test accuracy, %")
+    axes.grid(alpha=0.25)
+    axes.legend(frameon=False, fontsize="small")
+    return figure
+
+
+def write_few_samples_network_report(folder: str | Path) -> Path:
+    """Make ``page.html`` from the files of the study; return its path."""
+    study = StudyFolder(folder)
+    beside, record = study.table("beside"), study.record()
+    body = [
+        f"<p>{html.escape(record['network'])}, trained; {record['n_test']} test images.</p>",
+        figure_block(
+            network_figure(beside), "Means over draws.", alt="accuracy against training images"
+        ),
+        html_table(network_table(beside)),
+        f'<p class="small">{LEGEND}</p>',
+        provenance_block(record, study.config_text()),
+    ]
+    target = study.path / "page.html"
+    target.write_text(page("Finite networks from few images", body), encoding="utf-8")
+    return target
+
+
+def _spread(mean: float, std: float) -> str:
+    return f"{mean:.1f}" if pd.isna(std) else f"{mean:.1f} ± {std:.1f}"
+
+
+def _number(value: float, form: str) -> str:
+    return "" if pd.isna(value) else format(value, form)

@@ -1,0 +1,1 @@
+"""Eight optimisers from one start on one task: end points, functions, kernels, errors."""
