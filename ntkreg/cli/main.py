@@ -65,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             warnings.showwarning = _show_warning
             return _dispatch(arguments)
     except KeyboardInterrupt:
-        _say("interrupted. Tiles and networks already stored are kept; the same command goes on.")
+        _say("interrupted. What is already stored is kept; the same command goes on there.")
         return 130
     except EXPECTED as error:
         if debug:
