@@ -22,7 +22,8 @@ METHOD = (
     "where the fit is still refused. A row is undecided if its interval is wider than ±0.1; it "
     "agrees if the interval holds the expected slope or lies within 0.1 of it. A bound (≤) is "
     "judged one-sided: it disagrees if the whole interval is above, and is decided, however wide "
-    "the interval, if all of it is below."
+    "the interval, if all of it is below. Widths at which some network diverged, or its "
+    "linearisation has no stable training at this rate, have no point."
 )
 
 ENSEMBLES = (

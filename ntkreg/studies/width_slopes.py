@@ -163,7 +163,7 @@ def _fit(n, y, errors, n_seeds, design, keep) -> Fit:
     half = spread * stats.t.ppf(0.975, max(int(np.sum(n_seeds - 1)), 1))
     if refused:
         half = spread * math.sqrt(chi2 / dof) * stats.t.ppf(0.975, dof)
-    value = float(solution[0])
+    value, half = float(solution[0]), float(half)
     correction = float(solution[-1]) if A.shape[1] == 3 or keep < _ENOUGH else 0.0
     return Fit(
         value, value - half, value + half, correction, probability,

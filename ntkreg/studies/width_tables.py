@@ -18,8 +18,8 @@ GROUP = ["depth", "parametrization"]
 def spread_points(rows: pd.DataFrame) -> Iterator[dict[str, Any]]:
     """Yield the point of each depth, parametrisation, width and measured quantity.
 
-    A width at which training diverged from any start has no points of what is measured
-    after training: the starts that are left would be a choice.
+    A quantity that is not known of every network (training diverged, or the linearisation
+    has no stable training) has no point at that width: the starts left would be a choice.
     """
     for group, part in rows.groupby([*GROUP, "width"]):
         trained = part[part.trained == 1]

@@ -50,7 +50,8 @@ def run_widths(
         Made if absent. Each network is a file under ``networks``: run again, a killed
         study goes on after the last one, and more widths or starts are added to them.
     n_jobs : int or None
-        Threads of NumPy's linear algebra; JAX takes all CPUs that the process may use.
+        Threads of NumPy's linear algebra, None for one a core; JAX takes all CPUs that the
+        process may use.
     progress : bool or None
         Progress bar; None for one on terminals if the work takes over two seconds.
 
@@ -86,8 +87,7 @@ def run_widths(
     )
     bar = tqdm(total=total, unit="network", disable=None if progress is None else not progress,
                delay=0 if progress else 2, desc="widths")  # fmt: skip
-    # The matrices are small: many threads inside BLAS would cost more than they save.
-    with bar, threadpool_limits(n_jobs or 1, user_api="blas"):
+    with bar, threadpool_limits(n_jobs, user_api="blas"):
         for depth, parametrization in itertools.product(config.depths, config.parametrizations):
             task = make_task(config, data, depth, parametrization)
             rates[f"{parametrization}, {depth} hidden"] = task.training.learning_rate
