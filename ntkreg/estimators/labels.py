@@ -23,7 +23,7 @@ def encode_labels(
         positive = "" if weights is None else " with positive weight"
         raise ValueError(
             f"{who}: y must hold samples of at least two classes{positive}; "
-            f"got 1 class: {classes[weighted[0]]!r}."
+            f"got 1 class: {classes[weighted].tolist()[0]!r}."
         )
     return classes, codes
 
