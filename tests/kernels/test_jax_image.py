@@ -140,7 +140,7 @@ def test_an_unknown_backend_is_refused_everywhere():
     with pytest.raises(ValueError, match='backend has no effect with kernel="precomputed"'):
         NTKClassifier(kernel="precomputed", backend="jax").fit(np.eye(2), [0, 1])
     with pytest.raises(SpecError, match="backend must be one of null, jax; got 'cuda'"):
-        FewSamplesConfig("x.npz", backend="cuda")
+        FewSamplesConfig("x.npz", {"recipe": "cntk"}, backend="cuda")
 
 
 def test_jax_stays_in_32_bits_elsewhere():
