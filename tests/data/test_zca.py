@@ -7,6 +7,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import RidgeClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
+from threadpoolctl import threadpool_limits
 
 from ntkreg.data import ZCAWhitener, load_digits_images
 from ntkreg.errors import DataError, ShapeError
@@ -217,3 +218,13 @@ def test_transform_wants_the_shape_of_fit():
         whitener.transform(NEW[:, :3])
     with pytest.raises(NotFittedError):
         ZCAWhitener().transform(NEW)
+
+
+@pytest.mark.parametrize("n", [150, 600], ids=["n < d", "n > d"])
+def test_bits_do_not_depend_on_the_number_of_threads(n):
+    X = np.random.default_rng(0).normal(size=(n, 16, 16, 2)).astype(np.float32)
+    whitened = []
+    for threads in (1, 2):
+        with threadpool_limits(threads, "blas"):
+            whitened.append(ZCAWhitener().fit(X).transform(X))
+    assert np.array_equal(*whitened)
