@@ -17,7 +17,7 @@ CNTK = {"recipe": "cntk", "depth": 5}
     ("name", "network"),
     [
         ("cifar10_few_samples", cntk(14, "gap", train_first=False, train_last=False)),
-        ("cifar10_lap", cntk(14, "lap", half_width=4)),
+        ("cifar10_lap", cntk(8, "lap", half_width=4)),
         ("cifar10_myrtle5", myrtle(5)),
         ("cifar10_myrtle7", myrtle(7)),
         ("cifar10_myrtle10", myrtle(10)),
