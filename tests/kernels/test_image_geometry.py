@@ -26,7 +26,7 @@ def _geometries(*layers, readout=None, size=(6, 5)):
     end = (GlobalAvgPool(),) if readout is None else (readout, Flatten())
     end = (readout,) if isinstance(readout, Flatten) else end
     program = compile_image_network([Architecture((*layers, *end))], *size)
-    return program.stages, stage_geometries(program.stages, program.readout)
+    return program.stages, stage_geometries(program)
 
 
 def _pairs(axis, level, e, size):
@@ -190,6 +190,6 @@ def test_weights_belong_to_the_pairs_at_the_end():
 
 def test_a_stage_that_reads_nothing_has_no_weights():
     program = compile_image_network([myrtle(5)], 8, 8)
-    geometries = stage_geometries(program.stages, program.readout)
+    geometries = stage_geometries(program)
     assert [bool(g.rows.weight.any()) for g in geometries] == [False, False, True]
     assert [g.entries for g in geometries] == [64**2, 16**2, 4**2]

@@ -22,7 +22,7 @@ def rows_of(*layers, n, readout=None):
     """The rows of every stage, for images of n rows."""
     network = Architecture((*layers, *(readout or (GlobalAvgPool(),))))
     program = compile_image_network([network], n, 12)
-    return [rows for rows, _ in packed_axes(program.stages, program.readout)]
+    return [rows for rows, _ in packed_axes(program)]
 
 
 def pairs(axis, level):
