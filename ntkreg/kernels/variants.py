@@ -40,14 +40,13 @@ def as_variants(
             "depths and variants were both given, and depths is short for variants: write "
             f'{{"depth": ...}} into each of variants. Got depths={depths!r}, variants={variants!r}.'
         )
-    if depths is None and variants is None:
-        return None
-    recipe = network.recipe if isinstance(network, Architecture) else None
     if depths is not None:
-        return _from_depths(network, recipe, depths)
-    if recipe is None:
+        return _from_depths(network, depths)
+    if variants is None:
+        return None
+    if not isinstance(network, Architecture) or network.recipe is None:
         raise SpecError(
-            "variants needs a network made by a recipe, such as cntk(), whose options they are; "
+            "variants needs a network made by a recipe, such as cntk(), whose options they change; "
             f"got {network!r}."
         )
     asked = tuple(variants) if _is_sequence(variants) else ()
@@ -61,10 +60,10 @@ def as_variants(
         for name in each:
             if name not in known:
                 raise SpecError(
-                    f"variants[{k}]: {recipe} has no option {name!r}. Its options are: "
+                    f"variants[{k}]: {network.recipe} has no option {name!r}. Its options are: "
                     f"{', '.join(known)}."
                 )
-    _refuse_twins("variants", variant_networks(network, asked))
+    _refuse_twins(variant_networks(network, asked))
     return asked
 
 
@@ -87,14 +86,12 @@ def variant_networks(network: Architecture, variants: Variants | None) -> tuple[
     return tuple(networks)
 
 
-def _from_depths(network: Any, recipe: str | None, depths: Sequence[int]) -> Variants:
-    if recipe is None:
+def _from_depths(network: Architecture | StaxNetwork, depths: Sequence[int]) -> Variants:
+    if not isinstance(network, Architecture) or "depth" not in network.get_params():
         raise SpecError(
-            "depths needs a network made by a recipe with a depth, such as cntk(); a stax "
-            f"kernel_fn or a list of layers has one only. Got {network!r}."
+            "depths needs a network made by a recipe with a depth, such as cntk(depth=5); got "
+            f"{network!r}."
         )
-    if "depth" not in network.get_params():
-        raise SpecError(f"depths needs a recipe with a depth; got {network!r}.")
     asked = tuple(depths) if isinstance(depths, Iterable) else ()
     if not asked or len(set(asked)) < len(asked):
         raise SpecError(f"depths must be distinct integers, at least one; got {depths!r}.")
@@ -107,11 +104,11 @@ def _is_sequence(value: Any) -> bool:
     return isinstance(value, Iterable) and not isinstance(value, str | Mapping)
 
 
-def _refuse_twins(name: str, networks: Sequence[Architecture]) -> None:
+def _refuse_twins(networks: Sequence[Architecture]) -> None:
     first: dict[Architecture, int] = {}
     for k, network in enumerate(networks):
         if first.setdefault(network, k) != k:
             raise SpecError(
-                f"{name}[{first[network]}] and {name}[{k}] are the same network, {network!r}. "
-                "Leave one out."
+                f"variants[{first[network]}] and variants[{k}] are the same network, "
+                f"{network!r}. Leave one out."
             )

@@ -184,7 +184,7 @@ def test_weights_belong_to_the_pairs_at_the_end():
         total = np.zeros((6, 6))
         for e in range(geometry.rows.length.shape[1]):
             for r, pair in enumerate(_pairs(geometry.rows, 0, e, 6)):
-                total[pair] += geometry.rows.weight[e, r]
+                total[pair] += geometry.rows.weight[0, e, r]
         assert np.array_equal(total, wanted)
 
 
