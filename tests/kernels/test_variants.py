@@ -112,11 +112,9 @@ def test_networks_that_differ_after_the_read_out_alone_share_its_sums():
 
 
 def test_a_pass_runs_the_tiles_of_its_widest_read_out_and_no_more():
-    work = lambda *variants: (
-        make_engine(  # noqa: E731
-            LAP, (32, 32, 3), dtype="float32", variants=variants
-        ).layer_entries
-    )
+    def work(*variants):
+        return make_engine(LAP, (32, 32, 3), dtype=float, variants=variants).layer_entries
+
     assert work({"half_width": 1}, {"half_width": 3}, {"readout": "flatten"}) == work(
         {"half_width": 3}
     )
@@ -178,5 +176,5 @@ def test_networks_without_a_recipe_have_no_variants(network):
 
 
 def test_a_variant_too_large_for_the_images_is_refused_before_the_work():
-    with pytest.raises(ShapeError, match="VALID|window|pixels"):
+    with pytest.raises(ShapeError, match="VALID"):
         make_engine(cntk(1, padding="VALID"), (7, 6, 2), dtype=float, depths=(1, 4))
