@@ -208,3 +208,17 @@ def test_a_named_stax_kernel_is_known_by_its_name(monkeypatch, folder):
     compute_gram(StaxNetwork(print, name="one"), X, folder=folder)
     with pytest.raises(StoreMismatchError, match="stored 'stax:one', asked 'stax:two'"):
         compute_gram(StaxNetwork(print, name="two"), X, folder=folder)
+
+
+def test_passes_that_were_cut_short_go_on_to_the_same_bits(folder):
+    inputs = np.random.default_rng(1).normal(size=(300, 3, 3, 1))
+    options = {"variants": [{"train_first": False}, {"readout": "flatten"}, {}], "tile": 128}
+    wanted = compute_gram(cntk(2), inputs, folder=folder, **options).values["ntk"].read()
+    journal = folder / "tiles.txt"
+    lines = journal.read_text().splitlines(keepends=True)
+    journal.write_text("".join(lines[:2]) + lines[2][:9])
+    for chunk in _chunks(folder)[3:]:
+        chunk.unlink()
+    got = compute_gram(cntk(2), inputs, folder=folder, **options).values["ntk"]
+    assert len(journal.read_text().splitlines()) == len(lines) == 6
+    assert np.array_equal(got.read(), wanted)
