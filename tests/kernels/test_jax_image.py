@@ -53,7 +53,7 @@ def test_several_depths_and_one_field_come_from_one_pass():
 
 def test_read_outs_and_last_layers_come_from_one_pass_and_others_from_their_own():
     wide = cntk(3, "lap", half_width=2)
-    variants = [{"half_width": 1, "depth": 2}, {"readout": "gap"}, {"readout": "flatten"}]
+    variants = [{"readout": "flatten"}, {"half_width": 1, "depth": 2}, {"readout": "gap"}]
     variants += [{"train_last": False}, {}]
     compiled, engine = both_engines(wide, variants=variants)
     assert type(engine) is type(both_engines(NET)[1])

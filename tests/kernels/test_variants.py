@@ -3,7 +3,19 @@
 import numpy as np
 import pytest
 
-from ntkreg import Architecture, Conv, Dense, Flatten, cntk, fully_connected, myrtle, resnet
+from ntkreg import (
+    Architecture,
+    Conv,
+    Dense,
+    Erf,
+    Flatten,
+    GlobalAvgPool,
+    Relu,
+    cntk,
+    fully_connected,
+    myrtle,
+    resnet,
+)
 from ntkreg.errors import ShapeError, SpecError
 from ntkreg.kernels import StaxNetwork, make_engine
 from ntkreg.kernels.dense import DenseEngine
@@ -111,6 +123,29 @@ def test_networks_that_differ_after_the_read_out_alone_share_its_sums():
     assert [end.read for end in program.ends] == [0, 0, 1]
 
 
+def test_each_read_out_may_have_any_layers_after_it():
+    body, X = (Conv(), Relu(), Conv(bias_std=0.2), Relu()), images(LAP, 4)
+    hidden = (Dense(bias_std=0.1), Erf(), Dense(1.0))
+    networks = [
+        Architecture((*body, GlobalAvgPool(), *hidden)),
+        Architecture((*body, Flatten(), *hidden)),
+        Architecture((*body[:2], Flatten(), Relu())),
+        Architecture((*body, Flatten())),
+    ]
+
+    def engine(*networks):
+        common = (X.shape[1:], np.dtype(float), ("nngp", "ntk"), len(networks))
+        return ImageEngine(*common, networks)
+
+    together = engine(*networks)
+    assert together.program.n_reads == 3
+    for k, network in enumerate(networks):
+        for method, inputs in (("cross", (X[:2], X)), ("symmetric", (X,)), ("diagonal", (X,))):
+            values = getattr(together, method)(*inputs)
+            alone = getattr(engine(network), method)(*inputs)
+            np.testing.assert_array_equal(values[:, k], alone[:, 0])
+
+
 def test_a_pass_runs_the_tiles_of_its_widest_read_out_and_no_more():
     def work(*variants):
         return make_engine(LAP, (32, 32, 3), dtype=float, variants=variants).layer_entries
@@ -177,4 +212,4 @@ def test_networks_without_a_recipe_have_no_variants(network):
 
 def test_a_variant_too_large_for_the_images_is_refused_before_the_work():
     with pytest.raises(ShapeError, match="VALID"):
-        make_engine(cntk(1, padding="VALID"), (7, 6, 2), dtype=float, depths=(1, 4))
+        make_engine(cntk(1, padding="VALID"), (7, 6, 2), dtype=float, variants=[{"depth": 4}])
