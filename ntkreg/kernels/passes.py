@@ -17,7 +17,7 @@ def group_networks(
 ) -> list[list[int]]:
     """Return which networks to compute together: lists of their numbers, a pass each.
 
-    One after the other, each network joins the pass to which it adds least, or has its own if
+    From the costliest on, each network joins the pass to which it adds least, or has its own if
     that costs no more. Of networks that begin alike there are then as few passes as can be.
 
     Parameters
@@ -26,10 +26,11 @@ def group_networks(
     cost : callable
         Work of one pass with these networks; infinite if they cannot share one.
     """
+    alone = [cost([network]) for network in networks]
     passes: list[list[int]] = []
     costs: list[float] = []
-    for k, network in enumerate(networks):
-        best, added = len(passes), cost([network])
+    for k in sorted(range(len(networks)), key=lambda k: -alone[k]):
+        best, added = len(passes), alone[k]
         for i, members in enumerate(passes):
             together = cost([networks[j] for j in (*members, k)])
             if together - costs[i] < added:
@@ -39,7 +40,7 @@ def group_networks(
             costs.append(0.0)
         passes[best].append(k)
         costs[best] += added
-    return passes
+    return sorted(map(sorted, passes))
 
 
 @dataclass(frozen=True, eq=False)

@@ -39,6 +39,14 @@ def test_together_only_where_that_costs_less():
     assert group_networks(["a", "abc"], cost) == [[0], [1]]
 
 
+def test_the_order_asked_for_makes_no_pass_dearer():
+    # Words of tiles (a letter each, so many times): a long one of few, and what adds nothing to it.
+    cost = lambda words: max(len(w) for w in words) * max(ord(w[0]) for w in words)  # noqa: E731
+    words = ["\x01" * 9, "\x50" * 2, "\x60" * 9, "\x10"]
+    assert group_networks(words, cost) == [[0, 1, 2, 3]]
+    assert group_networks(words[:2], cost) == [[0], [1]]
+
+
 def test_networks_that_nothing_runs_stay_apart():
     assert group_networks(["a", "b"], lambda words: math.inf) == [[0], [1]]
 
