@@ -102,10 +102,9 @@ class PassesEngine(Engine):
         """Say what each pass is for, and what its engine runs."""
         lines = [f"{len(self.engines)} passes, one after the other:"]
         for k, (engine, places) in enumerate(zip(self.engines, self.places, strict=True)):
-            several = "s" if len(places) > 1 else ""
             numbers = ", ".join(str(place + 1) for place in places)
-            of = f"variant{several} {numbers} of {self.n_variants}"
-            lines += ["", f"Pass {k + 1} of {len(self.engines)} ({of})", engine.explain()]
+            of = f"networks are variants {numbers}" if len(places) > 1 else f"variant {numbers}"
+            lines += ["", f"Pass {k + 1} of {len(self.engines)}: {of}", engine.explain()]
         return "\n".join(lines)
 
     def prepare(self, X: np.ndarray) -> PassesInputs:

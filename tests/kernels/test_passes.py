@@ -83,8 +83,8 @@ def test_explanations_say_which_pass_is_for_which_variant():
     lines = engine.explain().splitlines()
     assert lines[0] == "2 passes, one after the other:"
     assert [line for line in lines if line.startswith("Pass")] == [
-        "Pass 1 of 2 (variant 1 of 3)",
-        "Pass 2 of 2 (variants 2, 3 of 3)",
+        "Pass 1 of 2: variant 1",
+        "Pass 2 of 2: networks are variants 2, 3",
     ]
     assert sum(line.startswith("stage 1 of 1") for line in lines) == 2
 
