@@ -26,21 +26,21 @@ class ToyEngine(Engine):
         if max(X.max(), Z.max()) > self.limit:
             raise FloatingPointError("toy engine: input above its limit")
         K = (X[:, None] * Z[None]).sum(axis=2)
-        return np.broadcast_to(K, (len(self.fields), self.n_depths, *K.shape)).copy()
+        return np.broadcast_to(K, (len(self.fields), self.n_variants, *K.shape)).copy()
 
     def symmetric(self, X):
         return self.cross(X, X)
 
     def diagonal(self, X):
         d = (X * X).sum(axis=1)
-        return np.broadcast_to(d, (len(self.fields), self.n_depths, len(d))).copy()
+        return np.broadcast_to(d, (len(self.fields), self.n_variants, len(d))).copy()
 
 
 def install(setattr_, **options):
     """Make ntkreg.gram use the toy engine; `setattr_` is setattr or a monkeypatch's."""
 
-    def make_engine(network, shape, *, dtype, fields, depths=None, symmetry=None, backend=None):
-        n_depths = 1 if depths is None else len(depths)
-        return ToyEngine(shape, np.dtype(dtype), tuple(fields), n_depths, **options)
+    def make_engine(network, shape, *, dtype, fields, variants=None, symmetry=None, backend=None):
+        n_variants = 1 if variants is None else len(variants)
+        return ToyEngine(shape, np.dtype(dtype), tuple(fields), n_variants, **options)
 
     setattr_(work, "make_engine", make_engine)

@@ -80,7 +80,8 @@ def cntk(
 ) -> list[Layer]:
     """Convolutional network: `depth` times (conv + activation), a pooling, a linear read-out.
 
-    Networks that differ in depth alone begin alike: ``depths=`` computes them in one pass.
+    Networks that differ in depth, read-out, half_width and train_last alone begin alike:
+    ``variants=`` (``depths=``) of `ntkreg.kernel` computes them in one pass.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """`kernel` and `compute_gram`: the Gram matrix of a network, on all cores."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,8 @@ class Gram:
     Attributes
     ----------
     values : dict of str to array
-        "nngp" and/or "ntk" to arrays of shape (n, m), or (n_depths, n, m) with `depths`.
+        "nngp" and/or "ntk" to arrays of shape (n, m), or (n_variants, n, m) with `variants`
+        or `depths`.
     dtype : numpy.dtype
     fingerprint : str or None
         SHA-256 of the network's layers.
@@ -54,6 +55,7 @@ def kernel(
     *,
     get: str | Sequence[str] = "ntk",
     depths: Sequence[int] | None = None,
+    variants: Sequence[Mapping[str, Any]] | None = None,
     dtype: Any = None,
     diag: bool = False,
     normalize: str | None = None,
@@ -75,7 +77,13 @@ def kernel(
         None for X with itself: half the work, exactly symmetric.
     get : {"ntk", "nngp"} or tuple of them, default="ntk"
     depths : sequence of int or None
-        Depths of the same recipe to return from one pass.
+        Several depths of the network: short for ``variants=[{"depth": d} for d in depths]``.
+    variants : sequence of mappings or None
+        Several networks at once: for each the options in which it differs from `network`, made
+        by a recipe such as `cntk`; ``{}`` is the network itself. Depths, read-outs, half widths of
+        local pooling and `train_last` come from one pass over the inputs, at the cost of the
+        costliest of them; others, as `train_first`, `activation` or `window`, in a pass of their
+        own. Values are those of each network alone.
     dtype : float32, float64, "mixed" or None
         None: float64 stays float64, float32 and uint8 give float32; the wider of X and Z.
         "mixed", for networks that read images: float32 arithmetic in the layers, read-outs
@@ -103,14 +111,14 @@ def kernel(
     Returns
     -------
     ndarray of shape (n, m), or a tuple of them in the order of `get`
-        With `depths`, (n_depths, n, m); with `diag`, (n,) or (n_depths, n).
+        With `variants` or `depths`, (n_variants, n, m); with `diag`, (n,) or (n_variants, n).
 
     Raises
     ------
     ShapeError, TypeError, ValueError
         Inputs of the wrong shape or type, or not finite.
     SpecError
-        Unknown options, depths of a network without a recipe, flips without images.
+        Unknown options, depths or variants of a network without a recipe, flips without images.
     PlanError
         The matrix does not fit into memory; `compute_gram` can put it in a folder.
 
@@ -130,6 +138,8 @@ def kernel(
     >>> nngp, ntk = kernel(fully_connected(depth=1), X, get=("nngp", "ntk"))
     >>> np.diag(nngp), np.diag(ntk)  # the NTK's diagonal is depth + 1 times the NNGP's
     (array([1., 1.]), array([2., 2.]))
+    >>> kernel(fully_connected(), X, variants=[{"depth": 1}, {"train_last": False}]).shape
+    (2, 2, 2)
     """
     if diag:
         if Z is not None:
@@ -139,6 +149,7 @@ def kernel(
             X,
             get=get,
             depths=depths,
+            variants=variants,
             dtype=dtype,
             normalize=normalize,
             symmetry=symmetry,
@@ -152,6 +163,7 @@ def kernel(
             Z,
             get=get,
             depths=depths,
+            variants=variants,
             dtype=dtype,
             normalize=normalize,
             symmetry=symmetry,
@@ -169,6 +181,7 @@ def compute_gram(
     *,
     get: str | Sequence[str] = "ntk",
     depths: Sequence[int] | None = None,
+    variants: Sequence[Mapping[str, Any]] | None = None,
     dtype: Any = None,
     normalize: str | None = None,
     symmetry: str | None = None,
@@ -182,7 +195,7 @@ def compute_gram(
 
     Parameters
     ----------
-    network, X, Z, get, depths, dtype, normalize, symmetry, backend, n_jobs, progress
+    network, X, Z, get, depths, variants, dtype, normalize, symmetry, backend, n_jobs, progress
         As in `kernel`.
     folder : path or None
         Where to keep the tiles. A run that was stopped or killed goes on where it was, to
@@ -216,7 +229,7 @@ def compute_gram(
     -----
     Peak memory beyond the inputs: see `plan_gram`. BLAS is held to one thread meanwhile,
     in the whole process. A folder holds manifest.json (network, hashes of the data,
-    settings, versions), values.zarr (n_fields, n_depths, n, m; only the upper triangle of
+    settings, versions), values.zarr (n_fields, n_variants, n, m; only the upper triangle of
     tiles if symmetric) and tiles.txt (SHA-256 of each finished tile).
 
     Examples
@@ -233,6 +246,7 @@ def compute_gram(
         Z,
         get=get,
         depths=depths,
+        variants=variants,
         dtype=dtype,
         normalize=normalize,
         symmetry=symmetry,
@@ -258,10 +272,10 @@ def compute_gram(
 def _compute_in_memory(
     work: GramWork, tile: int, n_jobs: int, progress: bool | None
 ) -> dict[str, np.ndarray]:
-    _, n_depths, n, m = work.shape
+    _, n_variants, n, m = work.shape
     fields = work.engine.fields
     # One array a field, so that a caller who keeps one does not keep both.
-    values = {f: np.empty((n_depths, n, m), work.engine.value_dtype) for f in fields}
+    values = {f: np.empty((n_variants, n, m), work.engine.value_dtype) for f in fields}
     norms = diagonal_norms(work, n_jobs=n_jobs, progress=progress)
 
     def fill(task: Tile, done: Callable[[int], None]) -> None:
@@ -270,7 +284,7 @@ def _compute_in_memory(
         compute_tile(work, task, out, norms, done, mirror if work.symmetric else None)
 
     run_tasks(iter_tiles(work, tile), fill, pairs=work.pairs, n_jobs=n_jobs, progress=progress)
-    return {f: K if work.depths is not None else K[0] for f, K in values.items()}
+    return {f: K if work.variants is not None else K[0] for f, K in values.items()}
 
 
 def _diagonal_values(work: GramWork, n_jobs: int, progress: bool | None) -> dict[str, np.ndarray]:
@@ -278,6 +292,6 @@ def _diagonal_values(work: GramWork, n_jobs: int, progress: bool | None) -> dict
     if work.normalize is not None:
         values = (values > 0).astype(values.dtype)
     return {
-        field: K if work.depths is not None else K[0]
+        field: K if work.variants is not None else K[0]
         for field, K in zip(work.engine.fields, values, strict=True)
     }

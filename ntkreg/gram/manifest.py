@@ -12,6 +12,7 @@ import numpy as np
 from ntkreg.architecture import Architecture, to_dict
 from ntkreg.errors import SpecError, StoreMismatchError
 from ntkreg.gram.work import GramWork
+from ntkreg.kernels.variants import variant_networks
 
 __all__ = ["MANIFEST", "VALUES", "differences", "make_manifest", "read_manifest", "write_json"]
 
@@ -50,7 +51,7 @@ def make_manifest(work: GramWork, tile: int) -> dict[str, Any]:
         "Z": None if work.Z is None else _data(work.Z),
         "dtype": work.precision,
         "fields": list(work.engine.fields),
-        "depths": None if work.depths is None else [int(d) for d in work.depths],
+        **_variants(work),
         "normalize": work.normalize,
         # Folders from before there were any have no such key, which reads as None.
         "symmetry": work.symmetry,
@@ -69,11 +70,13 @@ def differences(stored: dict[str, Any], asked: dict[str, Any], *, resume: bool) 
 
     A network is its layers: recipes that give the same layers are the same. Engine and
     versions count with `resume` only: values that are all there can be read by any version,
-    but two versions must not share the computing of one Gram.
+    but two versions must not share the computing of one Gram. Folders from before there was a
+    list of networks are compared without it.
     """
     if stored.get("network", {}).get("fingerprint") == asked["network"]["fingerprint"]:
         stored = {**stored, "network": asked["network"]}
     left_out = {"tile"} if resume else set(_HOW)
+    left_out |= {"networks"} - stored.keys()
     was, now = (_flat({k: v for k, v in d.items() if k not in left_out}) for d in (stored, asked))
     return [
         f"{key}: stored {was.get(key)!r}, asked {now.get(key)!r}"
@@ -109,6 +112,28 @@ def write_json(path: Path, data: dict[str, Any]) -> None:
         file.flush()
         os.fsync(file.fileno())
     os.replace(draft, path)
+
+
+def _variants(work: GramWork) -> dict[str, Any]:
+    """Say which networks there are: depths alone as a list of them, else changed options.
+
+    Their layers too: from equal layers a recipe may come to others by the same change
+    (``cntk(3, frozen=3)`` and ``cntk(3, frozen=9)``, both with ``depth=9``).
+    """
+    variants = work.variants
+    if variants is None:
+        return {"depths": None, "variants": None, "networks": None}
+    networks = variant_networks(work.network, variants)
+    described = [
+        {name: to_dict(network)[name] for name in changed}
+        for network, changed in zip(networks, variants, strict=True)
+    ]
+    only_depths = all(set(changed) == {"depth"} for changed in variants)
+    return {
+        "depths": [changed["depth"] for changed in described] if only_depths else None,
+        "variants": None if only_depths else described,
+        "networks": [network.fingerprint for network in networks],
+    }
 
 
 def _data(X: np.ndarray) -> dict[str, Any]:

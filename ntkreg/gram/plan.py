@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,8 @@ class GramPlan:
         Rows and columns.
     symmetric : bool
     fields : tuple of str
-    n_depths : int
+    n_variants : int
+        Networks, each with values of its own.
     dtype : str
     engine : str
         Class of the engine.
@@ -63,7 +64,7 @@ class GramPlan:
     m: int
     symmetric: bool
     fields: tuple[str, ...]
-    n_depths: int
+    n_variants: int
     dtype: str
     engine: str
     pairs: int
@@ -79,12 +80,12 @@ class GramPlan:
 
     def __str__(self) -> str:
         what = " and ".join(name.upper() for name in self.fields)
-        depths = f", {self.n_depths} depths" if self.n_depths > 1 else ""
+        variants = f", {self.n_variants} variants" if self.n_variants > 1 else ""
         half = ", symmetric" if self.symmetric else ""
         each = f", {self.terms} kernel values each," if self.terms > 1 else ""
         lines = [
             f"{what} of {self.network}",
-            f"size    {self.n} x {self.m}{half}{depths}, {self.dtype}, {self.engine}",
+            f"size    {self.n} x {self.m}{half}{variants}, {self.dtype}, {self.engine}",
             f"work    {self.pairs:,} pairs{each} in {self.tiles} tiles on {self.n_jobs} threads",
             f"memory  {readable(self.peak_bytes)} at most, values {readable(self.result_bytes)}",
         ]
@@ -102,6 +103,7 @@ def plan_gram(
     *,
     get: str | Sequence[str] = "ntk",
     depths: Sequence[int] | None = None,
+    variants: Sequence[Mapping[str, Any]] | None = None,
     dtype: Any = None,
     normalize: str | None = None,
     symmetry: str | None = None,
@@ -114,7 +116,9 @@ def plan_gram(
 
     Parameters
     ----------
-    network, X, Z, get, depths, dtype, normalize, symmetry, backend, folder, n_jobs, tile
+    network, X, Z, get, depths, variants, dtype, normalize, symmetry, backend
+        As in `compute_gram`.
+    folder, n_jobs, tile
         As in `compute_gram`.
 
     Returns
@@ -150,6 +154,7 @@ def plan_gram(
         Z,
         get=get,
         depths=depths,
+        variants=variants,
         dtype=dtype,
         normalize=normalize,
         symmetry=symmetry,
@@ -169,15 +174,15 @@ def make_plan(
     tile: int | None,
 ) -> GramPlan:
     """Return the plan of checked work, without its time: no kernel value is computed."""
-    n_fields, n_depths, n, m = work.shape
+    n_fields, n_variants, n, m = work.shape
     side = tile_size(work, tile, in_folder=folder is not None)
     jobs, tiles = check_n_jobs(n_jobs), count_tiles(work, side)
-    cell = n_fields * n_depths * work.engine.value_dtype.itemsize
+    cell = n_fields * n_variants * work.engine.value_dtype.itemsize
     result = n * m * cell
     # A worker holds a block from the engine and one of norms in float64; in a folder, its tile.
     # Averages take two blocks more: the sum, and what is added to it.
     block = min(work.engine.block, n) * min(work.engine.block, m)
-    worker = (2 if work.engine.terms == 1 else 4) * block * n_fields * n_depths * 8
+    worker = (2 if work.engine.terms == 1 else 4) * block * n_fields * n_variants * 8
     if folder is not None:
         worker += min(side, n) * min(side, m) * cell
     flips = 0 if work.symmetry is None else work.X.nbytes + (0 if work.Z is None else work.Z.nbytes)
@@ -188,7 +193,7 @@ def make_plan(
         m=m,
         symmetric=work.symmetric,
         fields=work.engine.fields,
-        n_depths=n_depths,
+        n_variants=n_variants,
         dtype=work.precision,
         engine=work.engine.name,
         pairs=work.pairs,
@@ -224,14 +229,14 @@ def _refusal(plan: GramPlan, need: int, free: int, where: str) -> str:
         options.append("dtype=float32")
     if len(plan.fields) > 1 and need / len(plan.fields) <= free:
         options.append(f"one of {' and '.join(plan.fields)} at a time")
-    if plan.n_depths > 1 and (at_once := free * plan.n_depths // need):
-        options.append(f"{at_once} of the {plan.n_depths} depths at a time")
+    if plan.n_variants > 1 and (at_once := free * plan.n_variants // need):
+        options.append(f"{at_once} of the {plan.n_variants} variants at a time")
     if where == "memory" and plan.result_bytes <= _SHARE * free_disk(Path()):
         options.append(f"folder=... ({readable(plan.result_bytes)} on disk at most)")
     fits = f"What would fit: {'; '.join(options)}." if options else "Use a larger machine."
     return (
-        f"compute_gram: {plan.n} x {plan.m} values ({', '.join(plan.fields)}, {plan.n_depths} "
-        f"depth(s), {plan.dtype}) need {readable(need)} of {where}; {readable(free)} can be "
+        f"compute_gram: {plan.n} x {plan.m} values ({', '.join(plan.fields)}, {plan.n_variants} "
+        f"variant(s), {plan.dtype}) need {readable(need)} of {where}; {readable(free)} can be "
         f"used. {fits}"
     )
 

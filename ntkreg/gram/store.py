@@ -38,11 +38,11 @@ class StoredValues:
     symmetric Grams leave out. shape, dtype, ndim and len are those of the array.
     """
 
-    def __init__(self, array: Any, field: int, tile: int, symmetric: bool, depths: bool) -> None:
+    def __init__(self, array: Any, field: int, tile: int, symmetric: bool, several: bool) -> None:
         self._array, self._field, self._tile = array, field, tile
-        self._symmetric, self._depths = symmetric, depths
+        self._symmetric, self._several = symmetric, several
         self.dtype: np.dtype = array.dtype
-        self.shape: tuple[int, ...] = array.shape[1:] if depths else array.shape[2:]
+        self.shape: tuple[int, ...] = array.shape[1:] if several else array.shape[2:]
         self.ndim = len(self.shape)
 
     def __len__(self) -> int:
@@ -52,7 +52,7 @@ class StoredValues:
         return f"StoredValues(shape={self.shape}, dtype={self.dtype}, at {self._array.store_path})"
 
     def read(self, rows: slice = slice(None), columns: slice = slice(None)) -> np.ndarray:
-        """Return the values of some rows and columns (slices of step 1), all depths."""
+        """Return the values of some rows and columns (slices of step 1), all variants."""
         (top, bottom, down), (left, right, across) = (
             part.indices(n) for part, n in zip((rows, columns), self.shape[-2:], strict=True)
         )
@@ -68,7 +68,7 @@ class StoredValues:
                     out[:, *at] = self._array[self._field, :, c, r].swapaxes(1, 2)
                 else:
                     out[:, *at] = self._array[self._field, :, r, c]
-        return out if self._depths else out[0]
+        return out if self._several else out[0]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         if copy is False:
@@ -155,7 +155,7 @@ class _TileStore:
         """Return the fields, to be read later."""
         array, work = self._open(), self.work
         return {
-            name: StoredValues(array, i, self.tile, work.symmetric, work.depths is not None)
+            name: StoredValues(array, i, self.tile, work.symmetric, work.variants is not None)
             for i, name in enumerate(work.engine.fields)
         }
 

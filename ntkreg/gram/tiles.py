@@ -81,16 +81,16 @@ def compute_tile(
     on_block: Callable[[int], None],
     mirror: Sequence[np.ndarray] | None = None,
 ) -> None:
-    """Fill `out`, an array (n_depths, rows, columns) a field, with the tile's values.
+    """Fill `out`, an array (n_variants, rows, columns) a field, with the tile's values.
 
     Parameters
     ----------
     norms : pair of ndarray or None
-        sqrt K(x, x) of all rows and of all columns, (n_fields, n_depths, n), to divide by.
+        sqrt K(x, x) of all rows and of all columns, (n_fields, n_variants, n), to divide by.
     on_block : callable
         Called after each block with the pairs done; may raise to stop.
     mirror : sequence of ndarray or None
-        Arrays (n_depths, columns, rows) that take the transposed values of a tile off the
+        Arrays (n_variants, columns, rows) that take the transposed values of a tile off the
         diagonal. On it, the lower triangle of `out` always does.
     """
     step, engine = work.engine.block, work.engine
@@ -128,7 +128,7 @@ def _normalise(values: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> Non
 def compute_diagonal(
     work: GramWork, X: np.ndarray, *, n_jobs: int, progress: bool | None
 ) -> np.ndarray:
-    """Return K(x, x) of each row of `X`, (n_fields, n_depths, n), block by block."""
+    """Return K(x, x) of each row of `X`, (n_fields, n_variants, n), block by block."""
     step, engine = work.engine.block, work.engine
     diagonal = np.empty((*work.shape[:2], len(X)), engine.value_dtype)
 

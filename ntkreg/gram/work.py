@@ -1,6 +1,6 @@
 """`GramWork`: one Gram matrix to compute, checked, with the engine that will do it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -10,6 +10,7 @@ import numpy as np
 from ntkreg.errors import ShapeError, SpecError
 from ntkreg.kernels import FIELDS, Engine, check_inputs, is_mixed, kernel_dtype, make_engine
 from ntkreg.kernels.bridge import as_network
+from ntkreg.kernels.variants import Variants, as_variants
 
 __all__ = ["GramWork", "check_work"]
 
@@ -25,7 +26,7 @@ class GramWork:
     Z : ndarray of shape (m, *shape) or None
         None for the symmetric Gram of X.
     engine : Engine
-    depths : tuple of int or None
+    variants : tuple of mappings or None
     normalize : {None, "unit_diagonal"}
     symmetry : {None, "flip"}
     """
@@ -34,7 +35,7 @@ class GramWork:
     X: np.ndarray
     Z: np.ndarray | None
     engine: Engine
-    depths: tuple[int, ...] | None
+    variants: Variants | None
     normalize: str | None
     symmetry: str | None
 
@@ -56,9 +57,9 @@ class GramWork:
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
-        """(n_fields, n_depths, n, m) of all values together."""
+        """(n_fields, n_variants, n, m) of all values together."""
         engine = self.engine
-        return len(engine.fields), engine.n_depths, len(self.X), len(self.columns)
+        return len(engine.fields), engine.n_variants, len(self.X), len(self.columns)
 
     @property
     def precision(self) -> str:
@@ -79,6 +80,7 @@ def check_work(
     *,
     get: str | Sequence[str] = "ntk",
     depths: Sequence[int] | None = None,
+    variants: Sequence[Mapping[str, Any]] | None = None,
     dtype: Any = None,
     normalize: str | None = None,
     symmetry: str | None = None,
@@ -93,9 +95,11 @@ def check_work(
     ShapeError, TypeError, ValueError
         Inputs that the network cannot read, or that do not fit each other.
     SpecError
-        Unknown `get`, `normalize`, `depths`, `symmetry` or `backend`; flips of what is no image.
+        Unknown `get`, `normalize`, `symmetry` or `backend`; `depths` or `variants` that are
+        none; flips of what is no image.
     """
     network = as_network(network)
+    variants = as_variants(network, depths, variants)
     asked = (get,) if isinstance(get, str) else tuple(get)
     if not asked or len(set(asked)) < len(asked) or not set(asked) <= set(FIELDS):
         raise SpecError(f'get must be "nngp", "ntk" or both in a tuple; got {get!r}.')
@@ -119,9 +123,8 @@ def check_work(
         X.shape[1:],
         dtype=dtype if is_mixed(dtype) else X.dtype,
         fields=fields,
-        depths=depths,
+        variants=variants,
         symmetry=symmetry,
         backend=backend,
     )
-    depths = None if depths is None else tuple(depths)
-    return GramWork(network, X, Z, engine, depths, normalize, symmetry)
+    return GramWork(network, X, Z, engine, variants, normalize, symmetry)

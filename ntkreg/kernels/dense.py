@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ntkreg.architecture import Architecture
+from ntkreg.architecture import Architecture, Dense
 from ntkreg.kernels.dense_loops import Readout, RowTables, Steps, run_rows, sum_squares
 from ntkreg.kernels.dense_program import (
     DenseProgram,
@@ -52,7 +52,7 @@ class DenseInputs:
 
 @dataclass(frozen=True)
 class DenseEngine(Engine):
-    """Blocks of fixed size; `networks` are prefixes of one another, one for each depth.
+    """Blocks of fixed size; `networks` begin alike, up to the linear read-out of each.
 
     A BLAS gives other bits for one row than for many, so every product is one of the same
     shape: rows of a block of 256, padded with zeros. Cost of a block of m rows and m
@@ -104,7 +104,7 @@ class DenseEngine(Engine):
     def cross(self, X: Any, Z: Any) -> np.ndarray:
         """Values of all pairs, a padded block at a time."""
         x, z = self._prepared(X), self._prepared(Z)
-        values = np.empty((2, self.n_depths, len(x), len(z)), self.dtype)
+        values = np.empty((2, self.n_variants, len(x), len(z)), self.dtype)
         for rows in _blocks(len(x)):
             for columns in _blocks(len(z)):
                 self._run(x[rows], z[columns], values[:, :, rows, columns])
@@ -113,7 +113,7 @@ class DenseEngine(Engine):
     def symmetric(self, X: Any) -> np.ndarray:
         """Values of all pairs within X; half are computed, the diagonal from the variances."""
         x = self._prepared(X)
-        values = np.empty((2, self.n_depths, len(x), len(x)), self.dtype)
+        values = np.empty((2, self.n_variants, len(x), len(x)), self.dtype)
         for rows in _blocks(len(x)):
             for columns in _blocks(len(x)):
                 if columns.start < rows.start:
@@ -165,10 +165,13 @@ class DenseEngine(Engine):
 
     @cached_property
     def _readout(self) -> Readout:
-        dense, kind = self.program.readout, self.dtype.type
-        if dense is None:
-            return Readout(kind(1), kind(0), kind(0))
-        return Readout(kind(dense.weight_std**2), kind(dense.bias_std**2), kind(dense.trainable))
+        # No read-out is one that changes nothing.
+        layers = [dense or Dense(1.0, 0.0, False) for dense in self.program.readouts]
+        return Readout(
+            np.array([layer.weight_std**2 for layer in layers], self.dtype),
+            np.array([layer.bias_std**2 for layer in layers], self.dtype),
+            np.array([layer.trainable for layer in layers], self.dtype),
+        )
 
 
 def _blocks(n: int) -> list[slice]:

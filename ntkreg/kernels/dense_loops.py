@@ -41,11 +41,11 @@ class RowTables(NamedTuple):
 
 
 class Readout(NamedTuple):
-    """Squared stds and `trained` of the linear read-out, in the kernel's dtype."""
+    """Squared stds and `trained` of every network's linear read-out, in the kernel's dtype."""
 
-    weight: np.floating
-    bias: np.floating
-    trained: np.floating
+    weight: np.ndarray
+    bias: np.ndarray
+    trained: np.ndarray
 
 
 @compiled
@@ -83,11 +83,12 @@ def _bias(c, theta, x, z, slot, i, m):
 
 @inlined
 def _read(c, theta, x, z, readout, slot, i, m, nngp, ntk):
+    weight, bias, trained = readout.weight[slot], readout.bias[slot], readout.trained[slot]
     for p in range(m):
-        norm = x.norm[slot, i] * z.norm[slot, p] * readout.weight
-        value = norm * c[p] + readout.bias
+        norm = x.norm[slot, i] * z.norm[slot, p] * weight
+        value = norm * c[p] + bias
         nngp[slot, i, p] = value
-        ntk[slot, i, p] = norm * theta[p] + readout.trained * value
+        ntk[slot, i, p] = norm * theta[p] + trained * value
 
 
 @compiled

@@ -15,7 +15,7 @@ _BLOCK = 256
 
 @dataclass(frozen=True)
 class PlainDenseEngine(Engine):
-    """All in float64, whatever the dtype of the result; `networks` one for each depth.
+    """All in float64, whatever the dtype of the result; `networks` may be any.
 
     Every product is of two blocks of 256 rows, padded with zeros, and so are the layers'
     arrays: a value has the same bits in any block. Cost of a block of m rows and m columns:
@@ -34,7 +34,7 @@ class PlainDenseEngine(Engine):
         """Return the layers as text: they run as they are."""
         side, lines = self.block, []
         for k, network in enumerate(self.networks):
-            of = f" of network {k + 1}" if self.n_depths > 1 else ""
+            of = f" of network {k + 1}" if self.n_variants > 1 else ""
             lines += [f"  layers{of}, NumPy passes over the block:"]
             lines += [f"    {layer!r}" for layer in network.layers]
         return "\n".join(
@@ -43,7 +43,7 @@ class PlainDenseEngine(Engine):
 
     def cross(self, X: np.ndarray, Z: np.ndarray) -> np.ndarray:
         """Values of all pairs, a padded block at a time."""
-        values = np.empty((len(self.fields), self.n_depths, len(X), len(Z)), self.dtype)
+        values = np.empty((len(self.fields), self.n_variants, len(X), len(Z)), self.dtype)
         for i in range(0, len(X), _BLOCK):
             x = _padded(X[i : i + _BLOCK])
             for j in range(0, len(Z), _BLOCK):
@@ -54,7 +54,7 @@ class PlainDenseEngine(Engine):
 
     def symmetric(self, X: np.ndarray) -> np.ndarray:
         """Values of all pairs within X; the lower triangle mirrors the upper."""
-        values = np.empty((len(self.fields), self.n_depths, len(X), len(X)), self.dtype)
+        values = np.empty((len(self.fields), self.n_variants, len(X), len(X)), self.dtype)
         for i in range(0, len(X), _BLOCK):
             values[..., i : i + _BLOCK, i:] = self.cross(X[i : i + _BLOCK], X[i:])
         lower = np.tri(len(X), k=-1, dtype=bool)

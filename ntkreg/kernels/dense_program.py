@@ -34,7 +34,7 @@ class Step:
     """One operation.
 
     ADD: theta += trained * lambda. RELU: that, then the dual. BIAS: row factors number
-    `slot`. READ: through the linear read-out into depth `slot` of the result.
+    `slot`. READ: through the linear read-out of network `slot` into its result.
     """
 
     op: Op
@@ -46,16 +46,20 @@ class Step:
 class DenseProgram:
     """What runs on every pair.
 
-    `reads` maps a number of layers of `body` to the depth that is read after them, through
-    the layer `readout` (None: as it is).
+    `reads` says of every network how many layers of `body` are its own, and `readouts` which
+    linear layer follows (None: none does).
     """
 
     steps: tuple[Step, ...]
     body: tuple[Layer, ...]
-    reads: dict[int, int]
-    readout: Dense | None
-    n_reads: int
+    reads: tuple[int, ...]
+    readouts: tuple[Dense | None, ...]
     n_biases: int
+
+    @property
+    def n_reads(self) -> int:
+        """How many networks there are."""
+        return len(self.reads)
 
     def explain(self) -> str:
         """Return the program as text; equal lines in a row stand on one."""
@@ -72,9 +76,10 @@ class DenseProgram:
             return f"RELU  t = {'(t + c)' if step.trained else 't'} kappa0(c), c = kappa1(c)"
         if step.op == Op.BIAS:
             return "BIAS  c = a a' c + b b', t = a a' t, with a and b of each row"
-        depth = f" of network {step.slot + 1}" if self.n_reads > 1 else ""
-        last = "" if self.readout is None else f", then {self.readout!r}"
-        return f"READ  values{depth}: times sqrt(q q'){last}"
+        of = f" of network {step.slot + 1}" if self.n_reads > 1 else ""
+        readout = self.readouts[step.slot]
+        last = "" if readout is None else f", then {readout!r}"
+        return f"READ  values{of}: times sqrt(q q'){last}"
 
 
 @dataclass(frozen=True)
@@ -103,24 +108,23 @@ def _split(network: Architecture) -> tuple[tuple[Layer, ...], Dense | None]:
 
 
 def compile_dense_network(networks: Sequence[Architecture]) -> DenseProgram:
-    """Compile networks on vectors that are prefixes of one another into one program.
+    """Compile networks on vectors that begin alike into one program.
 
     Raises
     ------
     SpecError
-        If they are not prefixes of the deepest, up to a shared linear read-out, or hold a
+        If, but for a last linear layer each, they are not prefixes of the deepest, or hold a
         layer without an operation here.
     """
     parts = [_split(network) for network in networks]
-    body, readout = max(parts, key=lambda part: len(part[0]))
-    reads: dict[int, int] = {}
-    for k, (other, other_readout) in enumerate(parts):
-        if body[: len(other)] != other or other_readout != readout:
+    body = max((layers for layers, _ in parts), key=len)
+    for network, (layers, _) in zip(networks, parts, strict=True):
+        if body[: len(layers)] != layers:
             raise SpecError(
-                "depths: the networks must be prefixes of one another to come from one pass; "
-                f"{networks[k]!r} is not. Compute it alone."
+                "Up to the read-out networks must be prefixes of one another to come from one "
+                f"pass; {network!r} is not. Compute it alone."
             )
-        reads[len(other)] = k
+    reads = tuple(len(layers) for layers, _ in parts)
     steps: list[Step] = []
     pending = 0.0  # 1 if lambda has yet to be added to theta
     n_biases = 0
@@ -129,7 +133,7 @@ def compile_dense_network(networks: Sequence[Architecture]) -> DenseProgram:
             if pending:
                 steps.append(Step(Op.ADD, pending))
                 pending = 0.0
-            steps.append(Step(Op.READ, slot=reads[i]))
+            steps += [Step(Op.READ, slot=k) for k, count in enumerate(reads) if count == i]
         if i == len(body):
             break
         layer = body[i]
@@ -145,7 +149,8 @@ def compile_dense_network(networks: Sequence[Architecture]) -> DenseProgram:
             pending = float(layer.trainable)
         else:
             raise SpecError(f"The dense engine has no operation for {layer!r}.")
-    return DenseProgram(tuple(steps), body, reads, readout, len(networks), n_biases)
+    readouts = tuple(readout for _, readout in parts)
+    return DenseProgram(tuple(steps), body, reads, readouts, n_biases)
 
 
 def variance_tables(program: DenseProgram, q: np.ndarray) -> Tables:
@@ -155,11 +160,10 @@ def variance_tables(program: DenseProgram, q: np.ndarray) -> Tables:
     norm, nngp, ntk = np.zeros((3, program.n_reads, len(q)))
     n_biases = 0
     for i in range(len(program.body) + 1):
-        if i in program.reads:
-            k = program.reads[i]
-            norm[k], nngp[k], ntk[k] = np.sqrt(q), q, t
-            if program.readout is not None:
-                nngp[k], ntk[k] = _dense(program.readout, q, t)
+        for k, readout in enumerate(program.readouts):
+            if program.reads[k] == i:
+                norm[k] = np.sqrt(q)
+                nngp[k], ntk[k] = (q, t) if readout is None else _dense(readout, q, t)
         if i == len(program.body):
             break
         layer = program.body[i]

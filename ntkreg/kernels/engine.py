@@ -30,14 +30,14 @@ class Engine(ABC):
         float32 or float64, of inputs and of the arithmetic.
     fields : tuple of str
         Which of "nngp", "ntk" come back, in this order, on axis 0.
-    n_depths : int
-        Length of axis 1: how many depths come from one pass.
+    n_variants : int
+        Length of axis 1: how many networks it computes.
     """
 
     shape: tuple[int, ...]
     dtype: np.dtype
     fields: tuple[Field, ...]
-    n_depths: int
+    n_variants: int
 
     @property
     def name(self) -> str:
@@ -83,12 +83,12 @@ class Engine(ABC):
 
     @abstractmethod
     def cross(self, X: np.ndarray, Z: np.ndarray) -> np.ndarray:
-        """Values of all pairs: (n_fields, n_depths, len(X), len(Z))."""
+        """Values of all pairs: (n_fields, n_variants, len(X), len(Z))."""
 
     @abstractmethod
     def symmetric(self, X: np.ndarray) -> np.ndarray:
-        """Values of all pairs within X, exactly symmetric: (n_fields, n_depths, n, n)."""
+        """Values of all pairs within X, exactly symmetric: (n_fields, n_variants, n, n)."""
 
     @abstractmethod
     def diagonal(self, X: np.ndarray) -> np.ndarray:
-        """Values of each input with itself: (n_fields, n_depths, n)."""
+        """Values of each input with itself: (n_fields, n_variants, n)."""

@@ -229,4 +229,6 @@ def average_over_flip(engine: Engine, *, commutes: bool) -> FlipEngine:
     commutes : bool
         Whether its kernels have K(F x, F z) = K(x, z); two terms then do the work of four.
     """
-    return FlipEngine(engine.shape, engine.dtype, engine.fields, engine.n_depths, engine, commutes)
+    return FlipEngine(
+        engine.shape, engine.dtype, engine.fields, engine.n_variants, engine, commutes
+    )

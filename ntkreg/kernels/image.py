@@ -27,7 +27,7 @@ __all__ = ["ImageEngine"]
 
 @dataclass(frozen=True)
 class ImageEngine(Engine):
-    """Compiled tiles; `networks` are prefixes of one another, one for each depth.
+    """Compiled tiles; `networks` begin alike, up to the read-out of each (`image_program`).
 
     Read-outs are summed in float64 over tiles. `wide` (dtype="mixed") returns these sums as
     they are instead of rounding them to float32: the errors of some 10^6 float32 entries
@@ -56,7 +56,7 @@ class ImageEngine(Engine):
     @cached_property
     def geometries(self) -> list[Geometry]:
         """Which tiles run in every stage."""
-        return stage_geometries(self.program.stages, self.program.readout)
+        return stage_geometries(self.program)
 
     @cached_property
     def stages(self) -> list[RunnableStage]:
@@ -114,8 +114,8 @@ class ImageEngine(Engine):
 
     def diagonal(self, X: np.ndarray | ImageInputs) -> np.ndarray:
         """Values of each image with itself, O(n)."""
-        nngp, ntk = self._diagonal_fields(self._inputs(X))
-        return self._pick(run_tail(self.program.tail, Pairs(nngp, ntk, nngp, nngp)))
+        fields = self._diagonal_fields(self._inputs(X))
+        return self._ends(fields, fields[0], fields[0])
 
     def _inputs(self, X: np.ndarray | ImageInputs) -> ImageInputs:
         return X if isinstance(X, ImageInputs) else self.prepare(X)
@@ -186,15 +186,21 @@ class ImageEngine(Engine):
         return relu_dual(self.dtype.name, 0.5)
 
     def _finish(self, fields: np.ndarray, x: ImageInputs, z: ImageInputs) -> np.ndarray:
-        """Run the layers after the read-out, pick the fields and cast."""
-        q = r = None
-        if needs_variances(self.program.tail):
-            q, r = (self._diagonal_fields(A)[0] for A in (x, z))
-            q, r = q[:, :, None], r[:, None, :]
-        return self._pick(run_tail(self.program.tail, Pairs(fields[0], fields[1], q, r)))
+        """Add what the layers after the read-outs need to know."""
+        if not any(needs_variances(end.tail) for end in self.program.ends):
+            return self._ends(fields, None, None)
+        q, r = (self._diagonal_fields(A)[0] for A in (x, z))
+        return self._ends(fields, q[:, :, None], r[:, None, :])
 
-    def _pick(self, pairs: Pairs) -> np.ndarray:
-        return np.stack([getattr(pairs, field) for field in self.fields]).astype(self.value_dtype)
+    def _ends(self, reads: np.ndarray, q: np.ndarray | None, r: np.ndarray | None) -> np.ndarray:
+        """Run every network's layers after its read-out, pick the fields and cast."""
+        values = np.empty((len(self.fields), self.n_variants, *reads.shape[2:]), self.value_dtype)
+        for k, (read, tail) in enumerate((end.read, end.tail) for end in self.program.ends):
+            variances = (None if v is None else v[read] for v in (q, r))
+            pairs = run_tail(tail, Pairs(reads[0, read], reads[1, read], *variances))
+            for field, value in zip(self.fields, values, strict=True):
+                value[k] = getattr(pairs, field)
+        return values
 
     def _diagonal_fields(self, inputs: ImageInputs) -> np.ndarray:
         """Both fields of each image with itself right after the read-out: (2, n_reads, n)."""

@@ -46,8 +46,15 @@ def explain_image(program: ImageProgram, geometries: Sequence[Geometry], dtype: 
         if stage.pool:
             side = f"{stage.pool} x {stage.pool}"
             lines.append(f"  POOL   {side}: every entry is added to one of the next stage")
-    after = ", ".join(map(repr, program.tail)) or "nothing"
-    return "\n".join([*lines, "", f"After the read-out, on the sums alone: {after}"])
+    return "\n".join([*lines, "", *_describe_ends(program)])
+
+
+def _describe_ends(program: ImageProgram) -> list[str]:
+    after = [", ".join(map(repr, end.tail)) or "nothing" for end in program.ends]
+    if len(set(after)) == 1:
+        return [f"After the read-out, on the sums alone: {after[0]}"]
+    numbered = (f"  network {k + 1}: {layers}" for k, layers in enumerate(after))
+    return ["After the read-out, on the sums alone:", *numbered]
 
 
 def _heading(
@@ -68,8 +75,10 @@ def _describe(o: Operation, stage: Stage, program: ImageProgram) -> str:
     if o.op == Op.ADD:
         return f"ADD    tile {o.other} to tile {o.register}"
     if o.op == Op.READ:
-        depth = f" of network {o.slot + 1}" if program.n_reads > 1 else ""
-        return f"READ   the sums{depth}, weights of {program.readout!r}"
+        whose = [str(k + 1) for k, end in enumerate(program.ends) if end.read == o.slot]
+        several = "s" if len(whose) > 1 else ""
+        of = f" of network{several} {', '.join(whose)}" if len(program.ends) > 1 else ""
+        return f"READ   the sums{of}, weights of {program.readouts[o.readout]!r}"
     before, after = stage.levels[o.level_in], stage.levels[o.level]
     parts = [] if stage.registers == 1 else [f"tile {o.register}"]
     if o.factor != 1 or o.window > 1 or o.stride > 1 or o.bias or o.trained:

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ntkreg.architecture import Layer
-from ntkreg.kernels.image_program import Op, Stage
-from ntkreg.kernels.image_readout import readout_weights
+from ntkreg.kernels.image_program import ImageProgram, Op, Stage
+from ntkreg.kernels.image_readout import read_weights
 
 __all__ = ["Axis", "Field", "Geometry", "layer_entries", "stage_geometries"]
 
@@ -25,7 +25,8 @@ class Axis(NamedTuple):
     length: np.ndarray  # (n_levels, n_e), entries of the tile
     x: np.ndarray  # (n_levels, n_e), first pixel of x
     z: np.ndarray  # (n_levels, n_e), first pixel of z
-    weight: np.ndarray  # (n_e, longest) float64, of the entries at a READ
+    weight: np.ndarray  # (n_readouts, n_e, longest) float64, of the entries at a READ
+    read: np.ndarray  # (n_readouts, n_e) bool, whether any weight is not 0
     pieces: "Pieces"  # where pooling takes the entries
     own: np.uint64  # the e of offset 0
 
@@ -149,7 +150,7 @@ def _axis(
     strides: Sequence[int],
     end: int,
     circular: bool,
-    read: np.ndarray | None,
+    read: np.ndarray,
     pool: int,
     after: Below | None,
 ) -> tuple[Axis, np.ndarray]:
@@ -159,7 +160,7 @@ def _axis(
     ----------
     sizes, strides : of the stage's levels
     end : the level after the last operation
-    read : weights (n, n) of the read-out at the end, or None if nothing is read
+    read : weights (n_readouts, n, n) of the read-outs at the end, 0 of those that are elsewhere
     pool, after : side of the pooling at the end, and where it leads
 
     Returns
@@ -173,10 +174,10 @@ def _axis(
     d = _offsets(n, circular)
     p, q, exists = _pairs(d, n, circular)
     safe_p, safe_q = np.minimum(p, n - 1), np.minimum(q, n - 1)
-    weight = np.zeros(p.shape) if read is None else np.where(exists, read[safe_p, safe_q], 0.0)
+    weight = np.where(exists, read[:, safe_p, safe_q], 0.0)
     pieces = [_pieces(int(v), n, circular, pool, after) for v in d]
-    used = weight.any(axis=1) | np.array([len(p) > 0 for p in pieces])
-    d, weight = d[used], weight[used]
+    used = weight.any(axis=(0, 2)) | np.array([len(p) > 0 for p in pieces])
+    d, weight = d[used], weight[:, used]
     pieces = [p for p, keep in zip(pieces, used, strict=True) if keep]
     back = strides[end]
     length, x, z = [], [], []
@@ -190,20 +191,21 @@ def _axis(
         x=_unsigned(x),
         z=_unsigned(z),
         weight=np.ascontiguousarray(weight),
+        read=np.any(weight != 0, axis=2),
         pieces=_stacked(pieces),
         own=np.uint64(np.flatnonzero(d == 0)[0]),
     )
     return axis, d
 
 
-def stage_geometries(stages: Sequence[Stage], readout: Layer) -> list[Geometry]:
+def stage_geometries(program: ImageProgram) -> list[Geometry]:
     """Return the geometry of every stage; only offsets that something later reads are there."""
     done: list[Geometry] = []
-    for stage in reversed(stages):
+    for stage in reversed(program.stages):
         after = done[-1] if done else None
         below = (None, None) if after is None else (after.rows_below, after.columns_below)
-        rows = _stage_axis(stage, "h", readout, below[0])
-        columns = _stage_axis(stage, "w", readout, below[1])
+        rows = _stage_axis(stage, "h", program.readouts, below[0])
+        columns = _stage_axis(stage, "w", program.readouts, below[1])
         sizes = rows[0].length[0], columns[0].length[0]
         field = Field(
             sizes[0], _before(sizes[0]), sizes[1], _before(sizes[1]), np.uint64(sizes[1].sum())
@@ -217,13 +219,14 @@ def layer_entries(stage: Stage, geometry: Geometry) -> int:
     return sum(geometry.entries_at(o.level) for o in stage.operations if o.op == Op.LAYER)
 
 
-def _stage_axis(stage: Stage, side: str, readout: Layer, after: Below | None) -> tuple[Axis, Below]:
+def _stage_axis(
+    stage: Stage, side: str, readouts: Sequence[Layer], after: Below | None
+) -> tuple[Axis, Below]:
     """One axis of a stage, and what the stage before must know of it."""
     levels, circular = stage.levels, stage.circular
     sizes = [getattr(level, side) for level in levels]
     end = levels.index(stage.end)
-    reads = any(o.op == Op.READ for o in stage.operations)
-    weights = readout_weights(readout, sizes[end]) if reads else None
+    weights = read_weights(stage, readouts, sizes[end])
     strides = [level.stride for level in levels]
     axis, offsets = _axis(sizes, strides, end, circular, weights, stage.pool, after)
     return axis, Below(offsets * stage.end.stride, axis.length[0], sizes[0], circular)

@@ -53,6 +53,7 @@ class Steps(NamedTuple):
     parameter: np.ndarray
     table: np.ndarray  # first entry in the images' a and b
     mark: np.ndarray  # first entry in the images' variance and tangent
+    readout: np.ndarray  # whose weights a READ takes
     slot: np.ndarray
     circular: np.ndarray
     plain: np.ndarray  # 3 x 3 windows, same size, an activation: the fast way
@@ -281,7 +282,7 @@ def _set_own(s, t, tile, h, w, variance, tangent, mark, own):
 
 
 @inlined
-def _read(s, t, tile, rows, columns, ey, ex, h, w, out_s, out_t):
+def _read(s, t, tile, row_weight, column_weight, h, w, out_s, out_t):
     """Weighted sum over the tile: rows in the loop's dtype, then columns in float64."""
     n = lanes(s)
     clear(tile.row_s, 0 * w, w * n)
@@ -291,10 +292,10 @@ def _read(s, t, tile, rows, columns, ey, ex, h, w, out_s, out_t):
     for r in range(np.uint64(0), h, np.uint64(4)):
         a, b, c = min(r + one, last), min(r + two, last), min(r + three, last)
         weights = (
-            rows.weight[ey, r],
-            rows.weight[ey, a] if r + one < h else 0.0,
-            rows.weight[ey, b] if r + two < h else 0.0,
-            rows.weight[ey, c] if r + three < h else 0.0,
+            row_weight[r],
+            row_weight[a] if r + one < h else 0.0,
+            row_weight[b] if r + two < h else 0.0,
+            row_weight[c] if r + three < h else 0.0,
         )
         at = (
             first + r * tile.pitch,
@@ -303,8 +304,8 @@ def _read(s, t, tile, rows, columns, ey, ex, h, w, out_s, out_t):
             first + c * tile.pitch,
         )
         read_rows(s, t, at, weights, tile.row_s, tile.row_t, w * n)
-    read_columns(tile.row_s, columns.weight[ex], out_s, w, n)
-    read_columns(tile.row_t, columns.weight[ex], out_t, w, n)
+    read_columns(tile.row_s, column_weight, out_s, w, n)
+    read_columns(tile.row_t, column_weight, out_t, w, n)
 
 
 @counting_nothing
@@ -530,14 +531,19 @@ def run_stage(
                                     x_first, z_first, paired,
                                 )  # fmt: skip
                         elif op == _READ:
+                            q = steps.readout[k]
+                            # Tiles of which only another read-out has entries.
+                            if not (rows.read[q, ey] and columns.read[q, ex]):
+                                continue
                             if exact:
                                 _set_own(
                                     tile.s[register], tile.t[register], tile, h, w,
                                     z.variance[g], z.tangent[g], steps.mark[k], same,
                                 )  # fmt: skip
                             _read(
-                                tile.s[register], tile.t[register], tile, rows, columns, ey, ex,
-                                h, w, out[0, steps.slot[k], i, g], out[1, steps.slot[k], i, g],
+                                tile.s[register], tile.t[register], tile, rows.weight[q, ey],
+                                columns.weight[q, ex], h, w, out[0, steps.slot[k], i, g],
+                                out[1, steps.slot[k], i, g],
                             )  # fmt: skip
                         else:
                             _move(steps, k, tile, n, h)

@@ -8,7 +8,10 @@ a stage. Operations:
 - ``LAYER``: window sums (1 x 1 for none), times a factor, plus a bias; the tangent's share;
   then the dual of an activation (the identity's for none);
 - ``COPY`` and ``ADD``: the tile to and from a second register, for residual sums;
-- ``READ``: the weighted sum over the tile, added to the result of one depth.
+- ``READ``: the weighted sum over the tile, with the weights of one read-out, added to a result.
+
+Several networks that begin alike are one program: a READ for each depth and read-out, and layers
+on vectors of each network on its sums (`End`).
 """
 
 from collections.abc import Sequence
@@ -31,10 +34,13 @@ from ntkreg.architecture import (
 )
 from ntkreg.errors import SpecError
 
-__all__ = ["ImageProgram", "Level", "Op", "Operation", "Stage", "compile_image_network"]
+__all__ = ["End", "ImageProgram", "Level", "Op", "Operation", "Stage", "compile_image_network"]
 
 
 _NO_ACTIVATION = Identity()
+
+Reads = dict[tuple[int, int], int]
+"""From the layers before a READ and the number of its read-out to that of its result."""
 
 
 class Op(IntEnum):
@@ -62,8 +68,8 @@ class Operation:
     LAYER sums windows of `window` pixels, `stride` apart, the first starting `origin` (row,
     column) before the image; then S' = factor sum(S) + bias, T' = factor sum(T) + trained S',
     then the dual of `activation`. COPY writes `register` to `other`; ADD adds `other` to
-    `register`. `level_in` and `level` number the stage's levels; `slot` is the depth that a READ
-    belongs to.
+    `register`. READ sums with the weights of the program's read-out number `readout` into result
+    number `slot`. `level_in` and `level` number the stage's levels.
     """
 
     op: Op
@@ -78,6 +84,7 @@ class Operation:
     bias: float = 0.0
     trained: float = 0.0
     activation: Layer = _NO_ACTIVATION
+    readout: int = 0
     slot: int = 0
     circular: bool = False
 
@@ -107,16 +114,29 @@ class Stage:
 
 
 @dataclass(frozen=True)
+class End:
+    """Where a network leaves the tiles: which READ's sums are its own, and its layers on them."""
+
+    read: int
+    tail: tuple[Layer, ...]
+
+
+@dataclass(frozen=True)
 class ImageProgram:
     """What runs on every tile, what is read from it, and what follows on the vectors.
 
-    `image_explain` prints it.
+    `readouts` are those of all READs, once each; `ends` has one entry a network, in the order in
+    which they came. `image_explain` prints it.
     """
 
     stages: tuple[Stage, ...]
-    readout: Layer
-    tail: tuple[Layer, ...]
-    n_reads: int
+    readouts: tuple[Layer, ...]
+    ends: tuple[End, ...]
+
+    @property
+    def n_reads(self) -> int:
+        """Results of READs: networks that differ after the read-out alone share one."""
+        return 1 + max(end.read for end in self.ends)
 
 
 def _split(network: Architecture) -> tuple[tuple[Layer, ...], Layer, tuple[Layer, ...]]:
@@ -132,13 +152,13 @@ def _split(network: Architecture) -> tuple[tuple[Layer, ...], Layer, tuple[Layer
 
 
 def compile_image_network(networks: Sequence[Architecture], h: int, w: int) -> ImageProgram:
-    """Compile networks that are prefixes of one another, on h x w images, into one program.
+    """Compile networks that begin alike, on h x w images, into one program.
 
     Parameters
     ----------
     networks : sequence of Architecture
-        Image networks in the order in which their values shall come back. All but the
-        deepest must begin as the deepest does, and share its read-out.
+        Image networks in the order in which their values shall come back. Up to the read-out
+        all must begin as the deepest does; read-outs, and layers after them, are free.
     h, w : int
         Pixels.
 
@@ -148,18 +168,21 @@ def compile_image_network(networks: Sequence[Architecture], h: int, w: int) -> I
         If they are not prefixes of one another, or a layer has no operation here.
     """
     parts = [_split(network) for network in networks]
-    body, readout, tail = max(parts, key=lambda part: len(part[0]))
-    reads: dict[int, int] = {}
-    for k, (other_body, other_readout, other_tail) in enumerate(parts):
-        if body[: len(other_body)] != other_body or (other_readout, other_tail) != (readout, tail):
+    deepest = max((body for body, _, _ in parts), key=len)
+    readouts = tuple(dict.fromkeys(readout for _, readout, _ in parts))
+    reads: Reads = {}
+    ends = []
+    for network, (body, readout, tail) in zip(networks, parts, strict=True):
+        if deepest[: len(body)] != body:
             raise SpecError(
-                "depths: the networks must be prefixes of one another to come from one pass; "
-                f"{networks[k]!r} is not. Compute it alone."
+                "Up to the read-out networks must be prefixes of one another to come from one "
+                f"pass; {network!r} is not. Compute it alone."
             )
-        reads[len(other_body)] = k
+        read = len(body), readouts.index(readout)
+        ends.append(End(reads.setdefault(read, len(reads)), tail))
     compiler = _Compiler(h, w)
-    compiler.add(body, reads)
-    return ImageProgram(compiler.finish(), readout, tail, len(networks))
+    compiler.add(deepest, reads)
+    return ImageProgram(compiler.finish(), readouts, tuple(ends))
 
 
 class _Compiler:
@@ -183,8 +206,8 @@ class _Compiler:
         stage = Stage(tuple(self.operations), tuple(self.levels), pool)
         if any(stage.levels[o.level] != stage.end for o in stage.operations if o.op == Op.READ):
             raise SpecError(
-                "depths: a network that ends before a convolution which changes the size of "
-                "the image cannot come from one pass with a deeper one; compute them apart."
+                "A network that ends before a convolution which changes the size of the image "
+                "cannot come from one pass with a deeper one; compute them apart."
             )
         wrapping = {o.circular for o in stage.operations if o.window > 1}
         if len(wrapping) > 1:
@@ -203,8 +226,9 @@ class _Compiler:
         self.stages.append(stage)
         return tuple(self.stages)
 
-    def add(self, layers: Sequence[Layer], reads: dict[int, int]) -> None:
-        """Compile the body, with a READ after the layers that `reads` counts."""
+    def add(self, layers: Sequence[Layer], reads: Reads) -> None:
+        """Compile the body with its READs."""
+        read_after = {count for count, _ in reads}
         self._read(0, reads, 0)
         level = i = 0
         while i < len(layers):
@@ -216,16 +240,17 @@ class _Compiler:
                 level = 0
                 i += 1
             else:
-                fuse = i + 1 not in reads
+                fuse = i + 1 not in read_after
                 level, taken = self._one(layers, i, 0, 1, level, fuse)
                 i += taken
             self._read(i, reads, level)
 
-    def _read(self, count: int, reads: dict[int, int], level: int) -> None:
-        if count in reads:
-            self.operations.append(
-                Operation(Op.READ, level_in=level, level=level, slot=reads[count])
-            )
+    def _read(self, count: int, reads: Reads, level: int) -> None:
+        self.operations += [
+            Operation(Op.READ, level_in=level, level=level, readout=readout, slot=slot)
+            for (after, readout), slot in reads.items()
+            if after == count
+        ]
 
     def _sequence(self, layers: Sequence[Layer], register: int, free: int, level: int) -> int:
         i = 0

@@ -4,11 +4,14 @@ The kernel of a read-out is a weighted sum of the field over pairs of pixels (p,
 the weights of all three are products of one factor a row pair and one a column pair.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ntkreg.architecture import Flatten, GlobalAvgPool, Layer, LocalAvgPool
+from ntkreg.kernels.image_program import Op, Stage
 
-__all__ = ["readout_weights"]
+__all__ = ["read_weights", "readout_weights"]
 
 
 def readout_weights(readout: Layer, n: int) -> np.ndarray:
@@ -30,3 +33,10 @@ def readout_weights(readout: Layer, n: int) -> np.ndarray:
             bottom = np.maximum(np.maximum(p, q) - c, 0)
             return np.maximum(top - bottom + 1, 0) / ((2 * c + 1) ** 2 * n)
     raise NotImplementedError(f"{readout!r} is not a read-out.")
+
+
+def read_weights(stage: Stage, readouts: Sequence[Layer], n: int) -> np.ndarray:
+    """Return `readout_weights` of those that a stage READs, (n_readouts, n, n); 0 of the others."""
+    here = {o.readout for o in stage.operations if o.op == Op.READ}
+    weights = (readout_weights(r, n) * (k in here) for k, r in enumerate(readouts))
+    return np.stack(list(weights))

@@ -87,6 +87,7 @@ class RunnableStage:
             "parameter": parameter(o.activation),
             "table": self._tables[0][k],
             "mark": self._marks[0][k],
+            "readout": o.readout,
             "slot": o.slot,
             "circular": o.circular,
             "plain": _is_plain(o, self.stage),

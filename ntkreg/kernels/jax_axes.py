@@ -20,8 +20,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ntkreg.architecture import Layer
-from ntkreg.kernels.image_program import Op, Operation, Stage
-from ntkreg.kernels.image_readout import readout_weights
+from ntkreg.kernels.image_program import ImageProgram, Op, Operation, Stage
+from ntkreg.kernels.image_readout import read_weights
 
 __all__ = ["PackedAxis", "packed_axes"]
 
@@ -46,8 +46,8 @@ class PackedAxis:
         d at every level.
     masks : tuple of ndarray (n_e, window, N) or None
         Of every operation; None where there is nothing to sum.
-    weight : ndarray (n_e, N)
-        Of the entries at a READ; zeros if there is none.
+    weight : ndarray (n_readouts, n_e, N)
+        Of the entries at a READ; zeros of read-outs that the stage has none of.
     pools : ndarray (n_e, targets, length)
         Which of the first `length` entries pooling takes to which of the targets.
     targets : ndarray of int64 (n_e, targets)
@@ -68,13 +68,13 @@ class PackedAxis:
         return self.offsets.shape[1]
 
 
-def packed_axes(stages: Sequence[Stage], readout: Layer) -> list[tuple[PackedAxis, PackedAxis]]:
+def packed_axes(program: ImageProgram) -> list[tuple[PackedAxis, PackedAxis]]:
     """Return rows and columns of every stage; only offsets that something later reads are there."""
     done: list[tuple[PackedAxis, PackedAxis]] = []
     below: tuple[Below | None, Below | None] = (None, None)
-    for stage in reversed(stages):
+    for stage in reversed(program.stages):
         rows, columns = (
-            _axis(stage, side, readout, b) for side, b in zip("hw", below, strict=True)
+            _axis(stage, side, program.readouts, b) for side, b in zip("hw", below, strict=True)
         )
         done.append((rows, columns))
         below = _seen_from_above(rows), _seen_from_above(columns)
@@ -85,7 +85,7 @@ def _seen_from_above(axis: PackedAxis) -> Below:
     return Below(axis.offsets[0], axis.sizes[0], axis.moduli[0])
 
 
-def _axis(stage: Stage, side: str, readout: Layer, after: Below | None) -> PackedAxis:
+def _axis(stage: Stage, side: str, readouts: Sequence[Layer], after: Below | None) -> PackedAxis:
     sizes = tuple(getattr(level, side) for level in stage.levels)
     ratios = [stage.end.stride // level.stride for level in stage.levels]
     end = stage.levels.index(stage.end)
@@ -94,11 +94,9 @@ def _axis(stage: Stage, side: str, readout: Layer, after: Below | None) -> Packe
     p = np.arange(modulus)[None]
     q = (p + d[:, None]) % modulus
     p = np.broadcast_to(p, q.shape)
-    weight = np.zeros(q.shape)
-    if any(o.op == Op.READ for o in stage.operations):
-        weight = _at(readout_weights(readout, sizes[end]), p, q)
+    weight = _at(read_weights(stage, readouts, sizes[end]), p, q)
     pools, targets = _pooling(p, q, stage.pool, after)
-    used = weight.any(axis=1) | pools.any(axis=(1, 2))
+    used = weight.any(axis=(0, 2)) | pools.any(axis=(1, 2))
     d = d[used]
     offsets = np.array([d * ratio for ratio in ratios])
     moduli = tuple(modulus * ratio for ratio in ratios)
@@ -106,13 +104,13 @@ def _axis(stage: Stage, side: str, readout: Layer, after: Below | None) -> Packe
         _masks(o, side, sizes, moduli, offsets) if o.op == Op.LAYER else None
         for o in stage.operations
     )
-    return PackedAxis(sizes, moduli, offsets, masks, weight[used], pools[used], targets[used])
+    return PackedAxis(sizes, moduli, offsets, masks, weight[:, used], pools[used], targets[used])
 
 
 def _at(weights: np.ndarray, p: np.ndarray, q: np.ndarray) -> np.ndarray:
-    """Weights (n, n) at the pairs, 0 beyond the image."""
-    n = len(weights)
-    return np.where((p < n) & (q < n), weights[np.minimum(p, n - 1), np.minimum(q, n - 1)], 0.0)
+    """Weights (n_readouts, n, n) at the pairs, 0 beyond the image."""
+    n = weights.shape[-1]
+    return np.where((p < n) & (q < n), weights[:, np.minimum(p, n - 1), np.minimum(q, n - 1)], 0.0)
 
 
 def _pooling(

@@ -53,7 +53,7 @@ the same units. On a CPU threads go side by side: XLA has few loops that are wor
 def _compiled(networks: tuple[Architecture, ...], h: int, w: int, dtype: str) -> Any:
     """The jitted program; cached, so that a second engine of a network does not compile again."""
     program = compile_image_network(networks, h, w)
-    axes = packed_axes(program.stages, program.readout)
+    axes = packed_axes(program)
     return jax.jit(make_run(program, axes, np.dtype(dtype)))
 
 
@@ -78,7 +78,7 @@ class JaxImageEngine(ImageEngine):
     @cached_property
     def axes(self) -> list[tuple[PackedAxis, PackedAxis]]:
         """Which offsets run in every stage."""
-        return packed_axes(self.program.stages, self.program.readout)
+        return packed_axes(self.program)
 
     @cached_property
     def chunk(self) -> tuple[int, int]:

@@ -124,7 +124,7 @@ class _Runner:
                 one, other = registers[o.register], registers[o.other]
                 registers[o.register] = one[0] + other[0], one[1] + other[1]
             else:
-                reads.append((o.slot, self.sums(registers[o.register], at)))
+                reads.append((o.slot, self.sums(registers[o.register], o.readout, at)))
         return registers[0], reads
 
     def layers(self, group: Group, tile: Tile, tables: Any, at: tuple[Any, Any]) -> Tile:
@@ -162,9 +162,11 @@ class _Runner:
 
         return layer(0, tile) if n == 1 else lax.fori_loop(0, n, layer, tile)
 
-    def sums(self, tile: Tile, at: tuple[Any, Any]) -> Any:
+    def sums(self, tile: Tile, readout: int, at: tuple[Any, Any]) -> Any:
         """Weighted sums over both fields, float64 (2, rows, lanes)."""
-        rows, columns = (self.constant(a.weight)[e] for a, e in zip(self.axes, at, strict=True))
+        rows, columns = (
+            self.constant(a.weight[readout])[e] for a, e in zip(self.axes, at, strict=True)
+        )
         over = [(v * rows[:, None, None]).sum(1) for v in tile]
         return jnp.stack([(v * columns[:, None]).sum(1) for v in over]).astype(jnp.float64)
 

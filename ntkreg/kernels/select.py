@@ -1,6 +1,7 @@
 """Which engine computes which network."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ from ntkreg.kernels.flip import average_over_flip
 from ntkreg.kernels.image import ImageEngine
 from ntkreg.kernels.inputs import is_mixed
 from ntkreg.kernels.neural_tangents_compat import import_jax
+from ntkreg.kernels.passes import PassesEngine, group_networks
+from ntkreg.kernels.variants import as_variants, variant_networks
 
 __all__ = ["BACKENDS", "SYMMETRIES", "make_engine"]
 
@@ -32,6 +35,7 @@ def make_engine(
     dtype: Any,
     fields: Sequence[str] = FIELDS,
     depths: Sequence[int] | None = None,
+    variants: Sequence[Mapping[str, Any]] | None = None,
     symmetry: str | None = None,
     backend: str | None = None,
 ) -> Engine:
@@ -46,7 +50,10 @@ def make_engine(
         "mixed": float32 arithmetic, float64 values; for networks that read images.
     fields : sequence of {"nngp", "ntk"}
     depths : sequence of int or None
-        Depths of the same recipe to return from one pass; None for the network itself.
+        Short for ``variants=[{"depth": d} for d in depths]``.
+    variants : sequence of mappings or None
+        Options of the network's recipe to change, for each of several networks to return at
+        once, in as few passes as they need; None for the network itself.
     symmetry : {None, "flip"}
         "flip": the kernel averaged over the horizontal flip (`ntkreg.kernels.flip`); of a
         stax network, about which nothing is known, over both arguments.
@@ -57,8 +64,9 @@ def make_engine(
     Raises
     ------
     SpecError
-        Unknown fields, depths, symmetry or backend; a flip for inputs that are not images;
-        "mixed" or ``backend="jax"`` for a network without images; layers that no engine has.
+        Unknown fields, symmetry or backend; depths or variants that are none; a flip for inputs
+        that are not images; "mixed" or ``backend="jax"`` for a network without images; layers
+        that no engine has.
     BackendError
         ``backend="jax"`` where JAX cannot be imported.
     """
@@ -66,6 +74,7 @@ def make_engine(
         if name not in FIELDS:
             raise ValueError(f'get must be "nngp", "ntk" or a tuple of them; got {name!r}.')
     network = as_network(architecture)
+    variants = as_variants(network, depths, variants)
     _check_symmetry(symmetry, network, shape)
     _check_backend(backend, network)
     mixed = is_mixed(dtype)
@@ -76,14 +85,18 @@ def make_engine(
         )
     dtype = np.dtype(np.float32 if mixed else dtype)
     if isinstance(network, StaxNetwork):
-        if depths is not None:
-            raise SpecError("depths needs a recipe with a depth; a stax kernel_fn has one only.")
         stax = StaxEngine(shape, dtype, tuple(fields), 1, network.kernel_fn)
         return stax if symmetry is None else average_over_flip(stax, commutes=False)
-    networks = _at_depths(network, depths)
-    common = (shape, dtype, tuple(fields), len(networks), networks)
-    kind = _kind(networks, backend)
-    engine: Engine = kind(*common, mixed) if issubclass(kind, ImageEngine) else kind(*common)
+    networks = variant_networks(network, variants)
+    for each in networks:
+        each.check_shape(shape)
+
+    def one_pass(members: Sequence[Architecture]) -> Engine:
+        common = (shape, dtype, tuple(fields), len(members), tuple(members))
+        kind = _kind(members[0], backend)
+        return kind(*common, mixed) if issubclass(kind, ImageEngine) else kind(*common)
+
+    engine = _in_passes(networks, one_pass)
     if symmetry is None:
         return engine
     commutes = all(commutes_with_flip(each, shape) for each in networks)
@@ -113,8 +126,42 @@ def _check_backend(backend: str | None, network: Architecture | StaxNetwork) -> 
         )
 
 
+def _in_passes(
+    networks: tuple[Architecture, ...], one_pass: Callable[[Sequence[Architecture]], Engine]
+) -> Engine:
+    """Return one engine for all networks, of as many passes as they need."""
+
+    def cost(members: Sequence[Architecture]) -> float:
+        engines = {type(one_pass([network])) for network in members}
+        return _cost(one_pass(members)) if len(engines) == 1 else math.inf
+
+    if len(networks) == 1:
+        return one_pass(networks)
+    places = group_networks(networks, cost)
+    engines = tuple(one_pass([networks[k] for k in members]) for members in places)
+    one = engines[0]
+    if len(engines) == 1:
+        return one
+    numbers = tuple(tuple(members) for members in places)
+    return PassesEngine(one.shape, one.dtype, one.fields, len(networks), engines, numbers)
+
+
+def _cost(engine: Engine) -> float:
+    """Work of a pass in units of its engine; infinite if its networks cannot share one."""
+    try:
+        if isinstance(engine, ImageEngine):
+            return engine.layer_entries
+        if isinstance(engine, DenseEngine):
+            # The product takes most of the time, and it is the same for all.
+            return 1.0 if engine.program.steps else 0.0
+    except SpecError:
+        # Or a network that no engine runs: its own engine says so when it is used.
+        return math.inf
+    return 1.0
+
+
 def _kind(
-    networks: tuple[Architecture, ...], backend: str | None
+    network: Architecture, backend: str | None
 ) -> type[ImageEngine | DenseEngine | PlainDenseEngine]:
     if backend == "jax":
         import_jax()
@@ -122,20 +169,7 @@ def _kind(
         from ntkreg.kernels.jax_image import JaxImageEngine
 
         return JaxImageEngine
-    if networks[0].reads == "image":
+    if network.reads == "image":
         return ImageEngine
-    compiled = all(isinstance(layer, Dense | Relu) for net in networks for layer in net.layers)
+    compiled = all(isinstance(layer, Dense | Relu) for layer in network.layers)
     return DenseEngine if compiled else PlainDenseEngine
-
-
-def _at_depths(
-    architecture: Architecture, depths: Sequence[int] | None
-) -> tuple[Architecture, ...]:
-    if depths is None:
-        return (architecture,)
-    depths = tuple(depths)
-    if not depths or len(set(depths)) < len(depths):
-        raise SpecError(f"depths must be distinct integers, at least one; got {depths!r}.")
-    if "depth" not in architecture.get_params():
-        raise SpecError(f"depths needs a recipe with a depth; got {architecture!r}.")
-    return tuple(architecture.replace(depth=d) for d in depths)

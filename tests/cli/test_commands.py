@@ -209,7 +209,7 @@ def test_plan_reads_a_few_samples_file_too(tmp_path, capsys):
     text = capsys.readouterr().out
     assert "55 pairs" in text
     assert "60 pairs" in text
-    assert "2 depths" in text
+    assert "2 variants" in text
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,7 @@ def test_a_plan_counts_the_kernel_values_of_each_pair():
 
 
 def test_the_seconds_of_a_plan_are_those_of_all_values(monkeypatch):
-    def slow(network, shape, *, dtype, fields, depths, symmetry, backend):
+    def slow(network, shape, *, dtype, fields, variants, symmetry, backend):
         engine = toy_engine.ToyEngine(shape, np.dtype(dtype), tuple(fields), 1, pause=0.06)
         return engine if symmetry is None else average_over_flip(engine, commutes=True)
 

@@ -22,6 +22,10 @@ def test_shapes_follow_get_depths_and_diag():
     assert kernel(NET, X, Z, depths=(1, 3, 4)).shape == (3, 20, 7)
     assert kernel(NET, X, diag=True).shape == (20,)
     assert kernel(NET, X, diag=True, depths=(1, 3)).shape == (2, 20)
+    one, more = [{}], [{}, {"train_first": False}, {"depth": 1}]
+    assert kernel(NET, X, Z, variants=one).shape == (1, 20, 7)
+    assert kernel(NET, X, Z, variants=more).shape == (3, 20, 7)
+    assert kernel(NET, X, diag=True, variants=more, normalize="unit_diagonal").shape == (3, 20)
 
 
 def test_a_tuple_comes_back_in_its_own_order():

@@ -63,7 +63,7 @@ def test_memory_that_is_not_there_is_refused_with_what_would_fit(monkeypatch):
     assert "300 x 300 values" in message
     assert "900.0 kB can be used" in message
     assert "n up to about 167" in message
-    assert "1 of the 2 depths" not in message  # 1.4 MB a depth would not fit either
+    assert "1 of the 2 variants" not in message  # 1.4 MB a depth would not fit either
     assert "folder=" in message
     assert "float32" not in message  # nor half of 2.9 MB
     with pytest.raises(PlanError, match="dtype=float32; one of nngp and ntk at a time"):

@@ -6,7 +6,7 @@ import pytest
 import toy_engine
 
 from ntkreg import cntk, compute_gram, fully_connected
-from ntkreg.architecture import Architecture, from_dict
+from ntkreg.architecture import Architecture, LeakyRelu, from_dict
 from ntkreg.errors import SpecError, StoreMismatchError
 from ntkreg.gram import manifest as manifest_module
 from ntkreg.kernels.bridge import StaxNetwork
@@ -24,12 +24,12 @@ def _chunks(folder):
     return sorted(p for p in (folder / "values.zarr" / "c").rglob("*") if p.is_file())
 
 
-@pytest.mark.parametrize("depths", [None, (1, 2)])
+@pytest.mark.parametrize("several", [{}, {"depths": (1, 2)}, {"variants": [{"train_last": False}]}])
 @pytest.mark.parametrize("normalize", [None, "unit_diagonal"])
 @pytest.mark.parametrize("Z", [None, X[:11] + 1])
-def test_a_folder_holds_the_bits_of_the_gram_in_memory(monkeypatch, folder, Z, normalize, depths):
+def test_a_folder_holds_the_bits_of_the_gram_in_memory(monkeypatch, folder, Z, normalize, several):
     toy_engine.install(monkeypatch.setattr)
-    options = {"get": ("nngp", "ntk"), "depths": depths, "normalize": normalize}
+    options = {"get": ("nngp", "ntk"), "normalize": normalize, **several}
     wanted = compute_gram(NET, X, Z, **options)
     for _ in range(2):  # computed, then only read
         got = compute_gram(NET, X, Z, **options, folder=folder, tile=8)
@@ -45,10 +45,11 @@ def test_a_folder_holds_the_bits_of_the_gram_in_memory(monkeypatch, folder, Z, n
 
 def test_real_engines_store_the_same_bits_in_float32(folder):
     inputs = X[:, :2].reshape(19, 2, 1, 1).astype(np.float32)
-    for i, network in enumerate((NET, cntk(2))):
-        gram = compute_gram(network, inputs, folder=folder / str(i))
+    passes = [{}, {"readout": "flatten"}, {"train_first": False}]
+    for i, (network, variants) in enumerate(((NET, None), (cntk(2), None), (cntk(2), passes))):
+        gram = compute_gram(network, inputs, variants=variants, folder=folder / str(i))
         assert gram.values["ntk"].dtype == np.float32
-        wanted = compute_gram(network, inputs).values["ntk"]
+        wanted = compute_gram(network, inputs, variants=variants).values["ntk"]
         assert np.array_equal(np.asarray(gram.values["ntk"]), wanted)
 
 
@@ -110,6 +111,53 @@ def test_a_folder_of_another_gram_is_refused_with_the_difference(
     assert {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()} == before
 
 
+def test_variants_are_in_the_manifest_depths_alone_as_depths(folder):
+    def manifest(name, **several):
+        compute_gram(NET, X, folder=folder / name, **several)
+        found = json.loads((folder / name / "manifest.json").read_text())
+        return found["depths"], found["variants"]
+
+    assert manifest("none") == (None, None)
+    assert manifest("depths", depths=(1, 2)) == ([1, 2], None)
+    assert manifest("depths", variants=[{"depth": 1}, {"depth": np.int64(2)}]) == ([1, 2], None)
+    changed = [{"activation": "erf"}, {"activation": LeakyRelu(0.2), "depth": 1}, {}]
+    described = [{"activation": "erf"}, {"activation": {"LeakyRelu": {"slope": 0.2}}, "depth": 1}]
+    assert manifest("options", variants=changed) == (None, [*described, {}])
+
+
+def test_a_folder_of_other_variants_is_refused(folder):
+    compute_gram(NET, X, folder=folder, variants=[{}, {"train_last": False}])
+    for several, named in (
+        ({"variants": [{}, {"train_first": False}]}, r"variants: stored .*'train_last'.*asked"),
+        ({"depths": (2,)}, r"depths: stored None, asked \[2\]"),
+        ({}, r"variants: stored .*, asked None"),
+    ):
+        with pytest.raises(StoreMismatchError, match=named):
+            compute_gram(NET, X, folder=folder, **several)
+
+
+def test_equal_layers_whose_variants_differ_are_told_apart(folder):
+    # The same network at depth 2, and none of its layers is trained at depth 4 of the second.
+    one, other = fully_connected(2, frozen=2), fully_connected(2, frozen=4)
+    assert one == other
+    compute_gram(one, X, folder=folder, depths=(2, 4))
+    with pytest.raises(StoreMismatchError, match="networks: stored"):
+        compute_gram(other, X, folder=folder, depths=(2, 4))
+
+
+@pytest.mark.parametrize("depths", [None, (1, 2)])
+def test_a_folder_from_before_there_were_variants_is_read(folder, depths):
+    wanted = np.asarray(compute_gram(NET, X, folder=folder, depths=depths).values["ntk"])
+    manifest = json.loads((folder / "manifest.json").read_text())
+    for key in ("variants", "networks"):
+        del manifest[key]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    got = compute_gram(NET, X, folder=folder, depths=depths).values["ntk"]
+    assert np.array_equal(np.asarray(got), wanted)
+    with pytest.raises(StoreMismatchError, match="variants: stored None, asked"):
+        compute_gram(NET, X, folder=folder, variants=[{}, {"train_last": False}])
+
+
 def test_the_same_layers_under_another_name_are_the_same_network(folder):
     compute_gram(NET, X, folder=folder)
     compute_gram(Architecture(NET.layers), X, folder=folder)
@@ -160,3 +208,17 @@ def test_a_named_stax_kernel_is_known_by_its_name(monkeypatch, folder):
     compute_gram(StaxNetwork(print, name="one"), X, folder=folder)
     with pytest.raises(StoreMismatchError, match="stored 'stax:one', asked 'stax:two'"):
         compute_gram(StaxNetwork(print, name="two"), X, folder=folder)
+
+
+def test_passes_that_were_cut_short_go_on_to_the_same_bits(folder):
+    inputs = np.random.default_rng(1).normal(size=(300, 3, 3, 1))
+    options = {"variants": [{"train_first": False}, {"readout": "flatten"}, {}], "tile": 128}
+    wanted = compute_gram(cntk(2), inputs, folder=folder, **options).values["ntk"].read()
+    journal = folder / "tiles.txt"
+    lines = journal.read_text().splitlines(keepends=True)
+    journal.write_text("".join(lines[:2]) + lines[2][:9])
+    for chunk in _chunks(folder)[3:]:
+        chunk.unlink()
+    got = compute_gram(cntk(2), inputs, folder=folder, **options).values["ntk"]
+    assert len(journal.read_text().splitlines()) == len(lines) == 6
+    assert np.array_equal(got.read(), wanted)

@@ -126,7 +126,7 @@ def test_networks_that_end_in_images_are_refused_with_the_remedy():
 
 
 def test_depths_need_a_recipe(erf):
-    with pytest.raises(SpecError, match="depths needs a recipe with a depth"):
+    with pytest.raises(SpecError, match="depths needs a network made by a recipe with a depth"):
         make_engine(erf, (4,), dtype=float, depths=(1, 2))
 
 

@@ -82,6 +82,27 @@ def test_several_depths_are_numbered_in_the_order_asked_for():
     assert ["network 2" in reads[0], "network 1" in reads[1]] == [True, True]
 
 
+def test_read_outs_of_one_pass_and_what_follows_them_are_told_apart():
+    variants = [{"readout": "flatten"}, {"train_last": False}, {}]
+    lines = _lines(cntk(3), (4, 4, 1), variants=variants)
+    assert [line for line in lines if "READ" in line] == [
+        "  READ   the sums of network 1, weights of Flatten()",
+        "  READ   the sums of networks 2, 3, weights of GlobalAvgPool()",
+    ]
+    untrained = Dense(1.0, trainable=False)
+    assert lines[-4:] == [
+        "After the read-out, on the sums alone:",
+        f"  network 1: {Dense(1.0)!r}",
+        f"  network 2: {untrained!r}",
+        f"  network 3: {Dense(1.0)!r}",
+    ]
+    lines = _lines(fully_connected(1), (5,), variants=[{}, {"train_last": False}])
+    assert lines[-2:] == [
+        f"  READ  values of network 1: times sqrt(q q'), then {Dense(1.0)!r}",
+        f"  READ  values of network 2: times sqrt(q q'), then {untrained!r}",
+    ]
+
+
 def test_a_dense_network_shows_what_runs_on_correlations():
     lines = _lines(fully_connected(3, frozen=1), (5,))
     assert lines[0].startswith("One matrix product of rows of unit norm")

@@ -67,7 +67,7 @@ def inner(request):
 
 
 def predictions(engine, X, y, T, alpha):
-    """Ridge regression of y (n, k), all fields and depths: (n_fields, n_depths, len(T), k)."""
+    """Ridge regression of y (n, k), all fields and depths: (n_fields, n_variants, len(T), k)."""
     K, cross = engine.symmetric(X), engine.cross(T, X)
     return np.array(
         [

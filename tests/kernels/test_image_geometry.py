@@ -26,7 +26,7 @@ def _geometries(*layers, readout=None, size=(6, 5)):
     end = (GlobalAvgPool(),) if readout is None else (readout, Flatten())
     end = (readout,) if isinstance(readout, Flatten) else end
     program = compile_image_network([Architecture((*layers, *end))], *size)
-    return program.stages, stage_geometries(program.stages, program.readout)
+    return program.stages, stage_geometries(program)
 
 
 def _pairs(axis, level, e, size):
@@ -184,12 +184,38 @@ def test_weights_belong_to_the_pairs_at_the_end():
         total = np.zeros((6, 6))
         for e in range(geometry.rows.length.shape[1]):
             for r, pair in enumerate(_pairs(geometry.rows, 0, e, 6)):
-                total[pair] += geometry.rows.weight[e, r]
+                total[pair] += geometry.rows.weight[0, e, r]
         assert np.array_equal(total, wanted)
+
+
+def test_each_read_out_has_weights_of_its_own_on_the_tiles_that_any_of_them_reads():
+    readouts = (LocalAvgPool(1), Flatten(), GlobalAvgPool())
+    networks = [Architecture((Conv(), r, *[Flatten()] * (r == readouts[0]))) for r in readouts]
+    program = compile_image_network(networks, 6, 5)
+    assert program.readouts == readouts
+    (geometry,) = stage_geometries(program)
+    for axis, n in ((geometry.rows, 6), (geometry.columns, 5)):
+        assert axis.length.shape == (1, 2 * n - 1)
+        for k, readout in enumerate(readouts):
+            wanted, found = readout_weights(readout, n), np.zeros((n, n))
+            for e in range(2 * n - 1):
+                pairs = _pairs(axis, 0, e, n)
+                for r, pair in enumerate(pairs):
+                    found[pair] = axis.weight[k, e, r]
+                assert axis.read[k, e] == any(wanted[pair] > 0 for pair in pairs)
+            assert np.array_equal(found, wanted)
+
+
+def test_read_outs_in_different_stages_have_weights_there_alone():
+    layers = (Conv(), AvgPool(2), Conv(), Flatten())
+    networks = [Architecture((layers[0], GlobalAvgPool())), Architecture(layers)]
+    first, second = stage_geometries(compile_image_network(networks, 6, 6))
+    assert first.rows.weight.any(axis=(1, 2)).tolist() == [True, False]
+    assert second.rows.weight.any(axis=(1, 2)).tolist() == [False, True]
 
 
 def test_a_stage_that_reads_nothing_has_no_weights():
     program = compile_image_network([myrtle(5)], 8, 8)
-    geometries = stage_geometries(program.stages, program.readout)
+    geometries = stage_geometries(program)
     assert [bool(g.rows.weight.any()) for g in geometries] == [False, False, True]
     assert [g.entries for g in geometries] == [64**2, 16**2, 4**2]

@@ -19,7 +19,7 @@ from ntkreg.architecture import (
     resnet,
 )
 from ntkreg.errors import SpecError
-from ntkreg.kernels.image_program import Level, Op, compile_image_network
+from ntkreg.kernels.image_program import End, Level, Op, compile_image_network
 
 
 def _program(*layers, size=(8, 8)):
@@ -37,8 +37,9 @@ def test_a_cntk_is_one_stage_of_one_operation_a_layer_and_a_read():
     assert all(o.window == 3 and o.activation == Relu() for o in stage.operations[:3])
     assert stage.levels == (Level(5, 7, 1),)
     assert (stage.pool, stage.registers, stage.circular) == (0, 1, False)
-    assert program.readout == LocalAvgPool(2)
-    assert program.tail == (Dense(1.0),)  # the Flatten after local pooling is part of it
+    assert program.readouts == (LocalAvgPool(2),)
+    # The Flatten after local pooling is part of it.
+    assert program.ends == (End(0, (Dense(1.0),)),)
 
 
 def test_an_operation_holds_the_convolutions_numbers():
@@ -172,7 +173,7 @@ def test_a_stride_of_single_pixels_need_not_divide_an_image_that_does_not_wrap()
 
 
 def test_networks_that_are_no_prefixes_are_refused():
-    for other in (cntk(2, window=5), cntk(2, "flatten"), cntk(2, train_last=False)):
+    for other in (cntk(2, window=5), cntk(2, train_first=False), cntk(3, activation="erf")):
         with pytest.raises(SpecError, match="must be prefixes of one another"):
             compile_image_network([other, cntk(3)], 8, 8)
 

@@ -22,7 +22,7 @@ def rows_of(*layers, n, readout=None):
     """The rows of every stage, for images of n rows."""
     network = Architecture((*layers, *(readout or (GlobalAvgPool(),))))
     program = compile_image_network([network], n, 12)
-    return [rows for rows, _ in packed_axes(program.stages, program.readout)]
+    return [rows for rows, _ in packed_axes(program)]
 
 
 def pairs(axis, level):
@@ -90,7 +90,7 @@ def test_reading_weighs_every_pair_as_the_read_out_says(half_width):
     (axis,) = rows_of(Conv(), n=9, readout=readout)
     p, q = pairs(axis, 0)
     wanted = readout_weights(readout[0], 9)
-    np.testing.assert_array_equal(axis.weight, wanted[p, q])
+    np.testing.assert_array_equal(axis.weight[0], wanted[p, q])
     assert np.isclose(axis.weight.sum(), wanted.sum())
     assert axis.n_offsets == 4 * half_width + 1
 

@@ -51,6 +51,21 @@ def test_several_depths_and_one_field_come_from_one_pass():
     np.testing.assert_allclose(engine.cross(X[:3], X[3:7]), wanted, rtol=1e-12)
 
 
+def test_read_outs_and_last_layers_come_from_one_pass_and_others_from_their_own():
+    wide = cntk(3, "lap", half_width=2)
+    variants = [{"readout": "flatten"}, {"half_width": 1, "depth": 2}, {"readout": "gap"}]
+    variants += [{"train_last": False}, {}]
+    compiled, engine = both_engines(wide, variants=variants)
+    assert type(engine) is type(both_engines(NET)[1])
+    np.testing.assert_allclose(
+        engine.cross(X[:3], X[3:7]), compiled.cross(X[:3], X[3:7]), rtol=1e-12
+    )
+    np.testing.assert_array_equal(engine.diagonal(X[:3]), compiled.diagonal(X[:3]))
+    compiled, engine = both_engines(wide, variants=[{"train_first": False}, {"depth": 2}])
+    assert engine.name == f"PassesEngine({NAME}, {NAME})"
+    np.testing.assert_allclose(engine.symmetric(X[:3]), compiled.symmetric(X[:3]), rtol=1e-12)
+
+
 def test_layers_after_the_read_out_and_untrained_ends_are_the_same():
     network = cntk(2, "flatten", train_first=False, train_last=False)
     compiled, engine = both_engines(network)

@@ -212,7 +212,7 @@ def test_some_classes_are_studied_as_if_there_were_no_others(config, images, tmp
         run_few_samples(replace(chosen, classes=(0, 7)), tmp_path / "none")
 
 
-def test_steps_between_depths_stand_beside_those_published_for_two_classes(config, tmp_path):
+def test_steps_between_variants_stand_beside_those_published_for_two_classes(config, tmp_path):
     config = replace(config, depths=(1, 2), n_samples=(4, 8))
     run_few_samples(config, tmp_path)
     ten = pd.read_csv(tmp_path / "steps.csv")
