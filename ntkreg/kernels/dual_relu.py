@@ -3,9 +3,9 @@
 import numpy as np
 
 from ntkreg.kernels.flags import inlined
-from ntkreg.kernels.relu_dual import kappas
+from ntkreg.kernels.relu_dual import kappas, positive_kappas
 
-__all__ = ["leaky_relu", "leaky_relu_diagonal", "relu", "relu_diagonal"]
+__all__ = ["leaky_relu", "leaky_relu_diagonal", "positive_relu", "relu", "relu_diagonal"]
 
 
 @inlined
@@ -13,6 +13,13 @@ def relu(cov, xa, xb, za, zb, parameter, dual):
     """A = 1/sqrt(q), b = sqrt(q/2): Cho and Saul 2009, eqs. 3-6."""
     kappa0, kappa1 = kappas(cov * (xa * za), dual)
     return xb * zb * kappa1, kappa0
+
+
+@inlined
+def positive_relu(cov, xa, xb, za, zb, parameter, dual):
+    """`relu` of a covariance that is not negative, as all are after a first ReLU."""
+    kappa0, kappa1 = positive_kappas(cov * (xa * za), dual)
+    return (xb * zb) * kappa1, kappa0
 
 
 @inlined

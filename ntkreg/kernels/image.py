@@ -5,17 +5,17 @@ offset alone; so a small tile of the field runs through all layers in cache inst
 whole (h w)^2 field through memory layer by layer. ARCHITECTURE.md draws it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
-from ntkreg.architecture import Architecture
+from ntkreg.architecture import Architecture, Flatten
 from ntkreg.kernels.engine import Engine
 from ntkreg.kernels.image_explain import explain_image
 from ntkreg.kernels.image_geometry import Geometry, layer_entries, stage_geometries
 from ntkreg.kernels.image_inputs import ImageInputs
-from ntkreg.kernels.image_loops import ALL_OWN, SKIPPED, Images
+from ntkreg.kernels.image_loops import Images
 from ntkreg.kernels.image_program import ImageProgram, compile_image_network
 from ntkreg.kernels.image_stage import RunnableStage
 from ntkreg.kernels.lanes import group, n_lanes
@@ -61,11 +61,20 @@ class ImageEngine(Engine):
     @cached_property
     def stages(self) -> list[RunnableStage]:
         """The stages, ready to run."""
+        return self._ready(self.geometries)
+
+    @cached_property
+    def _stages_of_variances(self) -> list[RunnableStage]:
+        """The stages with no more tiles than variances S(p, p) need: few, near offset 0."""
+        flat = (Flatten(),) * len(self.program.readouts)
+        return self._ready(stage_geometries(replace(self.program, readouts=flat)))
+
+    def _ready(self, geometries: list[Geometry]) -> list[RunnableStage]:
         runnable, scale = [], 1.0
-        fields = [geometry.field for geometry in self.geometries]
+        fields = [geometry.field for geometry in geometries]
         for k, stage in enumerate(self.program.stages):
             after = fields[min(k + 1, len(fields) - 1)]
-            runnable.append(RunnableStage(stage, self.geometries[k], after, self.dtype, scale))
+            runnable.append(RunnableStage(stage, geometries[k], after, self.dtype, scale))
             scale = 1.0 / stage.pool**4 if stage.pool else 1.0
         return runnable
 
@@ -99,15 +108,16 @@ class ImageEngine(Engine):
     def cross(self, X: np.ndarray | ImageInputs, Z: np.ndarray | ImageInputs) -> np.ndarray:
         """Values of all pairs."""
         x, z = self._inputs(X), self._inputs(Z)
-        own = np.full((len(X), len(z.as_z[0].pixels)), -1)
-        return self._finish(self._run(x, z, own), x, z)
+        wanted = np.ones((len(X), len(z.as_z[0].pixels)), bool)
+        return self._finish(self._run(x, z, wanted), x, z)
 
     def symmetric(self, X: np.ndarray | ImageInputs) -> np.ndarray:
         """Values of all pairs within X; the lower triangle is the upper one's mirror."""
-        x, n = self._inputs(X), n_lanes(self.dtype)
-        lane = np.arange(len(X))[:, None] - n * np.arange(len(x.as_z[0].pixels))
-        own = np.where(lane < 0, -1, np.where(lane < n, lane, SKIPPED))
-        fields = self._run(x, x, own)
+        x, i = self._inputs(X), np.arange(len(X))
+        groups = np.arange(len(x.as_z[0].pixels))
+        fields = self._run(x, x, i[:, None] < n_lanes(self.dtype) * (groups + 1))
+        # The loops know the diagonal to rounding only, `diagonal` exactly.
+        fields[..., i, i] = self._diagonal_fields(x)
         lower = np.tril_indices(len(X), -1)
         fields[..., lower[0], lower[1]] = fields[..., lower[1], lower[0]]
         return self._finish(fields, x, x)
@@ -126,7 +136,10 @@ class ImageEngine(Engine):
         pixels = np.moveaxis(X, 3, 1) / np.sqrt(channels)
         squares = (pixels.astype(np.float64) ** 2).sum(axis=1).reshape(n, h * w)
         pixels = np.concatenate([pixels] * self.stages[0].columns_stored, axis=-1)
-        pixels = group(pixels.reshape(n, channels, -1), self.dtype)
+        # Zeros around the image (`image_layers.first_layer`), and for want of channels.
+        more = ((0, 0), (0, max(3 - channels, 0)), (1, 1), (0, 1))
+        pixels = np.pad(pixels, more)
+        pixels = group(pixels.reshape(*pixels.shape[:2], -1), self.dtype)
         squares = group(squares, self.dtype, np.dtype(np.float64))
         tangent = np.zeros_like(squares)
         images = [
@@ -149,37 +162,38 @@ class ImageEngine(Engine):
         Below a pooling the variances are means over pairs of pixels: the group's images run
         with themselves.
         """
-        source, own = None, np.array([[ALL_OWN]])
-        targets = [stage.make_target() for stage in self.stages]
+        source, wanted = None, np.ones((1, 1), bool)
+        stages = self._stages_of_variances
+        rooms = [stage.make_room() for stage in stages]
         nothing = np.zeros((2, self.program.n_reads, 1, 1, n_lanes(self.dtype)))
-        for k, (stage, z) in enumerate(zip(self.stages, images, strict=True)):
+        for k, (stage, z) in enumerate(zip(stages, images, strict=True)):
             stage.fill_tables(z, variance, tangent)
             if stage.stage.pool:
-                stage.run(self._dual, z, z, own, source, targets[k], nothing)
-                source = targets[k]
-                later = self.stages[k + 1].own_tile(source)
+                stage.run(self._dual, z, z, wanted, True, source, rooms[k], nothing)
+                source = rooms[k].target
+                later = stages[k + 1].own_tile(source)
                 variance, tangent = later[:1], later[1:]
 
-    def _run(self, x: ImageInputs, z: ImageInputs, own: np.ndarray) -> np.ndarray:
+    def _run(self, x: ImageInputs, z: ImageInputs, wanted: np.ndarray) -> np.ndarray:
         """Fields at the reads, float64 (2, n_reads, n, m)."""
-        out = np.zeros((2, self.program.n_reads, *own.shape, n_lanes(self.dtype)))
-        self._run_stages(x.as_x, z.as_z, own, out)
+        out = np.zeros((2, self.program.n_reads, *wanted.shape, n_lanes(self.dtype)))
+        self._run_stages(x.as_x, z.as_z, wanted, False, out)
         return out.reshape(*out.shape[:3], -1)[..., : len(z)]
 
     def _run_stages(
-        self, x: list[Images], z: list[Images], own: np.ndarray, out: np.ndarray
+        self, x: list[Images], z: list[Images], wanted: np.ndarray, paired: bool, out: np.ndarray
     ) -> None:
-        targets = [stage.make_target() for stage in self.stages]
+        rooms = [stage.make_room() for stage in self.stages]
         if len(self.stages) == 1:
-            self.stages[0].run(self._dual, x[0], z[0], own, None, targets[0], out)
+            self.stages[0].run(self._dual, x[0], z[0], wanted, paired, None, rooms[0], out)
             return
-        for i, g in np.argwhere(own != SKIPPED):
+        one = np.ones((1, 1), bool)
+        for i, g in np.argwhere(wanted):
             source = None
             part = out[:, :, i : i + 1, g : g + 1]
-            pair = own[i : i + 1, g : g + 1]
-            for stage, xs, zs, target in zip(self.stages, x, z, targets, strict=True):
-                stage.run(self._dual, _slice(xs, i), _slice(zs, g), pair, source, target, part)
-                source = target
+            for stage, xs, zs, room in zip(self.stages, x, z, rooms, strict=True):
+                stage.run(self._dual, _slice(xs, i), _slice(zs, g), one, paired, source, room, part)
+                source = room.target
 
     @cached_property
     def _dual(self):
@@ -205,10 +219,9 @@ class ImageEngine(Engine):
     def _diagonal_fields(self, inputs: ImageInputs) -> np.ndarray:
         """Both fields of each image with itself right after the read-out: (2, n_reads, n)."""
         z = inputs.as_z
-        own = np.full((len(z[0].pixels),) * 2, SKIPPED)
-        np.fill_diagonal(own, ALL_OWN)
-        out = np.zeros((2, self.program.n_reads, *own.shape, n_lanes(self.dtype)))
-        self._run_stages(z, z, own, out)
+        wanted = np.eye(len(z[0].pixels), dtype=bool)
+        out = np.zeros((2, self.program.n_reads, *wanted.shape, n_lanes(self.dtype)))
+        self._run_stages(z, z, wanted, True, out)
         groups = np.einsum("frggl->frgl", out)
         return groups.reshape(*groups.shape[:2], -1)[..., : len(inputs)]
 

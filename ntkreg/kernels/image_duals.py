@@ -62,8 +62,8 @@ def parameter(activation: Layer) -> float:
     return next(iter(activation.parameters.values()), 0.0)
 
 
-def _row_loop(entry: Any, compiler: Any, hints: Any, fresh: bool = False) -> Any:
-    """The loop over a row of a tile for the dual of one entry; if `fresh`, without a tangent yet.
+def _row_loop(entry: Any, compiler: Any, hints: Any) -> Any:
+    """The loop over a row of a tile for the dual of one entry.
 
     `compiler` and `hints` copy it into its caller (`inlined`, `row_of_vectors`) or leave it
     apart (`counting_nothing`, `row_apart`).
@@ -98,15 +98,13 @@ def _row_loop(entry: Any, compiler: Any, hints: Any, fresh: bool = False) -> Any
                     b = z_at + i
                     c = factor * (cov[r0 + i] + cov[r1 + i] + cov[r2 + i]) + bias
                     tangent = trained * c
-                    if not fresh:
-                        tangent += factor * (tan[r0 + i] + tan[r1 + i] + tan[r2 + i])
+                    tangent += factor * (tan[r0 + i] + tan[r1 + i] + tan[r2 + i])
                     value, slope = entry(c, one, two, za[b], zb[b], parameter, dual)
                     s[to + i] = value
                     t[to + i] = tangent * slope
                     j, k = ahead + i, following + i
                     next_s[k] = ahead_s[j] + ahead_s[j + n] + ahead_s[j + n + n]
-                    if not fresh:
-                        next_t[k] = ahead_t[j] + ahead_t[j + n] + ahead_t[j + n + n]
+                    next_t[k] = ahead_t[j] + ahead_t[j + n] + ahead_t[j + n + n]
 
     return run
 
@@ -132,7 +130,6 @@ def _diagonal_loop(entry: Any) -> Any:
 
 
 _relu_row = _row_loop(dual_relu.relu, inlined, row_of_vectors)
-_first_relu_row = _row_loop(dual_relu.relu, inlined, row_of_vectors, fresh=True)
 _relu_diagonal_row = _diagonal_loop(dual_relu.relu_diagonal)
 
 
@@ -174,25 +171,19 @@ def _identity_row(cov, tan, rows, s, t, to, n, layer):
 @inlined
 def dual_row(
     kind, cov, tan, rows, s, t, to, x, z, x_at, z_at, columns, layer, parameter, dual, paired,
-    fresh, ahead,
+    ahead,
 ):  # fmt: skip
     """Three rows of sums to a row of the tile: their sum, the affine part, the dual of `kind`.
 
     `cov` and `tan` hold the three rows of both fields at `rows`; `x` and `z` are the tables a
-    and b of both images; `paired` says that x has lanes too, `fresh` that there is no tangent
-    yet and `kind` is Relu's. Meanwhile, unless `paired` or
+    and b of both images; `paired` says that x has lanes too. Meanwhile, unless `paired` or
     without an activation, a row further down is summed over windows of 3: from `ahead` [0] of
     the tile to `ahead` [1] of `cov` and `tan`. The two have nothing to do with each other, but a
     dual alone leaves the vector units idle a third of the time.
     """
     xa, xb = x
     za, zb = z
-    if fresh:
-        _first_relu_row(
-            cov, tan, rows, s, t, to, xa, xb, x_at, za, zb, z_at, columns, layer, parameter, dual,
-            False, s, t, ahead[0], cov, tan, ahead[1],
-        )  # fmt: skip
-    elif kind == 1:
+    if kind == 1:
         _relu_row(
             cov, tan, rows, s, t, to, xa, xb, x_at, za, zb, z_at, columns, layer, parameter, dual,
             paired, s, t, ahead[0], cov, tan, ahead[1],

@@ -11,11 +11,12 @@ import numpy as np
 
 from ntkreg.kernels.flags import counting_nothing, inlined, wide_vectors
 from ntkreg.kernels.image_duals import diagonal_row, dual_row
-from ntkreg.kernels.image_program import Op
+from ntkreg.kernels.image_layers import first_layer, layer_in_vectors
+from ntkreg.kernels.image_program import Loop, Op
 from ntkreg.kernels.image_rows import (
-    add_rows,
+    add_row,
     clear,
-    copy_rows,
+    copy_row,
     load_channel,
     load_field,
     load_three_channels,
@@ -27,11 +28,10 @@ from ntkreg.kernels.image_rows import (
 )
 from ntkreg.kernels.lanes import lanes
 
-__all__ = ["ALL_OWN", "SKIPPED", "Images", "Steps", "run_diagonal", "run_stage", "take_lanes_apart"]
+__all__ = ["Images", "Steps", "run_diagonal", "run_stage", "take_lanes_apart"]
 
 _LAYER, _COPY, _ADD, _READ = (int(op) for op in Op)
-ALL_OWN, SKIPPED = -2, -3
-"""Instead of the lane in which x is z: every lane; no pair of this group is wanted."""
+_AHEAD, _FIRST, _FIRST_RESIZE = (int(loop) for loop in (Loop.AHEAD, Loop.FIRST, Loop.FIRST_RESIZE))
 
 
 class Steps(NamedTuple):
@@ -56,7 +56,8 @@ class Steps(NamedTuple):
     readout: np.ndarray  # whose weights a READ takes
     slot: np.ndarray
     circular: np.ndarray
-    plain: np.ndarray  # 3 x 3 windows, same size, an activation: the fast way
+    loop: np.ndarray  # which loop runs a layer (`Loop`), and what of it (`Kind`)
+    kind: np.ndarray
     height: np.ndarray  # rows of `level`
     width: np.ndarray  # columns of the tables at `level`: the image's, twice if circular
 
@@ -100,9 +101,9 @@ def _carve(space, n, registers, height, width, window):
 
     A load looks blocked by an earlier store when their addresses agree modulo 4096.
     """
-    pad = window - np.uint64(1)
+    pad = window - np.uint64(1)  # 2 or more
     pitch = (width + pad + pad) * n
-    size = height * pitch + pad * n
+    size = (height + np.uint64(1)) * pitch + pad * n
     step = (size + np.uint64(1023)) // np.uint64(1024) * np.uint64(1024) + np.uint64(256)
     at = registers * step
     ring = (_spare_row(window) + np.uint64(1)) * pitch + np.uint64(256)
@@ -177,27 +178,30 @@ def _three_rows(steps, k, tile, r):
 
 
 @inlined
-def _source(steps, k, tile, n, rows):
+def _source(steps, k, tile, n, rows, columns):
     """The tile that window sums read: a copy where the first rows come again at the end."""
     register = steps.register[k]
     s, t = tile.s[register], tile.t[register]
     if steps.circular[k]:
         spare = np.uint64(tile.s.shape[0] - 1)
-        size = tile.pad * n + rows * tile.pitch
-        copy_rows(s, t, tile.s[spare], tile.t[spare], size)
+        for r in range(rows):
+            at = tile.pad * n + r * tile.pitch
+            copy_row(s, t, tile.s[spare], tile.t[spare], at, columns * n)
         return tile.s[spare], tile.t[spare]
     return s, t
 
 
 @inlined
-def _move(steps, k, tile, n, rows):
+def _move(steps, k, tile, n, h, w):
     """COPY or ADD."""
     register, other = steps.register[k], steps.other[k]
-    size = tile.pad * n + rows * tile.pitch
-    if steps.op[k] == _COPY:
-        copy_rows(tile.s[register], tile.t[register], tile.s[other], tile.t[other], size)
-    else:
-        add_rows(tile.s[other], tile.t[other], tile.s[register], tile.t[register], size)
+    s, t, other_s, other_t = tile.s[register], tile.t[register], tile.s[other], tile.t[other]
+    for r in range(h):
+        at = tile.pad * n + r * tile.pitch
+        if steps.op[k] == _COPY:
+            copy_row(s, t, other_s, other_t, at, (w + tile.pad) * n)  # with its zeros
+        else:
+            add_row(other_s, other_t, s, t, at, w * n)
 
 
 @inlined
@@ -236,7 +240,7 @@ def run_diagonal(steps, rows, columns, registers, largest, tiny, mark, space, z)
             h, w = rows.length[level, ey], columns.length[level, ex]
             if op == _LAYER:
                 rows_in, columns_in = rows.length[before, ey], columns.length[before, ex]
-                s, t = _source(steps, k, tile, n, rows_in)
+                s, t = _source(steps, k, tile, n, rows_in, columns_in)
                 register = steps.register[k]
                 done = -np.int64(steps.origin_row[k])
                 for r in range(h):
@@ -258,7 +262,7 @@ def run_diagonal(steps, rows, columns, registers, largest, tiny, mark, space, z)
             elif op == _READ:
                 _keep(tile, n, h, w, variance, tangent, steps.mark[k])
             else:
-                _move(steps, k, tile, n, h)
+                _move(steps, k, tile, n, h, w)
         if mark > 0:
             _keep(tile, n, h, w, variance, tangent, mark)
 
@@ -269,16 +273,14 @@ def _wrapped(row, height):
 
 
 @inlined
-def _set_own(s, t, tile, h, w, variance, tangent, mark, own):
-    """Where x is z, put the exact values of the diagonal into the tile of offset (0, 0)."""
+def _set_own(s, t, tile, h, w, variance, tangent, mark):
+    """Put the exact values of the diagonal into the tile of offset (0, 0)."""
     n = lanes(s)
     for r in range(h):
-        for p in range(w):
-            at = tile.pad * n + r * tile.pitch + p * n
-            for lane in range(n):
-                if own == ALL_OWN or own == np.int64(lane):
-                    s[at + lane] = variance[(mark + r * w + p) * n + lane]
-                    t[at + lane] = tangent[(mark + r * w + p) * n + lane]
+        at, source = tile.pad * n + r * tile.pitch, (mark + r * w) * n
+        for p in range(w * n):
+            s[at + p] = variance[source + p]
+            t[at + p] = tangent[source + p]
 
 
 @inlined
@@ -314,7 +316,7 @@ def _layer(steps, k, tile, x, z, dual, h, w, rows_in, columns_in, x_first, z_fir
     wide_vectors()
     n = lanes(z[0])
     register = steps.register[k]
-    s, t = _source(steps, k, tile, n, rows_in)
+    s, t = _source(steps, k, tile, n, rows_in, columns_in)
     to_s, to_t = tile.s[register], tile.t[register]
     done = -np.int64(steps.origin_row[k])
     layer = (steps.factor[k], steps.bias[k], steps.trained[k])
@@ -328,20 +330,20 @@ def _layer(steps, k, tile, x, z, dual, h, w, rows_in, columns_in, x_first, z_fir
             steps.activation[k], cov, tan, rows, to_s, to_t, tile.pad * n + r * tile.pitch, x, z,
             steps.table[k] + (x_first[0] + r) * width + x_first[1],
             steps.table[k] + row * width + z_first[1],
-            w, layer, steps.parameter[k], dual, paired, False, unused,
+            w, layer, steps.parameter[k], dual, paired, unused,
         )  # fmt: skip
         if w < columns_in:
             _clear_right(to_s, to_t, tile, n, r, w)
 
 
-@inlined
-def _layer_of_3(steps, k, tile, x, z, dual, h, w, x_first, z_first, activation, fresh):
-    """`_layer` for 3 x 3 windows that keep the image's size: the package's hot loop.
+@counting_nothing
+def _layer_ahead(steps, k, tile, x, z, dual, h, w, x_first, z_first):
+    """`_layer` for 3 x 3 windows that keep the image's size, before any activation but ReLU.
 
     Rows are summed over windows two rows ahead, inside the loop of the dual (`dual_row`), into a
-    ring of four. `fresh`: there is no tangent yet (ReLU only). Each kind below is a function of
-    its own: in one for all, calls and a third loop would take the constants' registers.
+    ring of four.
     """
+    wide_vectors()
     n, pitch = lanes(z[0]), tile.pitch
     one, two, three, four = np.uint64(1), np.uint64(2), np.uint64(3), np.uint64(4)
     register = steps.register[k]
@@ -369,44 +371,18 @@ def _layer_of_3(steps, k, tile, x, z, dual, h, w, x_first, z_first, activation, 
         row = _wrapped(z_first[0] + r, height)
         rows = (r % four * pitch, (r + one) % four * pitch, (r + two) % four * pitch)
         dual_row(
-            activation, ring_s, ring_t, rows, s, t, tile.pad * n + r * pitch, x, z,
+            steps.activation[k], ring_s, ring_t, rows, s, t, tile.pad * n + r * pitch, x, z,
             steps.table[k] + (x_first[0] + r) * width + x_first[1],
             steps.table[k] + row * width + z_first[1],
-            w, layer, steps.parameter[k], dual, False, fresh, ahead,
+            w, layer, steps.parameter[k], dual, False, ahead,
         )  # fmt: skip
 
 
-@counting_nothing
-def _first_relu_of_3(steps, k, tile, x, z, dual, h, w, x_first, z_first):
-    wide_vectors()
-    _layer_of_3(steps, k, tile, x, z, dual, h, w, x_first, z_first, 1, True)
-
-
-@counting_nothing
-def _relu_of_3(steps, k, tile, x, z, dual, h, w, x_first, z_first):
-    wide_vectors()
-    _layer_of_3(steps, k, tile, x, z, dual, h, w, x_first, z_first, 1, False)
-
-
-@counting_nothing
-def _other_of_3(steps, k, tile, x, z, dual, h, w, x_first, z_first):
-    wide_vectors()
-    kind = steps.activation[k]
-    _layer_of_3(steps, k, tile, x, z, dual, h, w, x_first, z_first, kind, False)
-
-
 @inlined
-def _is_relu_of_3(steps):
-    """Whether the first operation is one for `_first_relu_of_3`."""
-    return len(steps.op) > 0 and steps.plain[0] > 0 and steps.activation[0] == 1
-
-
-@inlined
-def _load_pixels(tile, to, x, x_at, z, z_at, w, paired, fresh):
+def _load_pixels(tile, to, x, x_at, z, z_at, w, paired):
     """A row of the first tile: products of the pixels, over all channels, and no tangent."""
     n = lanes(tile.row_s)
-    if not fresh:
-        clear(tile.t[0], to, w * n)
+    clear(tile.t[0], to, w * n)
     if x.shape[0] == 3:
         rows = (x[0], x[1], x[2]), (z[0], z[1], z[2])
         load_three_channels(tile.s[0], to, rows[0], x_at, rows[1], z_at, w, paired)
@@ -425,24 +401,33 @@ def _pool(tile, rows, columns, ey, ex, a, b, side, field_columns, field_s, field
     to += rows.place[ey, a] * columns.entries[ex, b] + columns.place[ex, b]
     times, count = columns.times[ex, b], columns.adjacent[ex, b]
     for _ in range(rows.times[ey, a] if times > 0 else times):
-        if rows.adjacent[ey, a] > 1:
-            size = (times * side + count) * n
-            window_sums(
-                s, t, at, tile.pitch, rows.adjacent[ey, a], tile.row_s, tile.row_t, n - n, size
-            )
-            pool_row(
-                tile.row_s, tile.row_t, n - n, side * n, count, field_s, field_t, to * n, times
-            )
-        else:
-            pool_row(s, t, at, side * n, count, field_s, field_t, to * n, times)
+        pool_row(
+            s, t, at, tile.pitch, rows.adjacent[ey, a], side * n, count, field_s, field_t, to * n,
+            times,
+        )  # fmt: skip
         at += side * tile.pitch
         to += columns.entries[ex, b]
 
 
+@inlined
+def _clear_until(rows, ey, field_columns, target, cleared):
+    """Zeros in the rows of the field that tiles of row offset `ey` are the first to be added to.
+
+    Here and not all at once: they are in cache when they are added to.
+    """
+    n, end = lanes(target), cleared
+    for a in range(rows.times.shape[1]):
+        if rows.times[ey, a] > 0:
+            end = max(end, (rows.before[ey, a] + rows.entries[ey, a]) * field_columns)
+    clear(target[0], cleared * n, (end - cleared) * n)
+    clear(target[1], cleared * n, (end - cleared) * n)
+    return end
+
+
 @counting_nothing
 def run_stage(
-    steps, rows, columns, field, after, registers, largest, dual, space, x, z, own, pooled,
-    pixel_width, scale, source, target, out,
+    steps, rows, columns, field, after, registers, largest, dual, space, x, z, wanted, paired,
+    pooled, pixel_width, scale, source, target, out,
 ):  # fmt: skip
     """Run all tiles of a stage for every image of x with every group of z.
 
@@ -457,43 +442,47 @@ def run_stage(
     space : array
         Work space.
     x, z : Images
-        x an image a row, or, where `own` is ALL_OWN, the same groups as z.
-    own : int64 array (len(x), len(z))
-        Lane in which x is z, -1 for none, or ALL_OWN or SKIPPED.
+        x an image a row, or, if `paired`, the same groups as z, each image with itself.
+    wanted : bool array (len(x), len(z))
+    paired : bool
     pooled : (side, mark)
         Side of the pooling that ends the stage, or 0.
     pixel_width : int
         Columns of the pixels as stored; 0 to load `source` times `scale` instead.
     source, target : arrays (2, entries * lanes)
-        Fields of one pair at the stage's input and, added to, at the next one's.
+        Fields of one pair at the stage's input and at the next one's.
     out : float64 array (2, n_reads, len(x), len(z), lanes)
         NNGP and NTK at each read, added to.
     """
     wide_vectors()
     height, width, window = largest
-    n = lanes(z.a)
+    n, one = lanes(z.a), np.uint64(1)
     tile = _carve(space, n, registers, height, width, window)
     side, mark = pooled
     for g in range(np.uint64(z.pixels.shape[0])):
         za, zb, z_pixels = z.a[g], z.b[g], z.pixels[g]
         for i in range(np.uint64(x.pixels.shape[0])):
-            same = own[i, g]
-            paired = same == ALL_OWN
-            if same == SKIPPED:
+            if not wanted[i, g]:
                 continue
-            fresh = pixel_width > 0 and not paired and _is_relu_of_3(steps)
+            fresh = len(steps.op) > 0 and not paired and x.pixels.shape[1] == 3
+            fresh = fresh and (steps.loop[0] == _FIRST or steps.loop[0] == _FIRST_RESIZE)
             xa, xb, x_pixels = x.a[i], x.b[i], x.pixels[i]
+            cleared = np.uint64(0)
             for ey in range(np.uint64(rows.length.shape[1])):
+                if side > 0:
+                    cleared = _clear_until(rows.pieces, ey, after.columns, target, cleared)
                 for ex in range(np.uint64(columns.length.shape[1])):
-                    exact = same != -1 and ey == rows.own and ex == columns.own
+                    exact = paired and ey == rows.own and ex == columns.own
                     h, w = rows.length[0, ey], columns.length[0, ex]
                     for r in range(h):
                         to = tile.pad * n + r * tile.pitch
-                        if pixel_width > 0:
+                        if fresh:
+                            pass
+                        elif pixel_width > 0:
                             row = _wrapped(rows.z[0, ey] + r, height)
-                            in_x = (rows.x[0, ey] + r) * pixel_width + columns.x[0, ex]
-                            in_z = row * pixel_width + columns.z[0, ex]
-                            _load_pixels(tile, to, x_pixels, in_x, z_pixels, in_z, w, paired, fresh)
+                            in_x = (rows.x[0, ey] + r + one) * pixel_width + columns.x[0, ex]
+                            in_z = (row + one) * pixel_width + columns.z[0, ex]
+                            _load_pixels(tile, to, x_pixels, in_x, z_pixels, in_z, w, paired)
                         else:
                             at = field.row_before[ey] * field.columns
                             at += h * field.column_before[ex] + r * w
@@ -509,26 +498,39 @@ def run_stage(
                         if op == _LAYER:
                             x_first = (rows.x[level, ey], columns.x[level, ex])
                             z_first = (rows.z[level, ey], columns.z[level, ex])
+                            table, width = steps.table[k], steps.width[k]
+                            x_at = table + x_first[0] * width + x_first[1]
+                            z_at = table + z_first[0] * width + z_first[1]
+                            to = tile.pad * n
+                            layer = (steps.factor[k], steps.bias[k], steps.trained[k])
+                            tables, at = ((xa, xb), (za, zb)), (x_at, z_at, width)
+                            spare = (tile.row_s, tile.row_t)
+                            place = (steps.stride[k], steps.origin_row[k], steps.origin_column[k])
+                            before_h, before_w = rows.length[before, ey], columns.length[before, ex]
                             if fresh and k == 0:
-                                _first_relu_of_3(
-                                    steps, k, tile, (xa, xb), (za, zb), dual, h, w, x_first,
-                                    z_first,
+                                first_layer(
+                                    steps.loop[k], x_pixels, z_pixels, place, (h, w),
+                                    (rows.x[0, ey] + one) * pixel_width + columns.x[0, ex],
+                                    (rows.z[0, ey] + one) * pixel_width + columns.z[0, ex],
+                                    pixel_width, tile.s[register], tile.t[register], spare, to,
+                                    tile.pitch, tables, at, layer, dual,
                                 )  # fmt: skip
-                            elif steps.plain[k] and not paired and steps.activation[k] == 1:
-                                _relu_of_3(
-                                    steps, k, tile, (xa, xb), (za, zb), dual, h, w, x_first,
-                                    z_first,
+                            elif steps.loop[k] >= _FIRST and not paired:
+                                layer_in_vectors(
+                                    steps.loop[k], steps.kind[k], tile.s[register],
+                                    tile.t[register], spare, to, tile.pitch,
+                                    (before_h, before_w, h, w),
+                                    place, tables[0], tables[1], at, layer, dual,
                                 )  # fmt: skip
-                            elif steps.plain[k] and not paired:
-                                _other_of_3(
-                                    steps, k, tile, (xa, xb), (za, zb), dual, h, w, x_first,
+                            elif steps.loop[k] == _AHEAD and not paired:
+                                _layer_ahead(
+                                    steps, k, tile, tables[0], tables[1], dual, h, w, x_first,
                                     z_first,
                                 )  # fmt: skip
                             else:
                                 _layer(
                                     steps, k, tile, (xa, xb), (za, zb), dual, h, w,
-                                    rows.length[before, ey], columns.length[before, ex],
-                                    x_first, z_first, paired,
+                                    before_h, before_w, x_first, z_first, paired,
                                 )  # fmt: skip
                         elif op == _READ:
                             q = steps.readout[k]
@@ -538,7 +540,7 @@ def run_stage(
                             if exact:
                                 _set_own(
                                     tile.s[register], tile.t[register], tile, h, w,
-                                    z.variance[g], z.tangent[g], steps.mark[k], same,
+                                    z.variance[g], z.tangent[g], steps.mark[k],
                                 )  # fmt: skip
                             _read(
                                 tile.s[register], tile.t[register], tile, rows.weight[q, ey],
@@ -546,12 +548,12 @@ def run_stage(
                                 out[1, steps.slot[k], i, g],
                             )  # fmt: skip
                         else:
-                            _move(steps, k, tile, n, h)
+                            _move(steps, k, tile, n, h, w)
                     if side > 0:
                         if exact:
                             _set_own(
                                 tile.s[0], tile.t[0], tile, h, w,
-                                z.variance[g], z.tangent[g], mark, same,
+                                z.variance[g], z.tangent[g], mark,
                             )  # fmt: skip
                         for a in range(rows.pieces.times.shape[1]):
                             for b in range(columns.pieces.times.shape[1]):

@@ -28,13 +28,24 @@ from ntkreg.architecture import (
     Identity,
     Layer,
     LocalAvgPool,
+    Relu,
     Residual,
     output_size,
     window_origin,
 )
 from ntkreg.errors import SpecError
 
-__all__ = ["End", "ImageProgram", "Level", "Op", "Operation", "Stage", "compile_image_network"]
+__all__ = [
+    "End",
+    "ImageProgram",
+    "Kind",
+    "Level",
+    "Loop",
+    "Op",
+    "Operation",
+    "Stage",
+    "compile_image_network",
+]
 
 
 _NO_ACTIVATION = Identity()
@@ -50,6 +61,31 @@ class Op(IntEnum):
     COPY = 1
     ADD = 2
     READ = 3
+
+
+class Loop(IntEnum):
+    """The compiled loop that runs a layer where no image is paired with itself.
+
+    ANY runs every layer, AHEAD (`image_loops`) 3 x 3 windows that keep the size. The others
+    (`image_layers`) run ReLU or no activation: SAME 3 x 3 windows that keep the size, RESIZE
+    those that do not, POINT 1 x 1 windows, FIRST and FIRST_RESIZE 3 x 3 windows on pixels.
+    """
+
+    ANY = 0
+    AHEAD = 1
+    FIRST = 2
+    FIRST_RESIZE = 3
+    SAME = 4
+    RESIZE = 5
+    POINT = 6
+
+
+class Kind(IntEnum):
+    """What `image_layers` do after the sums. POSITIVE: ReLU where no covariance is negative."""
+
+    NONE = 0
+    RELU = 1
+    POSITIVE = 2
 
 
 @dataclass(frozen=True)
@@ -69,7 +105,8 @@ class Operation:
     column) before the image; then S' = factor sum(S) + bias, T' = factor sum(T) + trained S',
     then the dual of `activation`. COPY writes `register` to `other`; ADD adds `other` to
     `register`. READ sums with the weights of the program's read-out number `readout` into result
-    number `slot`. `level_in` and `level` number the stage's levels.
+    number `slot`. `level_in` and `level` number the stage's levels. A LAYER may be the `first`
+    after the pixels, or get covariances known to be `positive` or zero.
     """
 
     op: Op
@@ -87,6 +124,8 @@ class Operation:
     readout: int = 0
     slot: int = 0
     circular: bool = False
+    first: bool = False
+    positive: bool = False
 
 
 @dataclass(frozen=True)
@@ -190,6 +229,7 @@ class _Compiler:
 
     def __init__(self, h: int, w: int) -> None:
         self.stages: list[Stage] = []
+        self.positive = {0: False}  # registers
         self._begin(h, w)
 
     def _begin(self, h: int, w: int) -> None:
@@ -266,6 +306,7 @@ class _Compiler:
         layer = layers[i]
         if isinstance(layer, Residual):
             self.operations.append(Operation(Op.COPY, register, free, level_in=level, level=level))
+            self.positive[free] = self.positive[register]
             body = self._sequence(layer.body, register, free + 1, level)
             shortcut = self._sequence(layer.shortcut, free, free + 1, level)
             one, other = self.levels[body], self.levels[shortcut]
@@ -276,6 +317,7 @@ class _Compiler:
                     f"{other.w} pixels {other.stride} apart; pass to_stax(architecture)[2] instead."
                 )
             self.operations.append(Operation(Op.ADD, register, free, level_in=body, level=body))
+            self.positive[register] = self.positive[register] and self.positive[free]
             return body, 1
         if isinstance(layer, Activation):
             return self._layer(Conv(1, 1.0, 0.0, False), layer, register, level, 0.0), 1
@@ -311,6 +353,11 @@ class _Compiler:
                 trained=trained,
                 activation=activation,
                 circular=conv.padding == "CIRCULAR" and conv.window > 1,
+                first=not self.stages and not self.operations,
+                positive=self.positive[register],
             )
         )
+        # Sums with positive factors keep what ReLU makes of every covariance.
+        kept = isinstance(activation, Identity) and self.positive[register]
+        self.positive[register] = isinstance(activation, Relu) or kept
         return after

@@ -4,14 +4,16 @@ A tile lies row after row, pixels of a row `lanes` numbers apart, with room for 
 padding to the left and right of every row.
 """
 
+import numpy as np
+
 from ntkreg.kernels.flags import inlined, row_of_vectors
 from ntkreg.kernels.lane_vectors import load, spread, store
 from ntkreg.kernels.lanes import lanes
 
 __all__ = [
-    "add_rows",
+    "add_row",
     "clear",
-    "copy_rows",
+    "copy_row",
     "load_channel",
     "load_field",
     "load_three_channels",
@@ -69,19 +71,19 @@ def take_every(s, t, at, pixel, stride, columns):
 
 
 @inlined
-def copy_rows(s, t, out_s, out_t, n):
-    """Copy a tile, both fields."""
+def copy_row(s, t, out_s, out_t, at, n):
+    """Copy a row of a tile, both fields."""
     row_of_vectors()
-    for p in range(n):
+    for p in range(at, at + n):
         out_s[p] = s[p]
         out_t[p] = t[p]
 
 
 @inlined
-def add_rows(s, t, out_s, out_t, n):
-    """Add a tile to another, both fields."""
+def add_row(s, t, out_s, out_t, at, n):
+    """Add a row of a tile to another's, both fields."""
     row_of_vectors()
-    for p in range(n):
+    for p in range(at, at + n):
         out_s[p] += s[p]
         out_t[p] += t[p]
 
@@ -147,17 +149,44 @@ def read_columns(sums, weights, out, columns, n):
             out[lane] += weight * sums[p * n + lane]
 
 
+def _pooling(height, width):
+    """`pool_row` for `height` rows of `width` neighbours, or, if 0, for any number."""
+
+    @inlined
+    def run(s, t, at, pitch, rows, step, count, field_s, field_t, to, times):
+        row_of_vectors()
+        n = lanes(s)
+        rows, count = np.uint64(height) or rows, np.uint64(width) or count
+        for _ in range(times):
+            one, other = load(field_s, to), load(field_t, to)
+            for r in range(rows):
+                for i in range(count):
+                    j = at + r * pitch + i * n
+                    one = one + load(s, j)
+                    other = other + load(t, j)
+            store(field_s, to, one)
+            store(field_t, to, other)
+            at += step
+            to += n
+
+    return run
+
+
+_pool_11, _pool_12, _pool_21, _pool_22, _pool_any = (
+    _pooling(height, width) for height, width in ((1, 1), (1, 2), (2, 1), (2, 2), (0, 0))
+)
+
+
 @inlined
-def pool_row(s, t, at, step, count, field_s, field_t, to, times):
-    """Add `count` neighbouring pixels to a pixel of the field, `times` times, `step` further."""
-    row_of_vectors()
-    n = lanes(s)
-    for _ in range(times):
-        one, other = load(s, at), load(t, at)
-        for i in range(at + n, at + count * n, n):
-            one = one + load(s, i)
-            other = other + load(t, i)
-        store(field_s, to, load(field_s, to) + one)
-        store(field_t, to, load(field_t, to) + other)
-        at += step
-        to += n
+def pool_row(s, t, at, pitch, rows, step, count, field_s, field_t, to, times):
+    """Add `rows` x `count` pixels to a pixel of the field, `times` times, `step` further."""
+    if rows == 1 and count == 1:
+        _pool_11(s, t, at, pitch, rows, step, count, field_s, field_t, to, times)
+    elif rows == 1 and count == 2:
+        _pool_12(s, t, at, pitch, rows, step, count, field_s, field_t, to, times)
+    elif rows == 2 and count == 1:
+        _pool_21(s, t, at, pitch, rows, step, count, field_s, field_t, to, times)
+    elif rows == 2 and count == 2:
+        _pool_22(s, t, at, pitch, rows, step, count, field_s, field_t, to, times)
+    else:
+        _pool_any(s, t, at, pitch, rows, step, count, field_s, field_t, to, times)

@@ -2,15 +2,15 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ntkreg.architecture import Identity
+from ntkreg.architecture import Identity, Relu
 from ntkreg.kernels.image_duals import number_of, parameter
 from ntkreg.kernels.image_geometry import Field, Geometry
 from ntkreg.kernels.image_loops import Images, Steps, run_diagonal, run_stage
-from ntkreg.kernels.image_program import Op, Operation, Stage
+from ntkreg.kernels.image_program import Kind, Loop, Op, Operation, Stage
 from ntkreg.kernels.lanes import aligned, n_lanes
 
 __all__ = ["RunnableStage"]
@@ -20,6 +20,13 @@ _TINY = {"float32": 1e-36, "float64": 1e-290}
 
 _INTEGERS = ("op", "activation")
 _REALS = ("factor", "bias", "trained", "parameter")
+
+
+class Room(NamedTuple):
+    """Memory of a stage at work: for tiles, and for what pooling leaves of the pairs in work."""
+
+    space: np.ndarray
+    target: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -90,7 +97,8 @@ class RunnableStage:
             "readout": o.readout,
             "slot": o.slot,
             "circular": o.circular,
-            "plain": _is_plain(o, self.stage),
+            "loop": _loop(o, self.stage),
+            "kind": _kind(o),
             "height": level.h,
             "width": level.w * self.columns_stored,
         }
@@ -115,7 +123,7 @@ class RunnableStage:
         sizes = (
             max(level.h for level in levels),
             max(level.w for level in levels),
-            max((o.window for o in operations), default=1),
+            max([3, *(o.window for o in operations)]),
         )
         h, w, window = (np.uint64(v) for v in sizes)
         return h, w, window
@@ -124,7 +132,7 @@ class RunnableStage:
         h, w, window = (int(v) for v in self._largest)
         n = n_lanes(self.dtype)
         pitch = (w + 2 * (window - 1)) * n
-        tile = h * pitch + window * n + 1280
+        tile = (h + 1) * pitch + window * n + 1280
         size = 2 * self.registers * tile + 4 * (max(window, 4) + 1) * pitch + 4096
         return aligned((size,), np.dtype(dtype))
 
@@ -156,13 +164,13 @@ class RunnableStage:
         dual: Any,
         x: Images,
         z: Images,
-        own: np.ndarray,
+        wanted: np.ndarray,
+        paired: bool,
         source: np.ndarray | None,
-        target: np.ndarray,
+        room: Room,
         out: np.ndarray,
     ) -> None:
-        """Run all tiles (`run_stage`); what pooling leaves goes to `target` (`make_target`)."""
-        target[:] = 0
+        """Run all tiles (`run_stage`); what pooling leaves goes to `room.target`."""
         first = self.stage.levels[0]
         run_stage(
             self._steps[0],
@@ -173,25 +181,23 @@ class RunnableStage:
             np.uint64(self.registers),
             self._largest,
             dual,
-            self._space(self.dtype),
+            room.space,
             x,
             z,
-            own,
+            wanted,
+            paired,
             (np.int64(self.stage.pool), np.uint64(self._marks[1])),
-            np.uint64(first.w * self.columns_stored if source is None else 0),
+            np.uint64(first.w * self.columns_stored + 1 if source is None else 0),
             self.dtype.type(self.scale),
             aligned((2, 0), self.dtype) if source is None else source,
-            target,
+            room.target,
             out,
         )
 
-    def make_target(self) -> np.ndarray:
-        """Return room for what pooling leaves of the pairs in work, empty if there is none.
-
-        To be used again for the next pairs: fresh memory would cost more than the pooling.
-        """
+    def make_room(self) -> Room:
+        """Return memory to run in, again and again: fresh memory would cost a pooling's time."""
         size = self.after.size * n_lanes(self.dtype) if self.stage.pool else 0
-        return aligned((2, size), self.dtype)
+        return Room(self._space(self.dtype), aligned((2, size), self.dtype))
 
     def own_tile(self, source: np.ndarray) -> np.ndarray:
         """Both fields on p = p' at the input, float64 (2, h * w * lanes)."""
@@ -202,8 +208,23 @@ class RunnableStage:
         return source[:, at * n : (at + rows * columns) * n].astype(np.float64) * self.scale
 
 
-def _is_plain(o: Operation, stage: Stage) -> bool:
-    """Whether the fast loop for 3 x 3 windows runs this operation."""
+def _loop(o: Operation, stage: Stage) -> Loop:
+    """Which loop runs a layer (`Loop`)."""
     same = stage.levels[o.level_in] == stage.levels[o.level]
-    active = not isinstance(o.activation, Identity)
-    return o.op == Op.LAYER and o.window == 3 and same and active and not o.circular
+    simple = isinstance(o.activation, Relu | Identity)
+    if o.op != Op.LAYER or o.circular or o.window not in (1, 3):
+        return Loop.ANY
+    if o.window == 1:
+        return Loop.POINT if simple else Loop.ANY
+    if not simple:
+        return Loop.AHEAD if same else Loop.ANY
+    if o.first and o.trained and isinstance(o.activation, Relu):
+        return Loop.FIRST if same else Loop.FIRST_RESIZE
+    return Loop.SAME if same else Loop.RESIZE
+
+
+def _kind(o: Operation) -> Kind:
+    """What the loop does after the sums (`Kind`)."""
+    if isinstance(o.activation, Identity):
+        return Kind.NONE
+    return Kind.POSITIVE if o.positive and (o.trained or o.window == 1) else Kind.RELU

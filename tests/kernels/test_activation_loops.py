@@ -44,7 +44,7 @@ def _pairs(kind, s, tables, out, layer, parameter, dual, paired, columns):
     dual_row(
         kind, np.concatenate((s, beyond[2])), np.concatenate((ones, beyond[3])), rows, value, slope,
         zero, (tables[0], tables[1]), (tables[2], tables[3]), zero, zero, np.uint64(columns),
-        layer, parameter, dual, paired, False, (n, n + n),
+        layer, parameter, dual, paired, (n, n + n),
     )  # fmt: skip
     out[0], out[1] = value[:n], slope[:n]
 

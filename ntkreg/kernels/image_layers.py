@@ -1,0 +1,387 @@
+"""The hot loops: layers of 3 x 3 and 1 x 1 windows with ReLU or no activation.
+
+In vectors of lanes (`lane_vectors`), in place, row by row. A row's sums over windows go down
+columns first: v = above + here + below, where `above` is kept in a spare row because the tile's
+own is overwritten by then; then along the row, v of the last two columns being at hand. So a
+number is loaded three times in place of six and nothing of the sums is stored. v runs a column
+ahead of the dual, which is one long chain of dependent instructions; v fills the units it
+leaves idle.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ntkreg.kernels.dual_relu import positive_relu, relu
+from ntkreg.kernels.flags import counting_nothing, inlined, wide_vectors
+from ntkreg.kernels.image_program import Loop
+from ntkreg.kernels.image_rows import clear
+from ntkreg.kernels.lane_vectors import load, spread, spread_all, store
+from ntkreg.kernels.lanes import lanes
+from ntkreg.kernels.relu_dual import in_every_lane
+
+__all__ = ["first_layer", "layer_in_vectors"]
+
+_FIRST, _FIRST_RESIZE, _SAME, _RESIZE = (
+    int(loop) for loop in (Loop.FIRST, Loop.FIRST_RESIZE, Loop.SAME, Loop.RESIZE)
+)
+
+
+def _finish(dual: Any, trained_only: bool) -> Any:
+    """What follows the sums of both fields: the affine part, then a dual or none."""
+
+    @inlined
+    def run(s, t, at, sum_s, sum_t, layer, x, x_at, z, z_at, constants):
+        factor, bias, trained = layer
+        cov = factor * sum_s + bias
+        tangent = factor * sum_t + (cov if trained_only else trained * cov)
+        if dual is None:
+            store(s, at, cov)
+            store(t, at, tangent)
+        else:
+            one, two = spread(x[0][x_at]), spread(x[1][x_at])
+            a, b = load(z[0], z_at), load(z[1], z_at)
+            value, slope = dual(cov, one, two, a, b, bias, constants)
+            store(s, at, value)
+            store(t, at, tangent * slope)
+
+    return run
+
+
+@inlined
+def _down(s, above, at, here, below):
+    """Sum of a column's three rows; the middle one becomes the next row's upper one."""
+    middle = load(s, here)
+    total = load(above, at) + middle + load(s, below)
+    store(above, at, middle)
+    return total
+
+
+def _same_size(finish: Any) -> Any:
+    """3 x 3 windows that keep the size: the package's hottest loop."""
+
+    @counting_nothing
+    def run(s, t, spare, first, pitch, size, place, x, z, at, layer, dual):
+        wide_vectors()
+        n, one, two = lanes(s), np.uint64(1), np.uint64(2)
+        h, w = size[2], size[3]
+        x_at, z_at, width = at
+        above_s, above_t = spare
+        constants, layer = in_every_lane(dual), spread_all(layer)
+        clear(above_s, n - n, w * n + n)
+        clear(above_t, n - n, w * n + n)
+        clear(s, first + h * pitch, w * n + n)
+        clear(t, first + h * pitch, w * n + n)
+        for r in range(h):
+            to, za = first + r * pitch, z_at * n
+            left_s = left_t = constants.zero
+            here_s = _down(s, above_s, n - n, to, to + pitch)
+            here_t = _down(t, above_t, n - n, to, to + pitch)
+            # Two columns at a time: of six sums along the row five are enough.
+            for p in range(one - one, w, two):
+                i = p * n
+                j = i + n
+                k = j + n
+                right_s = _down(s, above_s, j, to + j, to + j + pitch)
+                right_t = _down(t, above_t, j, to + j, to + j + pitch)
+                pair_s, pair_t = here_s + right_s, here_t + right_t
+                finish(
+                    s, t, to + i, left_s + pair_s, left_t + pair_t, layer, x, x_at + p,
+                    z, za + i, constants,
+                )  # fmt: skip
+                left_s, left_t = right_s, right_t
+                if p + one < w:
+                    here_s = _down(s, above_s, k, to + k, to + k + pitch)
+                    here_t = _down(t, above_t, k, to + k, to + k + pitch)
+                    finish(
+                        s, t, to + j, pair_s + here_s, pair_t + here_t, layer, x, x_at + p + one,
+                        z, za + j, constants,
+                    )  # fmt: skip
+            x_at += width
+            z_at += width
+
+    return run
+
+
+@inlined
+def _column(s, rows, at):
+    return load(s, rows[0] + at) + load(s, rows[1] + at) + load(s, rows[2] + at)
+
+
+@inlined
+def _nine(s, rows, one, two, three):
+    """Sum over a window."""
+    return _column(s, rows, one) + _column(s, rows, two) + _column(s, rows, three)
+
+
+def _other_size(finish: Any) -> Any:
+    """3 x 3 windows with strides, or without padding: a smaller tile is left in the same place.
+
+    No entry is overwritten before it is read: output (r, p) lies not below or right of the
+    windows of all later ones.
+    """
+
+    @counting_nothing
+    def run(s, t, spare, first, pitch, size, place, x, z, at, layer, dual):
+        wide_vectors()
+        n = lanes(s)
+        h_in, w_in, h, w = size
+        stride, top, left = place
+        x_at, z_at, width = at
+        constants, layer = in_every_lane(dual), spread_all(layer)
+        below = first + h_in * pitch
+        clear(s, below, (w_in + n // n) * n)
+        clear(t, below, (w_in + n // n) * n)
+        for r in range(h):
+            i = np.int64(stride * r) - np.int64(top)
+            row = first + np.uint64(i) * pitch
+            rows = (
+                row if i >= 0 else below,
+                row + pitch if i + 1 < np.int64(h_in) else below,
+                row + pitch + pitch if i + 2 < np.int64(h_in) else below,
+            )
+            to = first + r * pitch
+            for p in range(w):
+                i_0 = (stride * p - left) * n
+                i_1 = i_0 + n
+                i_2 = i_1 + n
+                finish(
+                    s, t, to + p * n, _nine(s, rows, i_0, i_1, i_2), _nine(t, rows, i_0, i_1, i_2),
+                    layer, x, x_at + p, z, (z_at + p) * n, constants,
+                )  # fmt: skip
+            clear(s, to + w * n, n + n)
+            clear(t, to + w * n, n + n)
+            x_at += width
+            z_at += width
+
+    return run
+
+
+def _pointwise(finish: Any) -> Any:
+    """1 x 1 windows."""
+
+    @counting_nothing
+    def run(s, t, spare, first, pitch, size, place, x, z, at, layer, dual):
+        wide_vectors()
+        n = lanes(s)
+        h, w = size[2], size[3]
+        stride = place[0]
+        x_at, z_at, width = at
+        constants, layer = in_every_lane(dual), spread_all(layer)
+        for r in range(h):
+            to, row = first + r * pitch, first + stride * r * pitch
+            for p in range(w):
+                i = row + stride * p * n
+                finish(
+                    s, t, to + p * n, load(s, i), load(t, i), layer, x, x_at + p,
+                    z, (z_at + p) * n, constants,
+                )  # fmt: skip
+            if stride > 1:
+                clear(s, to + w * n, n + n)
+                clear(t, to + w * n, n + n)
+            x_at += width
+            z_at += width
+
+    return run
+
+
+def _kinds(make: Callable[[Any], Any], trained_only: bool) -> tuple[Any, Any, Any]:
+    """A loop before no activation, ReLU, and ReLU of what is not negative (then trained)."""
+    return (
+        make(_finish(None, False)),
+        make(_finish(relu, False)),
+        make(_finish(positive_relu, trained_only)),
+    )
+
+
+def _one_of(kinds: tuple[Any, Any, Any]) -> Any:
+    none, any_sign, positive = kinds
+
+    @inlined
+    def run(kind, *arguments):
+        if kind == 2:
+            positive(*arguments)
+        elif kind == 1:
+            any_sign(*arguments)
+        else:
+            none(*arguments)
+
+    return run
+
+
+_in_same_size = _one_of(_kinds(_same_size, True))
+_in_other_size = _one_of(_kinds(_other_size, False))
+_in_points = _one_of(_kinds(_pointwise, False))
+
+
+@inlined
+def layer_in_vectors(loop, kind, *arguments):
+    """Run a layer over a tile and its tangent, in place.
+
+    A FIRST layer too, where there are not three channels: over a tile of products.
+
+    Parameters
+    ----------
+    loop, kind : int
+        Of the operation (`Loop`, `Kind`).
+    s, t : arrays
+        The tile, its first pixel at `first`, rows `pitch` numbers apart, with two pixels of zeros
+        left and right of each, and room for another row.
+    spare : (array, array)
+        Work space, a row and a pixel each.
+    first, pitch : int
+    size : (rows, columns) before, (rows, columns) after
+    place : (stride, top, left)
+        The first window begins so many pixels before the tile.
+    x, z : (a, b)
+        The dual's tables; x a number a pixel, z the lanes of each.
+    at : (x, z, width)
+        The first pixel in the tables, and pixels between their rows.
+    layer : (factor, bias, trained)
+    dual : Dual
+    """
+    if loop == _SAME or loop == _FIRST:
+        _in_same_size(kind, *arguments)
+    elif loop == _RESIZE or loop == _FIRST_RESIZE:
+        _in_other_size(kind, *arguments)
+    else:
+        _in_points(kind, *arguments)
+
+
+@inlined
+def _product(x, x_at, z, z_at):
+    """Covariance of two pixels over three channels."""
+    x0, x1, x2 = x
+    z0, z1, z2 = z
+    one = spread(x0[x_at]) * load(z0, z_at) + spread(x1[x_at]) * load(z1, z_at)
+    return one + spread(x2[x_at]) * load(z2, z_at)
+
+
+@inlined
+def _down_products(above, here, at, x, x_at, z, z_at):
+    """`_down` for the products of pixels, of which two rows are kept."""
+    middle, below = load(here, at), _product(x, x_at, z, z_at)
+    total = load(above, at) + middle + below
+    store(above, at, middle)
+    store(here, at, below)
+    return total
+
+
+@counting_nothing
+def _first_same_size(
+    x, z, place, size, x_at, z_at, pixel_width, s, t, spare, first, pitch, tables, at, layer, dual
+):  # fmt: skip
+    """`first_layer` for windows that keep the size: products of two rows are kept."""
+    wide_vectors()
+    n, one = lanes(s), np.uint64(1)
+    h, w = size
+    (xa, xb), (za, zb) = tables
+    a_at, b_at, width = at
+    above, here = spare
+    x_rows, z_rows = (x[0], x[1], x[2]), (z[0], z[1], z[2])
+    constants = in_every_lane(dual)
+    factor, bias = spread(layer[0]), spread(layer[1])
+    clear(above, n - n, w * n + n)
+    for p in range(w + one):
+        store(here, p * n, _product(x_rows, x_at + p, z_rows, (z_at + p) * n))
+    for r in range(h):
+        to, in_b = first + r * pitch, b_at * n
+        x_at += pixel_width
+        z_at += pixel_width
+        left = constants.zero
+        middle = _down_products(above, here, n - n, x_rows, x_at, z_rows, z_at * n)
+        for p in range(w):
+            i = p * n
+            j = i + n
+            right = _down_products(above, here, j, x_rows, x_at + p + one, z_rows, z_at * n + j)
+            cov = factor * (left + middle + right) + bias
+            left, middle = middle, right
+            value, slope = relu(
+                cov, spread(xa[a_at + p]), spread(xb[a_at + p]), load(za, in_b + i),
+                load(zb, in_b + i), bias, constants,
+            )  # fmt: skip
+            store(s, to + i, value)
+            store(t, to + i, cov * slope)
+        a_at += width
+        b_at += width
+
+
+@inlined
+def _row_of_products(x, x_at, z, z_at, n):
+    """Sum of the products of three neighbours."""
+    one = np.uint64(1)
+    total = _product(x, x_at, z, z_at) + _product(x, x_at + one, z, z_at + n)
+    return total + _product(x, x_at + one + one, z, z_at + n + n)
+
+
+@counting_nothing
+def _first_other_size(
+    x, z, place, size, x_at, z_at, pixel_width, s, t, spare, first, pitch, tables, at, layer, dual
+):  # fmt: skip
+    """`first_layer` for others: all nine products, for each window anew."""
+    wide_vectors()
+    n = lanes(s)
+    h, w = size
+    stride, top, left = place
+    (xa, xb), (za, zb) = tables
+    a_at, b_at, width = at
+    x_rows, z_rows = (x[0], x[1], x[2]), (z[0], z[1], z[2])
+    constants = in_every_lane(dual)
+    factor, bias = spread(layer[0]), spread(layer[1])
+    x_at -= top * pixel_width + left
+    z_at -= top * pixel_width + left
+    for r in range(h):
+        to = first + r * pitch
+        below = pixel_width + pixel_width
+        for p in range(w):
+            i, j = x_at + stride * p, z_at + stride * p
+            cov = (
+                _row_of_products(x_rows, i, z_rows, j * n, n)
+                + _row_of_products(x_rows, i + pixel_width, z_rows, (j + pixel_width) * n, n)
+                + _row_of_products(x_rows, i + below, z_rows, (j + below) * n, n)
+            )
+            cov = factor * cov + bias
+            b = (b_at + p) * n
+            value, slope = relu(
+                cov, spread(xa[a_at + p]), spread(xb[a_at + p]), load(za, b), load(zb, b), bias,
+                constants,
+            )  # fmt: skip
+            store(s, to + p * n, value)
+            store(t, to + p * n, cov * slope)
+        clear(s, to + w * n, n + n)
+        clear(t, to + w * n, n + n)
+        x_at += stride * pixel_width
+        z_at += stride * pixel_width
+        a_at += width
+        b_at += width
+
+
+@inlined
+def first_layer(loop, *arguments):
+    """Run a network's first layer on products of pixels, taken as the layer needs them.
+
+    Windows are 3 x 3, the layer is trained, the activation ReLU. There is no tangent yet, and
+    covariances have either sign.
+
+    Parameters
+    ----------
+    loop : int
+        FIRST or FIRST_RESIZE.
+    x, z : arrays (3, numbers)
+        Pixels of the image and of the group, with a pixel of zeros to the right of each row and
+        a row of zeros above and below.
+    place : (stride, top, left)
+        The first window begins so many pixels before the tile.
+    size : (rows, columns), after the layer
+    x_at, z_at, pixel_width : int
+        The tile's first pixel, and pixels between rows.
+    s, t, spare, first, pitch
+        As in `layer_in_vectors`.
+    tables : (x, z)
+        As x and z there; and the rest.
+    """
+    if loop == _FIRST:
+        _first_same_size(*arguments)
+    else:
+        _first_other_size(*arguments)
