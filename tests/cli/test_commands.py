@@ -390,7 +390,7 @@ def test_the_example_configuration_runs_out_of_the_box(tmp_path):
 @pytest.mark.slow
 def test_ctrl_c_stops_a_fit_quietly_and_the_same_command_goes_on(config, tmp_path):
     out = tmp_path / "out"
-    network = "{recipe: cntk, depth: 10, readout: gap}"
+    network = "{recipe: cntk, depth: 60, readout: gap}"
     request = [sys.executable, "-m", "ntkreg", "fit", config, "--architecture", network]
     request += ["--store_kernel", "true", "--n_train", "250", "--output", str(out)]
     process = subprocess.Popen(request, stderr=subprocess.PIPE, text=True)
