@@ -29,7 +29,10 @@ _FIRST, _FIRST_RESIZE, _SAME, _RESIZE = (
 
 
 def _finish(dual: Any, trained_only: bool) -> Any:
-    """What follows the sums of both fields: the affine part, then a dual or none."""
+    """What follows the sums of both fields: the affine part, then a dual or none.
+
+    `trained_only`: the factor `trained` is known to be 1.
+    """
 
     @inlined
     def run(s, t, at, sum_s, sum_t, layer, x, x_at, z, z_at, constants):
