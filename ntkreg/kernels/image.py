@@ -137,7 +137,7 @@ class ImageEngine(Engine):
         squares = (pixels.astype(np.float64) ** 2).sum(axis=1).reshape(n, h * w)
         pixels = np.concatenate([pixels] * self.stages[0].columns_stored, axis=-1)
         # Zeros around the image (`image_layers.first_layer`), and for want of channels.
-        more = ((0, 0), (0, max(3 - channels, 0)), (1, 1), (0, 1))
+        more = ((0, 0), (0, max(3 - channels, 0)), (1, 1), (1, 1))
         pixels = np.pad(pixels, more)
         pixels = group(pixels.reshape(*pixels.shape[:2], -1), self.dtype)
         squares = group(squares, self.dtype, np.dtype(np.float64))

@@ -29,7 +29,10 @@ _FIRST, _FIRST_RESIZE, _SAME, _RESIZE = (
 
 
 def _finish(dual: Any, trained_only: bool) -> Any:
-    """What follows the sums of both fields: the affine part, then a dual or none."""
+    """What follows the sums of both fields: the affine part, then a dual or none.
+
+    `trained_only`: the factor `trained` is known to be 1.
+    """
 
     @inlined
     def run(s, t, at, sum_s, sum_t, layer, x, x_at, z, z_at, constants):
@@ -150,8 +153,8 @@ def _other_size(finish: Any) -> Any:
                     s, t, to + p * n, _nine(s, rows, i_0, i_1, i_2), _nine(t, rows, i_0, i_1, i_2),
                     layer, x, x_at + p, z, (z_at + p) * n, constants,
                 )  # fmt: skip
-            clear(s, to + w * n, n + n)
-            clear(t, to + w * n, n + n)
+            clear(s, to + w * n, first)
+            clear(t, to + w * n, first)
             x_at += width
             z_at += width
 
@@ -178,8 +181,8 @@ def _pointwise(finish: Any) -> Any:
                     z, (z_at + p) * n, constants,
                 )  # fmt: skip
             if stride > 1:
-                clear(s, to + w * n, n + n)
-                clear(t, to + w * n, n + n)
+                clear(s, to + w * n, first)
+                clear(t, to + w * n, first)
             x_at += width
             z_at += width
 
@@ -226,8 +229,8 @@ def layer_in_vectors(loop, kind, *arguments):
     loop, kind : int
         Of the operation (`Loop`, `Kind`).
     s, t : arrays
-        The tile, its first pixel at `first`, rows `pitch` numbers apart, with two pixels of zeros
-        left and right of each, and room for another row.
+        The tile, its first pixel at `first`, rows `pitch` numbers apart, with `first` numbers,
+        two pixels or more, of zeros left and right of each, and room for another row.
     spare : (array, array)
         Work space, a row and a pixel each.
     first, pitch : int
@@ -349,8 +352,8 @@ def _first_other_size(
             )  # fmt: skip
             store(s, to + p * n, value)
             store(t, to + p * n, cov * slope)
-        clear(s, to + w * n, n + n)
-        clear(t, to + w * n, n + n)
+        clear(s, to + w * n, first)
+        clear(t, to + w * n, first)
         x_at += stride * pixel_width
         z_at += stride * pixel_width
         a_at += width
@@ -369,8 +372,7 @@ def first_layer(loop, *arguments):
     loop : int
         FIRST or FIRST_RESIZE.
     x, z : arrays (3, numbers)
-        Pixels of the image and of the group, with a pixel of zeros to the right of each row and
-        a row of zeros above and below.
+        Pixels of the image and of the group, with a pixel of zeros around them.
     place : (stride, top, left)
         The first window begins so many pixels before the tile.
     size : (rows, columns), after the layer

@@ -69,7 +69,7 @@ class Images(NamedTuple):
     row, the lanes of a number side by side.
     """
 
-    pixels: np.ndarray  # (n, channels, h * columns stored), over sqrt(channels)
+    pixels: np.ndarray  # (n, channels, (h + 2) * (columns stored + 2)), over sqrt(channels)
     a: np.ndarray  # (n, entries), of every activation in turn
     b: np.ndarray
     variance: np.ndarray  # (n, entries) float64, S(p, p) at every mark
@@ -474,14 +474,15 @@ def run_stage(
                 for ex in range(np.uint64(columns.length.shape[1])):
                     exact = paired and ey == rows.own and ex == columns.own
                     h, w = rows.length[0, ey], columns.length[0, ex]
+                    first_x = (rows.x[0, ey] + one) * pixel_width + columns.x[0, ex] + one
+                    first_z = (rows.z[0, ey] + one) * pixel_width + columns.z[0, ex] + one
                     for r in range(h):
                         to = tile.pad * n + r * tile.pitch
                         if fresh:
                             pass
                         elif pixel_width > 0:
-                            row = _wrapped(rows.z[0, ey] + r, height)
-                            in_x = (rows.x[0, ey] + r + one) * pixel_width + columns.x[0, ex]
-                            in_z = (row + one) * pixel_width + columns.z[0, ex]
+                            row = _wrapped(rows.z[0, ey] + r, height) - rows.z[0, ey]
+                            in_x, in_z = first_x + r * pixel_width, first_z + row * pixel_width
                             _load_pixels(tile, to, x_pixels, in_x, z_pixels, in_z, w, paired)
                         else:
                             at = field.row_before[ey] * field.columns
@@ -510,10 +511,9 @@ def run_stage(
                             if fresh and k == 0:
                                 first_layer(
                                     steps.loop[k], x_pixels, z_pixels, place, (h, w),
-                                    (rows.x[0, ey] + one) * pixel_width + columns.x[0, ex],
-                                    (rows.z[0, ey] + one) * pixel_width + columns.z[0, ex],
-                                    pixel_width, tile.s[register], tile.t[register], spare, to,
-                                    tile.pitch, tables, at, layer, dual,
+                                    first_x, first_z, pixel_width, tile.s[register],
+                                    tile.t[register], spare, to, tile.pitch, tables, at, layer,
+                                    dual,
                                 )  # fmt: skip
                             elif steps.loop[k] >= _FIRST and not paired:
                                 layer_in_vectors(

@@ -66,9 +66,10 @@ class Op(IntEnum):
 class Loop(IntEnum):
     """The compiled loop that runs a layer where no image is paired with itself.
 
-    ANY runs every layer, AHEAD (`image_loops`) 3 x 3 windows that keep the size. The others
-    (`image_layers`) run ReLU or no activation: SAME 3 x 3 windows that keep the size, RESIZE
-    those that do not, POINT 1 x 1 windows, FIRST and FIRST_RESIZE 3 x 3 windows on pixels.
+    ANY runs every layer, and alone those of stages that wrap around; AHEAD (`image_loops`) 3 x 3
+    windows that keep the size. The others (`image_layers`) run ReLU or no activation: SAME 3 x 3
+    windows that keep the size, RESIZE those that do not, POINT 1 x 1 windows, FIRST and
+    FIRST_RESIZE trained 3 x 3 windows on pixels with ReLU.
     """
 
     ANY = 0

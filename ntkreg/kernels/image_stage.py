@@ -187,7 +187,7 @@ class RunnableStage:
             wanted,
             paired,
             (np.int64(self.stage.pool), np.uint64(self._marks[1])),
-            np.uint64(first.w * self.columns_stored + 1 if source is None else 0),
+            np.uint64(first.w * self.columns_stored + 2 if source is None else 0),
             self.dtype.type(self.scale),
             aligned((2, 0), self.dtype) if source is None else source,
             room.target,
@@ -212,7 +212,8 @@ def _loop(o: Operation, stage: Stage) -> Loop:
     """Which loop runs a layer (`Loop`)."""
     same = stage.levels[o.level_in] == stage.levels[o.level]
     simple = isinstance(o.activation, Relu | Identity)
-    if o.op != Op.LAYER or o.circular or o.window not in (1, 3):
+    # Tables of z that wrap around (`image_loops._wrapped`): ANY alone knows.
+    if o.op != Op.LAYER or stage.circular or o.window not in (1, 3):
         return Loop.ANY
     if o.window == 1:
         return Loop.POINT if simple else Loop.ANY

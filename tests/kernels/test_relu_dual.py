@@ -5,7 +5,10 @@ import numba
 import numpy as np
 import pytest
 
-from ntkreg.kernels.relu_dual import kappas, relu_dual
+from ntkreg.kernels.flags import compiled
+from ntkreg.kernels.lane_vectors import load, store
+from ntkreg.kernels.lanes import lanes
+from ntkreg.kernels.relu_dual import in_every_lane, kappas, positive_kappas, relu_dual
 
 ERRORS = {"float32": 4e-7, "float64": 2e-15}
 
@@ -61,3 +64,28 @@ def test_gain_scales_kappa0_only():
     plain, scaled = _values(c, relu_dual("float64")), _values(c, relu_dual("float64", 0.25))
     assert np.allclose(scaled[0], plain[0] / 4, rtol=1e-14)
     assert np.array_equal(scaled[1], plain[1])
+
+
+@compiled
+def _in_vectors(correlations, dual, out):
+    every = in_every_lane(dual)
+    for i in range(np.uint64(0), np.uint64(len(correlations)), lanes(correlations)):
+        k0, k1 = kappas(load(correlations, i), every)
+        store(out[0], i, k0)
+        store(out[1], i, k1)
+        k0, k1 = positive_kappas(load(correlations, i), every)
+        store(out[2], i, k0)
+        store(out[3], i, k1)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_vectors_give_what_numbers_give_and_positive_ones_the_same_for_less(dtype):
+    eps = np.finfo(dtype).eps
+    edges = [0, 1 - 8 * eps, 1 - 4 * eps, 1 - 2 * eps, 1, 1 + 2 * eps]
+    c = np.concatenate([edges, np.linspace(0, 1, 58), -np.linspace(0, 1, 64)]).astype(dtype)
+    dual, out = relu_dual(dtype, 0.5), np.empty((4, len(c)), dtype)
+    _in_vectors(c, dual, out)
+    wanted = _values(c, dual)
+    np.testing.assert_allclose(out[:2], wanted, rtol=0, atol=4 * eps)
+    np.testing.assert_allclose(out[2:, :64], wanted[:, :64], rtol=0, atol=4 * eps)
+    assert (out[2, np.abs(c - 1) < 5 * eps] == 0.5).all()
