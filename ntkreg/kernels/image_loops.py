@@ -297,11 +297,11 @@ def run_diagonal(steps, trained, rows, columns, registers, largest, tiny, mark, 
                 rows_in, columns_in = rows.length[before, ey], columns.length[before, ex]
                 start, end = _span(tile, steps.register[k])
                 for done in range(n_fields - one):
-                    f = n_fields - one - done
-                    of, first, last = _s_for(tile, f, steps.register[k], n, rows_in)
+                    which = n_fields - one - done
+                    of, at_s, end_s = _s_for(tile, which, steps.register[k], n, rows_in)
                     _layer_of_own(
-                        steps, k, tile, tile.fields[of, first:last], tile.fields[f, start:end],
-                        trained[f - one][k], h, w, rows_in, columns_in, a, b, tiny,
+                        steps, k, tile, tile.fields[of, at_s:end_s], tile.fields[which, start:end],
+                        trained[which - one][k], h, w, rows_in, columns_in, a, b, tiny,
                     )  # fmt: skip
             elif op == _READ:
                 _keep(tile, n, h, w, variance, tangent, steps.mark[k])
@@ -581,18 +581,21 @@ def run_stage(
                             else:
                                 # Others know one tangent: run once for each, the first last.
                                 for done in range(n_fields - one):
-                                    f = n_fields - one - done
-                                    of, first, last = _s_for(tile, f, register, n, before_h)
-                                    fields = tile.fields[of, first:last], tile.fields[f, start:end]
-                                    f_trained = layer[2][f - one]
+                                    which = n_fields - one - done
+                                    of, at_s, end_s = _s_for(tile, which, register, n, before_h)
+                                    fields = (
+                                        tile.fields[of, at_s:end_s],
+                                        tile.fields[which, start:end],
+                                    )
+                                    its_trained = layer[2][which - one]
                                     if steps.loop[k] == _AHEAD and not paired:
                                         _layer_ahead(
-                                            steps, k, tile, fields[0], fields[1], f_trained,
+                                            steps, k, tile, fields[0], fields[1], its_trained,
                                             tables[0], tables[1], dual, h, w, x_first, z_first,
                                         )  # fmt: skip
                                     else:
                                         _layer(
-                                            steps, k, tile, fields[0], fields[1], f_trained,
+                                            steps, k, tile, fields[0], fields[1], its_trained,
                                             tables[0], tables[1], dual, h, w, before_h, before_w,
                                             x_first, z_first, paired,
                                         )  # fmt: skip

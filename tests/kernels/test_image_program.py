@@ -196,7 +196,7 @@ def test_a_stride_of_single_pixels_need_not_divide_an_image_that_does_not_wrap()
 
 
 def test_networks_that_are_no_prefixes_are_refused():
-    for other in (cntk(2, window=5), cntk(2, train_first=False), cntk(3, activation="erf")):
+    for other in (cntk(2, window=5), cntk(2, bias_std=0.1), cntk(3, activation="erf")):
         with pytest.raises(SpecError, match="must be prefixes of one another"):
             compile_image_network([other, cntk(3)], 8, 8)
 
