@@ -7,7 +7,7 @@ from threading import Lock
 import numpy as np
 
 from ntkreg.kernels.image_loops import Images, take_lanes_apart
-from ntkreg.kernels.lanes import n_lanes
+from ntkreg.kernels.lanes import aligned, n_lanes
 
 __all__ = ["ImageInputs"]
 
@@ -81,7 +81,7 @@ class ImageInputs:
 def _one_by_one(z: Images, n: int) -> Images:
     apart = []
     for a in (z.pixels.reshape(len(z.pixels), -1), z.a, z.b):
-        rows = np.empty((n, a.shape[1] // n_lanes(a.dtype)), a.dtype)
+        rows = aligned((n, a.shape[1] // n_lanes(a.dtype)), a.dtype)
         take_lanes_apart(a, rows)
         apart.append(rows)
     return Images(

@@ -37,10 +37,13 @@ def _lanes(array):
 
 
 def aligned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    """Return zeros that begin at a cache line, so that no vector lies across two."""
+    """Return zeros that begin at a cache line, so that no vector lies across two.
+
+    The line before is zeros too: a window over an image's corner reads the pixel left of the first.
+    """
     size = int(np.prod(shape)) * dtype.itemsize
-    buffer = np.zeros(size + _BYTES, np.uint8)
-    first = -buffer.ctypes.data % _BYTES
+    buffer = np.zeros(size + 2 * _BYTES, np.uint8)
+    first = _BYTES + -buffer.ctypes.data % _BYTES
     return buffer[first : first + size].view(dtype).reshape(shape)
 
 

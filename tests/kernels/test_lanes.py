@@ -30,6 +30,12 @@ def test_aligned_arrays_begin_at_a_cache_line(dtype, shape):
         assert array.ctypes.data % 64 == 0
         assert array.flags.c_contiguous
         assert not array.any()
+        whole = array
+        while whole.base is not None:
+            whole = whole.base
+        before = array.ctypes.data - whole.ctypes.data
+        assert before >= 64  # a window over an image's corner reads there
+        assert not whole[:before].any()
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from agreement import architecture_of, assert_agrees, tolerance
-from layer_sums import layer_sums
+from oracles.layer_sums import layer_sums
 
 from ntkreg import Architecture, Conv, Flatten, GlobalAvgPool, Relu, cntk, myrtle, resnet
 from ntkreg.architecture import AvgPool, Dense, Erf, Residual
