@@ -82,8 +82,9 @@ def kernel(
         Several networks at once: for each the options in which it differs from `network`, made
         by a recipe such as `cntk`; ``{}`` is the network itself. Depths, read-outs, half widths of
         local pooling and `train_last` come from one pass over the inputs, at the cost of the
-        costliest of them; others, as `train_first`, `activation` or `window`, in a pass of their
-        own. Values are those of each network alone.
+        costliest of them, each choice of `train_first` or `frozen` of a ReLU network at about 0.3
+        of it more; others, as `activation` or `window`, in a pass of their own. Values are those
+        of each network alone.
     dtype : float32, float64, "mixed" or None
         None: float64 stays float64, float32 and uint8 give float32; the wider of X and Z.
         "mixed", for networks that read images: float32 arithmetic in the layers, read-outs

@@ -15,9 +15,9 @@ from ntkreg.kernels.engine import Engine
 from ntkreg.kernels.image_explain import explain_image
 from ntkreg.kernels.image_geometry import Geometry, layer_entries, stage_geometries
 from ntkreg.kernels.image_inputs import ImageInputs
-from ntkreg.kernels.image_loops import Images
 from ntkreg.kernels.image_program import ImageProgram, compile_image_network
 from ntkreg.kernels.image_stage import RunnableStage
+from ntkreg.kernels.image_tiles import Images
 from ntkreg.kernels.lanes import group, n_lanes
 from ntkreg.kernels.relu_dual import relu_dual
 from ntkreg.kernels.vector_tail import Pairs, needs_variances, run_tail
@@ -28,6 +28,8 @@ __all__ = ["ImageEngine"]
 @dataclass(frozen=True)
 class ImageEngine(Engine):
     """Compiled tiles; `networks` begin alike, up to the read-out of each (`image_program`).
+
+    Which convolutions are trained may differ: a further tangent field for each choice.
 
     Read-outs are summed in float64 over tiles. `wide` (dtype="mixed") returns these sums as
     they are instead of rounding them to float32: the errors of some 10^6 float32 entries
@@ -74,7 +76,8 @@ class ImageEngine(Engine):
         fields = [geometry.field for geometry in geometries]
         for k, stage in enumerate(self.program.stages):
             after = fields[min(k + 1, len(fields) - 1)]
-            runnable.append(RunnableStage(stage, geometries[k], after, self.dtype, scale))
+            place = stage, geometries[k], after
+            runnable.append(RunnableStage(*place, self.dtype, scale, self.program.n_tangents))
             scale = 1.0 / stage.pool**4 if stage.pool else 1.0
         return runnable
 
@@ -83,6 +86,11 @@ class ImageEngine(Engine):
         """Pairs of pixels that pass a layer, for one pair of images: what time goes with."""
         stages = zip(self.program.stages, self.geometries, strict=True)
         return sum(layer_entries(stage, geometry) for stage, geometry in stages)
+
+    @property
+    def work(self) -> float:
+        """The same, and what further tangent fields add: what a pass costs beside others."""
+        return sum(stage.work for stage in self.stages)
 
     @property
     def block(self) -> int:
@@ -141,7 +149,7 @@ class ImageEngine(Engine):
         pixels = np.pad(pixels, more)
         pixels = group(pixels.reshape(*pixels.shape[:2], -1), self.dtype)
         squares = group(squares, self.dtype, np.dtype(np.float64))
-        tangent = np.zeros_like(squares)
+        tangent = np.zeros((len(squares), self.program.n_tangents, squares.shape[1]))
         images = [
             stage.images(pixels[:, :, : None if k == 0 else 0])
             for k, stage in enumerate(self.stages)
@@ -165,18 +173,18 @@ class ImageEngine(Engine):
         source, wanted = None, np.ones((1, 1), bool)
         stages = self._stages_of_variances
         rooms = [stage.make_room() for stage in stages]
-        nothing = np.zeros((2, self.program.n_reads, 1, 1, n_lanes(self.dtype)))
+        nothing = self._zeros(1, 1)
         for k, (stage, z) in enumerate(zip(stages, images, strict=True)):
             stage.fill_tables(z, variance, tangent)
             if stage.stage.pool:
                 stage.run(self._dual, z, z, wanted, True, source, rooms[k], nothing)
                 source = rooms[k].target
                 later = stages[k + 1].own_tile(source)
-                variance, tangent = later[:1], later[1:]
+                variance, tangent = later[:1], later[None, 1:]
 
     def _run(self, x: ImageInputs, z: ImageInputs, wanted: np.ndarray) -> np.ndarray:
-        """Fields at the reads, float64 (2, n_reads, n, m)."""
-        out = np.zeros((2, self.program.n_reads, *wanted.shape, n_lanes(self.dtype)))
+        """Fields at the reads, float64 (1 + n_tangents, n_reads, n, m)."""
+        out = self._zeros(*wanted.shape)
         self._run_stages(x.as_x, z.as_z, wanted, False, out)
         return out.reshape(*out.shape[:3], -1)[..., : len(z)]
 
@@ -195,6 +203,11 @@ class ImageEngine(Engine):
                 stage.run(self._dual, _slice(xs, i), _slice(zs, g), one, paired, source, room, part)
                 source = room.target
 
+    def _zeros(self, n: int, groups: int) -> np.ndarray:
+        """Room for the fields at the reads."""
+        fields = 1 + self.program.n_tangents
+        return np.zeros((fields, self.program.n_reads, n, groups, n_lanes(self.dtype)))
+
     @cached_property
     def _dual(self):
         return relu_dual(self.dtype.name, 0.5)
@@ -209,18 +222,19 @@ class ImageEngine(Engine):
     def _ends(self, reads: np.ndarray, q: np.ndarray | None, r: np.ndarray | None) -> np.ndarray:
         """Run every network's layers after its read-out, pick the fields and cast."""
         values = np.empty((len(self.fields), self.n_variants, *reads.shape[2:]), self.value_dtype)
-        for k, (read, tail) in enumerate((end.read, end.tail) for end in self.program.ends):
-            variances = (None if v is None else v[read] for v in (q, r))
-            pairs = run_tail(tail, Pairs(reads[0, read], reads[1, read], *variances))
+        for k, end in enumerate(self.program.ends):
+            variances = (None if v is None else v[end.read] for v in (q, r))
+            nngp, ntk = reads[0, end.read], reads[1 + end.tangent, end.read]
+            pairs = run_tail(end.tail, Pairs(nngp, ntk, *variances))
             for field, value in zip(self.fields, values, strict=True):
                 value[k] = getattr(pairs, field)
         return values
 
     def _diagonal_fields(self, inputs: ImageInputs) -> np.ndarray:
-        """Both fields of each image with itself right after the read-out: (2, n_reads, n)."""
+        """All fields of each image with itself right after the read-out, (fields, n_reads, n)."""
         z = inputs.as_z
         wanted = np.eye(len(z[0].pixels), dtype=bool)
-        out = np.zeros((2, self.program.n_reads, *wanted.shape, n_lanes(self.dtype)))
+        out = self._zeros(*wanted.shape)
         self._run_stages(z, z, wanted, True, out)
         groups = np.einsum("frggl->frgl", out)
         return groups.reshape(*groups.shape[:2], -1)[..., : len(inputs)]

@@ -36,6 +36,7 @@ def explain_image(program: ImageProgram, geometries: Sequence[Geometry], dtype: 
     lines = [
         f"One image x with {n_lanes(dtype)} images z at once ({dtype.name}). A tile is the pairs",
         "of pixels at one offset, S and T of each; it runs through a stage while it is in cache.",
+        *_describe_tangents(program),
     ]
     for k, (stage, geometry) in enumerate(stages):
         lines += ["", _heading(k, stages, geometry, work)]
@@ -47,6 +48,26 @@ def explain_image(program: ImageProgram, geometries: Sequence[Geometry], dtype: 
             side = f"{stage.pool} x {stage.pool}"
             lines.append(f"  POOL   {side}: every entry is added to one of the next stage")
     return "\n".join([*lines, "", *_describe_ends(program)])
+
+
+def _describe_tangents(program: ImageProgram) -> list[str]:
+    """Say whose each T is, if there are several."""
+    whose: dict[int, list[str]] = {}
+    for k, end in enumerate(program.ends):
+        whose.setdefault(end.tangent, []).append(str(k + 1))
+    each = (
+        f"T{k + 1} of network{'s' if len(of) > 1 else ''} {', '.join(of)}"
+        for k, of in sorted(whose.items())
+    )
+    several = "S is one for all networks, T one for each choice of trained layers:"
+    return [several, f"{'; '.join(each)}."] if len(whose) > 1 else []
+
+
+def _describe_trained(trained: tuple[float, ...]) -> list[str]:
+    if not any(trained):
+        return []
+    fields = [f"T{k + 1}" for k, flag in enumerate(trained) if flag]
+    return [("T" if all(trained) else ", ".join(fields)) + " + S"]
 
 
 def _describe_ends(program: ImageProgram) -> list[str]:
@@ -81,13 +102,13 @@ def _describe(o: Operation, stage: Stage, program: ImageProgram) -> str:
         return f"READ   the sums{of}, weights of {program.readouts[o.readout]!r}"
     before, after = stage.levels[o.level_in], stage.levels[o.level]
     parts = [] if stage.registers == 1 else [f"tile {o.register}"]
-    if o.factor != 1 or o.window > 1 or o.stride > 1 or o.bias or o.trained:
+    if o.factor != 1 or o.window > 1 or o.stride > 1 or o.bias or any(o.trained):
         windows = f"S, T: sums over {o.window} x {o.window}"
         windows += f" every {o.stride}" if o.stride > 1 else ""
         windows += ", wrapped" if o.circular else ""
         parts += [f"{windows}, x {o.factor:.4g}"]
         parts += [f"S + {o.bias:.4g}"] if o.bias else []
-        parts += ["T + S"] if o.trained else []
+        parts += _describe_trained(o.trained)
     parts += [] if isinstance(o.activation, Identity) else [f"dual of {o.activation!r}"]
     size = f" -> {after.h} x {after.w}" if after != before else ""
     return "LAYER  " + ", ".join(parts) + size

@@ -6,7 +6,7 @@ from threading import Lock
 
 import numpy as np
 
-from ntkreg.kernels.image_loops import Images, take_lanes_apart
+from ntkreg.kernels.image_tiles import Images, take_lanes_apart
 from ntkreg.kernels.lanes import n_lanes
 
 __all__ = ["ImageInputs"]

@@ -5,7 +5,7 @@ columns first: v = above + here + below, where `above` is kept in a spare row be
 own is overwritten by then; then along the row, v of the last two columns being at hand. So a
 number is loaded three times in place of six and nothing of the sums is stored. v runs a column
 ahead of the dual, which is one long chain of dependent instructions; v fills the units it
-leaves idle.
+leaves idle. `t` is a tuple of tangent fields: each costs its sums and a product with the slope.
 """
 
 from collections.abc import Callable
@@ -15,6 +15,16 @@ import numpy as np
 
 from ntkreg.kernels.dual_relu import positive_relu, relu
 from ntkreg.kernels.flags import counting_nothing, inlined, wide_vectors
+from ntkreg.kernels.image_fields import (
+    add_all,
+    clear_all,
+    load_all,
+    none_of,
+    store_all,
+    tangents,
+    times_all,
+    with_first,
+)
 from ntkreg.kernels.image_program import Loop
 from ntkreg.kernels.image_rows import clear
 from ntkreg.kernels.lane_vectors import load, spread, spread_all, store
@@ -29,7 +39,7 @@ _FIRST, _FIRST_RESIZE, _SAME, _RESIZE = (
 
 
 def _finish(dual: Any, trained_only: bool) -> Any:
-    """What follows the sums of both fields: the affine part, then a dual or none.
+    """What follows the sums of the fields: the affine part, then a dual or none.
 
     `trained_only`: the factor `trained` is known to be 1.
     """
@@ -38,16 +48,18 @@ def _finish(dual: Any, trained_only: bool) -> Any:
     def run(s, t, at, sum_s, sum_t, layer, x, x_at, z, z_at, constants):
         factor, bias, trained = layer
         cov = factor * sum_s + bias
-        tangent = factor * sum_t + (cov if trained_only else trained * cov)
+        tangent = tangents(factor, sum_t, trained, cov)
+        if trained_only:
+            tangent = with_first(factor * sum_t[0] + cov, tangent)
         if dual is None:
             store(s, at, cov)
-            store(t, at, tangent)
+            store_all(t, at, tangent)
         else:
             one, two = spread(x[0][x_at]), spread(x[1][x_at])
             a, b = load(z[0], z_at), load(z[1], z_at)
             value, slope = dual(cov, one, two, a, b, bias, constants)
             store(s, at, value)
-            store(t, at, tangent * slope)
+            store_all(t, at, times_all(tangent, slope))
 
     return run
 
@@ -61,6 +73,21 @@ def _down(s, above, at, here, below):
     return total
 
 
+@inlined
+def _each_down(t, above, at, here, below):
+    """`_down` of every tangent."""
+    middle = load_all(t, here)
+    total = add_all(add_all(load_all(above, at), middle), load_all(t, below))
+    store_all(above, at, middle)
+    return total
+
+
+@inlined
+def _spread_layer(layer):
+    factor, bias, trained = layer
+    return spread(factor), spread(bias), spread_all(trained)
+
+
 def _same_size(finish: Any) -> Any:
     """3 x 3 windows that keep the size: the package's hottest loop."""
 
@@ -71,35 +98,35 @@ def _same_size(finish: Any) -> Any:
         h, w = size[2], size[3]
         x_at, z_at, width = at
         above_s, above_t = spare
-        constants, layer = in_every_lane(dual), spread_all(layer)
+        constants, layer = in_every_lane(dual), _spread_layer(layer)
         clear(above_s, n - n, w * n + n)
-        clear(above_t, n - n, w * n + n)
+        clear_all(above_t, n - n, w * n + n)
         clear(s, first + h * pitch, w * n + n)
-        clear(t, first + h * pitch, w * n + n)
+        clear_all(t, first + h * pitch, w * n + n)
         for r in range(h):
             to, za = first + r * pitch, z_at * n
-            left_s = left_t = constants.zero
+            left_s, left_t = constants.zero, none_of(t, constants.zero)
             here_s = _down(s, above_s, n - n, to, to + pitch)
-            here_t = _down(t, above_t, n - n, to, to + pitch)
+            here_t = _each_down(t, above_t, n - n, to, to + pitch)
             # Two columns at a time: of six sums along the row five are enough.
             for p in range(one - one, w, two):
                 i = p * n
                 j = i + n
                 k = j + n
                 right_s = _down(s, above_s, j, to + j, to + j + pitch)
-                right_t = _down(t, above_t, j, to + j, to + j + pitch)
-                pair_s, pair_t = here_s + right_s, here_t + right_t
+                right_t = _each_down(t, above_t, j, to + j, to + j + pitch)
+                pair_s, pair_t = here_s + right_s, add_all(here_t, right_t)
                 finish(
-                    s, t, to + i, left_s + pair_s, left_t + pair_t, layer, x, x_at + p,
+                    s, t, to + i, left_s + pair_s, add_all(left_t, pair_t), layer, x, x_at + p,
                     z, za + i, constants,
                 )  # fmt: skip
                 left_s, left_t = right_s, right_t
                 if p + one < w:
                     here_s = _down(s, above_s, k, to + k, to + k + pitch)
-                    here_t = _down(t, above_t, k, to + k, to + k + pitch)
+                    here_t = _each_down(t, above_t, k, to + k, to + k + pitch)
                     finish(
-                        s, t, to + j, pair_s + here_s, pair_t + here_t, layer, x, x_at + p + one,
-                        z, za + j, constants,
+                        s, t, to + j, pair_s + here_s, add_all(pair_t, here_t), layer, x,
+                        x_at + p + one, z, za + j, constants,
                     )  # fmt: skip
             x_at += width
             z_at += width
@@ -118,6 +145,21 @@ def _nine(s, rows, one, two, three):
     return _column(s, rows, one) + _column(s, rows, two) + _column(s, rows, three)
 
 
+@inlined
+def _each_column(t, rows, at):
+    above = add_all(load_all(t, rows[0] + at), load_all(t, rows[1] + at))
+    return add_all(above, load_all(t, rows[2] + at))
+
+
+@inlined
+def _each_nine(t, rows, one, two, three):
+    """`_nine` of every tangent."""
+    return add_all(
+        add_all(_each_column(t, rows, one), _each_column(t, rows, two)),
+        _each_column(t, rows, three),
+    )
+
+
 def _other_size(finish: Any) -> Any:
     """3 x 3 windows with strides, or without padding: a smaller tile is left in the same place.
 
@@ -132,10 +174,10 @@ def _other_size(finish: Any) -> Any:
         h_in, w_in, h, w = size
         stride, top, left = place
         x_at, z_at, width = at
-        constants, layer = in_every_lane(dual), spread_all(layer)
+        constants, layer = in_every_lane(dual), _spread_layer(layer)
         below = first + h_in * pitch
         clear(s, below, (w_in + n // n) * n)
-        clear(t, below, (w_in + n // n) * n)
+        clear_all(t, below, (w_in + n // n) * n)
         for r in range(h):
             i = np.int64(stride * r) - np.int64(top)
             row = first + np.uint64(i) * pitch
@@ -150,11 +192,12 @@ def _other_size(finish: Any) -> Any:
                 i_1 = i_0 + n
                 i_2 = i_1 + n
                 finish(
-                    s, t, to + p * n, _nine(s, rows, i_0, i_1, i_2), _nine(t, rows, i_0, i_1, i_2),
-                    layer, x, x_at + p, z, (z_at + p) * n, constants,
+                    s, t, to + p * n, _nine(s, rows, i_0, i_1, i_2),
+                    _each_nine(t, rows, i_0, i_1, i_2), layer, x, x_at + p, z, (z_at + p) * n,
+                    constants,
                 )  # fmt: skip
             clear(s, to + w * n, first)
-            clear(t, to + w * n, first)
+            clear_all(t, to + w * n, first)
             x_at += width
             z_at += width
 
@@ -171,18 +214,18 @@ def _pointwise(finish: Any) -> Any:
         h, w = size[2], size[3]
         stride = place[0]
         x_at, z_at, width = at
-        constants, layer = in_every_lane(dual), spread_all(layer)
+        constants, layer = in_every_lane(dual), _spread_layer(layer)
         for r in range(h):
             to, row = first + r * pitch, first + stride * r * pitch
             for p in range(w):
                 i = row + stride * p * n
                 finish(
-                    s, t, to + p * n, load(s, i), load(t, i), layer, x, x_at + p,
+                    s, t, to + p * n, load(s, i), load_all(t, i), layer, x, x_at + p,
                     z, (z_at + p) * n, constants,
                 )  # fmt: skip
             if stride > 1:
                 clear(s, to + w * n, first)
-                clear(t, to + w * n, first)
+                clear_all(t, to + w * n, first)
             x_at += width
             z_at += width
 
@@ -220,7 +263,7 @@ _in_points = _one_of(_kinds(_pointwise, False))
 
 @inlined
 def layer_in_vectors(loop, kind, *arguments):
-    """Run a layer over a tile and its tangent, in place.
+    """Run a layer over a tile and its tangents, in place.
 
     A FIRST layer too, where there are not three channels: over a tile of products.
 
@@ -228,11 +271,12 @@ def layer_in_vectors(loop, kind, *arguments):
     ----------
     loop, kind : int
         Of the operation (`Loop`, `Kind`).
-    s, t : arrays
-        The tile, its first pixel at `first`, rows `pitch` numbers apart, with `first` numbers,
-        two pixels or more, of zeros left and right of each, and room for another row.
-    spare : (array, array)
-        Work space, a row and a pixel each.
+    s, t : array, tuple of arrays
+        The tile and its tangents, first pixel at `first`, rows `pitch` numbers apart, with
+        `first` numbers, two pixels or more, of zeros left and right of each, and room for
+        another row.
+    spare : (array, tuple of arrays)
+        Work space, a row and a pixel each, for every field.
     first, pitch : int
     size : (rows, columns) before, (rows, columns) after
     place : (stride, top, left)
@@ -242,6 +286,7 @@ def layer_in_vectors(loop, kind, *arguments):
     at : (x, z, width)
         The first pixel in the tables, and pixels between their rows.
     layer : (factor, bias, trained)
+        `trained` of every tangent; of the first not 0 if `kind` is POSITIVE.
     dual : Dual
     """
     if loop == _SAME or loop == _FIRST:
@@ -281,10 +326,10 @@ def _first_same_size(
     h, w = size
     (xa, xb), (za, zb) = tables
     a_at, b_at, width = at
-    above, here = spare
+    above, here = spare[0], spare[1][0]
     x_rows, z_rows = (x[0], x[1], x[2]), (z[0], z[1], z[2])
     constants = in_every_lane(dual)
-    factor, bias = spread(layer[0]), spread(layer[1])
+    factor, bias, trained = _spread_layer(layer)
     clear(above, n - n, w * n + n)
     for p in range(w + one):
         store(here, p * n, _product(x_rows, x_at + p, z_rows, (z_at + p) * n))
@@ -305,7 +350,8 @@ def _first_same_size(
                 load(zb, in_b + i), bias, constants,
             )  # fmt: skip
             store(s, to + i, value)
-            store(t, to + i, cov * slope)
+            tangent = cov * slope
+            store_all(t, to + i, with_first(tangent, times_all(trained, tangent)))
         a_at += width
         b_at += width
 
@@ -331,7 +377,7 @@ def _first_other_size(
     a_at, b_at, width = at
     x_rows, z_rows = (x[0], x[1], x[2]), (z[0], z[1], z[2])
     constants = in_every_lane(dual)
-    factor, bias = spread(layer[0]), spread(layer[1])
+    factor, bias, trained = _spread_layer(layer)
     x_at -= top * pixel_width + left
     z_at -= top * pixel_width + left
     for r in range(h):
@@ -351,9 +397,10 @@ def _first_other_size(
                 constants,
             )  # fmt: skip
             store(s, to + p * n, value)
-            store(t, to + p * n, cov * slope)
+            tangent = cov * slope
+            store_all(t, to + p * n, with_first(tangent, times_all(trained, tangent)))
         clear(s, to + w * n, first)
-        clear(t, to + w * n, first)
+        clear_all(t, to + w * n, first)
         x_at += stride * pixel_width
         z_at += stride * pixel_width
         a_at += width
@@ -364,8 +411,8 @@ def _first_other_size(
 def first_layer(loop, *arguments):
     """Run a network's first layer on products of pixels, taken as the layer needs them.
 
-    Windows are 3 x 3, the layer is trained, the activation ReLU. There is no tangent yet, and
-    covariances have either sign.
+    Windows are 3 x 3, the activation ReLU, and the layer is trained in the first tangent field.
+    There is no tangent yet, and covariances have either sign.
 
     Parameters
     ----------

@@ -1,270 +1,44 @@
 """The compiled loops of the image engine: tiles through a stage's operations, in cache.
 
 One image x and a group of images z at a time, a pair a lane (`lanes`). For every offset the tile
-of both fields is loaded, from the pixels or from what pooling left, runs through the stage's
-operations in place, is read or pooled, and is forgotten.
+of all fields, S and one T or several, is loaded, from the pixels or from what pooling left, runs
+through the stage's operations in place, is read or pooled, and is forgotten.
 """
-
-from typing import NamedTuple
 
 import numpy as np
 
 from ntkreg.kernels.flags import counting_nothing, inlined, wide_vectors
-from ntkreg.kernels.image_duals import diagonal_row, dual_row
+from ntkreg.kernels.image_duals import dual_row
+from ntkreg.kernels.image_fields import in_order, parts
 from ntkreg.kernels.image_layers import first_layer, layer_in_vectors
+from ntkreg.kernels.image_pooling import pool_row
 from ntkreg.kernels.image_program import Loop, Op
 from ntkreg.kernels.image_rows import (
-    add_row,
     clear,
-    copy_row,
     load_channel,
     load_field,
     load_three_channels,
-    pool_row,
     read_columns,
     read_rows,
-    take_every,
     window_sums,
+)
+from ntkreg.kernels.image_tiles import (
+    carve,
+    clear_right,
+    move,
+    own_s,
+    span,
+    spare_row,
+    summed_tile,
+    three_rows,
+    windows_to_row,
 )
 from ntkreg.kernels.lanes import lanes
 
-__all__ = ["Images", "Steps", "run_diagonal", "run_stage", "take_lanes_apart"]
+__all__ = ["run_stage"]
 
-_LAYER, _COPY, _ADD, _READ = (int(op) for op in Op)
+_LAYER, _READ = int(Op.LAYER), int(Op.READ)
 _AHEAD, _FIRST, _FIRST_RESIZE = (int(loop) for loop in (Loop.AHEAD, Loop.FIRST, Loop.FIRST_RESIZE))
-
-
-class Steps(NamedTuple):
-    """A stage's operations as arrays (n_steps,); reals in the kernel's dtype."""
-
-    op: np.ndarray
-    register: np.ndarray
-    other: np.ndarray
-    level_in: np.ndarray
-    level: np.ndarray
-    window: np.ndarray
-    stride: np.ndarray
-    origin_row: np.ndarray
-    origin_column: np.ndarray
-    factor: np.ndarray
-    bias: np.ndarray
-    trained: np.ndarray
-    activation: np.ndarray
-    parameter: np.ndarray
-    table: np.ndarray  # first entry in the images' a and b
-    mark: np.ndarray  # first entry in the images' variance and tangent
-    readout: np.ndarray  # whose weights a READ takes
-    slot: np.ndarray
-    circular: np.ndarray
-    loop: np.ndarray  # which loop runs a layer (`Loop`), and what of it (`Kind`)
-    kind: np.ndarray
-    height: np.ndarray  # rows of `level`
-    width: np.ndarray  # columns of the tables at `level`: the image's, twice if circular
-
-
-class Images(NamedTuple):
-    """A block of images with a stage's tables.
-
-    As x: an image a row. As z (or as x, to pair each image with itself): a group of images a
-    row, the lanes of a number side by side.
-    """
-
-    pixels: np.ndarray  # (n, channels, (h + 2) * (columns stored + 2)), over sqrt(channels)
-    a: np.ndarray  # (n, entries), of every activation in turn
-    b: np.ndarray
-    variance: np.ndarray  # (n, entries) float64, S(p, p) at every mark
-    tangent: np.ndarray
-
-
-class _Tile(NamedTuple):
-    """Work space: registers for both fields, the last rows' sums, one row."""
-
-    s: np.ndarray  # (registers, size)
-    t: np.ndarray
-    ring_s: np.ndarray
-    ring_t: np.ndarray
-    row_s: np.ndarray
-    row_t: np.ndarray
-    pitch: np.uint64
-    pad: np.uint64
-
-
-@inlined
-def _spare_row(window):
-    """Number of the row behind those in use, in the ring and in the work rows."""
-    return max(window, np.uint64(4))
-
-
-@inlined
-def _carve(space, n, registers, height, width, window):
-    """Cut the work space up; a quarter of 4096 bytes (float32) between neighbours.
-
-    A load looks blocked by an earlier store when their addresses agree modulo 4096.
-    """
-    pad = window - np.uint64(1)  # 2 or more
-    pitch = (width + pad + pad) * n
-    size = (height + np.uint64(1)) * pitch + pad * n
-    step = (size + np.uint64(1023)) // np.uint64(1024) * np.uint64(1024) + np.uint64(256)
-    at = registers * step
-    ring = (_spare_row(window) + np.uint64(1)) * pitch + np.uint64(256)
-    row = ring
-    u = np.uint64
-    s = space[:at].reshape((registers, step))
-    t = space[at + u(512) : at + u(512) + at].reshape((registers, step))
-    at += at + u(512)
-    ring_s, ring_t = space[at : at + ring], space[at + ring : at + ring + ring]
-    at += ring + ring
-    row_s, row_t = space[at : at + row], space[at + row : at + row + row]
-    return _Tile(s, t, ring_s, ring_t, row_s, row_t, pitch, pad)
-
-
-@inlined
-def _clear_right(s, t, tile, n, r, columns):
-    """Zeros to the right of a row of the tile, for the windows that reach there."""
-    after = tile.pad * n + r * tile.pitch + columns * n
-    clear(s, after, tile.pad * n)
-    clear(t, after, tile.pad * n)
-
-
-@inlined
-def _windows_to_row(steps, k, tile, n, s, t, r, done, rows_in, columns_in, columns):
-    """Bring row r's window sums into three rows to be added; return the input rows used.
-
-    The last `window` input rows, summed horizontally, are kept in a ring. For windows of 3 they
-    are the three rows; for others their sum is the first of `tile.row_s`, with two of zeros.
-    """
-    window, stride, circular = steps.window[k], steps.stride[k], steps.circular[k]
-    top, left = steps.origin_row[k], steps.origin_column[k]
-    last = np.int64(stride * r + window) - np.int64(top) - 1
-    done = max(done, last + 1 - np.int64(window))
-    margin = window - np.uint64(1)
-    while done <= last:
-        to = np.uint64((done + np.int64(top)) % np.int64(window)) * tile.pitch
-        row = np.uint64(done % np.int64(rows_in)) if circular else np.uint64(max(done, 0))
-        if circular or 0 <= done < np.int64(rows_in):
-            at = tile.pad * n + row * tile.pitch
-            if circular:
-                after = at + columns_in * n
-                for p in range(margin * n):
-                    s[after + p] = s[at + p]
-                    t[after + p] = t[at + p]
-                    s[at - np.uint64(1) - p] = s[after - np.uint64(1) - p]
-                    t[at - np.uint64(1) - p] = t[after - np.uint64(1) - p]
-            full = ((columns - np.uint64(1)) * stride + np.uint64(1)) * n
-            window_sums(s, t, at - left * n, n, window, tile.ring_s, tile.ring_t, to, full)
-            if stride > 1:
-                take_every(tile.ring_s, tile.ring_t, to, n, stride, columns)
-        else:
-            clear(tile.ring_s, to, columns * n)
-            clear(tile.ring_t, to, columns * n)
-        done += 1
-    if window != 3:
-        window_sums(
-            tile.ring_s, tile.ring_t, np.uint64(0), tile.pitch, window,
-            tile.row_s, tile.row_t, np.uint64(0), columns * n,
-        )  # fmt: skip
-    return done
-
-
-@inlined
-def _three_rows(steps, k, tile, r):
-    """The rows that `_windows_to_row` leaves, and where: always from top to bottom."""
-    one, n = np.uint64(1), np.uint64(3)
-    top = steps.stride[k] * r % n if steps.window[k] == 3 else n - n
-    at = (top * tile.pitch, (top + one) % n * tile.pitch, (top + one + one) % n * tile.pitch)
-    if steps.window[k] == 3:
-        return tile.ring_s, tile.ring_t, at
-    return tile.row_s, tile.row_t, at
-
-
-@inlined
-def _source(steps, k, tile, n, rows, columns):
-    """The tile that window sums read: a copy where the first rows come again at the end."""
-    register = steps.register[k]
-    s, t = tile.s[register], tile.t[register]
-    if steps.circular[k]:
-        spare = np.uint64(tile.s.shape[0] - 1)
-        for r in range(rows):
-            at = tile.pad * n + r * tile.pitch
-            copy_row(s, t, tile.s[spare], tile.t[spare], at, columns * n)
-        return tile.s[spare], tile.t[spare]
-    return s, t
-
-
-@inlined
-def _move(steps, k, tile, n, h, w):
-    """COPY or ADD."""
-    register, other = steps.register[k], steps.other[k]
-    s, t, other_s, other_t = tile.s[register], tile.t[register], tile.s[other], tile.t[other]
-    for r in range(h):
-        at = tile.pad * n + r * tile.pitch
-        if steps.op[k] == _COPY:
-            copy_row(s, t, other_s, other_t, at, (w + tile.pad) * n)  # with its zeros
-        else:
-            add_row(other_s, other_t, s, t, at, w * n)
-
-
-@inlined
-def _keep(tile, n, h, w, variance, tangent, mark):
-    """Copy the tile of offset (0, 0) to a mark."""
-    for r in range(h):
-        at, to = tile.pad * n + r * tile.pitch, (mark + r * w) * n
-        for p in range(w * n):
-            variance[to + p] = tile.s[0, at + p]
-            tangent[to + p] = tile.t[0, at + p]
-
-
-@counting_nothing
-def run_diagonal(steps, rows, columns, registers, largest, tiny, mark, space, z):
-    """Run a stage on p = p', z with z, in float64, and fill z's tables and marks.
-
-    `z.variance` and `z.tangent` hold the fields at the stage's input in their first entries.
-    Variances below `tiny` count as zero; `mark` is where the stage's end goes, 0 for nowhere.
-    """
-    wide_vectors()
-    height, width, window = largest
-    n = lanes(z.a)
-    tile = _carve(space, n, registers, height, width, window)
-    ey, ex = rows.own, columns.own
-    for g in range(np.uint64(len(z.a))):
-        a, b, variance, tangent = z.a[g], z.b[g], z.variance[g], z.tangent[g]
-        h, w = rows.length[0, ey], columns.length[0, ex]
-        for r in range(h):
-            at = tile.pad * n + r * tile.pitch
-            for p in range(w * n):
-                tile.s[0, at + p] = variance[r * w * n + p]
-                tile.t[0, at + p] = tangent[r * w * n + p]
-            _clear_right(tile.s[0], tile.t[0], tile, n, r, w)
-        for k in range(len(steps.op)):
-            op, before, level = steps.op[k], steps.level_in[k], steps.level[k]
-            h, w = rows.length[level, ey], columns.length[level, ex]
-            if op == _LAYER:
-                rows_in, columns_in = rows.length[before, ey], columns.length[before, ex]
-                s, t = _source(steps, k, tile, n, rows_in, columns_in)
-                register = steps.register[k]
-                done = -np.int64(steps.origin_row[k])
-                for r in range(h):
-                    done = _windows_to_row(steps, k, tile, n, s, t, r, done, rows_in, columns_in, w)
-                    cov, tan, three = _three_rows(steps, k, tile, r)
-                    first = (steps.table[k] + r * steps.width[k]) * n
-                    diagonal_row(
-                        steps.activation[k], cov, tan, three, tile.s[register],
-                        tile.t[register], tile.pad * n + r * tile.pitch, a, b, first, w * n,
-                        (steps.factor[k], steps.bias[k], steps.trained[k]),
-                        steps.parameter[k], tiny,
-                    )  # fmt: skip
-                    if steps.width[k] > w and steps.activation[k] > 0:
-                        for p in range(first, first + w * n):
-                            a[p + w * n] = a[p]
-                            b[p + w * n] = b[p]
-                    if w < columns_in:
-                        _clear_right(tile.s[register], tile.t[register], tile, n, r, w)
-            elif op == _READ:
-                _keep(tile, n, h, w, variance, tangent, steps.mark[k])
-            else:
-                _move(steps, k, tile, n, h, w)
-        if mark > 0:
-            _keep(tile, n, h, w, variance, tangent, mark)
 
 
 @inlined
@@ -273,22 +47,23 @@ def _wrapped(row, height):
 
 
 @inlined
-def _set_own(s, t, tile, h, w, variance, tangent, mark):
+def _set_own(tile, register, h, w, variance, tangent, mark):
     """Put the exact values of the diagonal into the tile of offset (0, 0)."""
-    n = lanes(s)
-    for r in range(h):
-        at, source = tile.pad * n + r * tile.pitch, (mark + r * w) * n
-        for p in range(w * n):
-            s[at + p] = variance[source + p]
-            t[at + p] = tangent[source + p]
+    n, one = lanes(tile.row_s), np.uint64(1)
+    start, end = span(tile, register)
+    for f in range(np.uint64(tile.fields.shape[0])):
+        field, values = tile.fields[f, start:end], tangent[f - one] if f > 0 else variance
+        for r in range(h):
+            at, source = tile.pad * n + r * tile.pitch, (mark + r * w) * n
+            for p in range(w * n):
+                field[at + p] = values[source + p]
 
 
 @inlined
-def _read(s, t, tile, row_weight, column_weight, h, w, out_s, out_t):
-    """Weighted sum over the tile: rows in the loop's dtype, then columns in float64."""
-    n = lanes(s)
+def _read(field, tile, row_weight, column_weight, h, w, out):
+    """Weighted sum over a field's tile: rows in the loop's dtype, then columns in float64."""
+    n = lanes(field)
     clear(tile.row_s, 0 * w, w * n)
-    clear(tile.row_t, 0 * w, w * n)
     one, two, three = np.uint64(1), np.uint64(2), np.uint64(3)
     first, last = tile.pad * n, h - one
     for r in range(np.uint64(0), h, np.uint64(4)):
@@ -305,26 +80,29 @@ def _read(s, t, tile, row_weight, column_weight, h, w, out_s, out_t):
             first + b * tile.pitch,
             first + c * tile.pitch,
         )
-        read_rows(s, t, at, weights, tile.row_s, tile.row_t, w * n)
-    read_columns(tile.row_s, column_weight, out_s, w, n)
-    read_columns(tile.row_t, column_weight, out_t, w, n)
+        read_rows(field, at, weights, tile.row_s, w * n)
+    read_columns(tile.row_s, column_weight, out, w, n)
 
 
 @counting_nothing
-def _layer(steps, k, tile, x, z, dual, h, w, rows_in, columns_in, x_first, z_first, paired):
-    """Run a LAYER over a tile, row by row, in place. Not inlined: its constants need registers."""
+def _layer(
+    steps, k, tile, to_s, to_t, trained, x, z, dual, h, w, rows_in, columns_in, x_first, z_first,
+    paired,
+):  # fmt: skip
+    """Run a LAYER over S and a tangent, row by row, in place.
+
+    Not inlined: its constants need registers.
+    """
     wide_vectors()
     n = lanes(z[0])
-    register = steps.register[k]
-    s, t = _source(steps, k, tile, n, rows_in, columns_in)
-    to_s, to_t = tile.s[register], tile.t[register]
+    s, t = summed_tile(steps, k, tile, n, to_s, to_t, rows_in, columns_in)
     done = -np.int64(steps.origin_row[k])
-    layer = (steps.factor[k], steps.bias[k], steps.trained[k])
+    layer = (steps.factor[k], steps.bias[k], trained)
     height, width = steps.height[k], steps.width[k]
-    unused = (np.uint64(0), _spare_row(steps.window[k]) * tile.pitch)
+    unused = (np.uint64(0), spare_row(steps.window[k]) * tile.pitch)
     for r in range(h):
-        done = _windows_to_row(steps, k, tile, n, s, t, r, done, rows_in, columns_in, w)
-        cov, tan, rows = _three_rows(steps, k, tile, r)
+        done = windows_to_row(steps, k, tile, n, s, t, r, done, rows_in, columns_in, w)
+        cov, tan, rows = three_rows(steps, k, tile, r)
         row = _wrapped(z_first[0] + r, height)
         dual_row(
             steps.activation[k], cov, tan, rows, to_s, to_t, tile.pad * n + r * tile.pitch, x, z,
@@ -333,11 +111,12 @@ def _layer(steps, k, tile, x, z, dual, h, w, rows_in, columns_in, x_first, z_fir
             w, layer, steps.parameter[k], dual, paired, unused,
         )  # fmt: skip
         if w < columns_in:
-            _clear_right(to_s, to_t, tile, n, r, w)
+            clear_right(to_s, tile, n, r, w)
+            clear_right(to_t, tile, n, r, w)
 
 
 @counting_nothing
-def _layer_ahead(steps, k, tile, x, z, dual, h, w, x_first, z_first):
+def _layer_ahead(steps, k, tile, s, t, trained, x, z, dual, h, w, x_first, z_first):
     """`_layer` for 3 x 3 windows that keep the image's size, before any activation but ReLU.
 
     Rows are summed over windows two rows ahead, inside the loop of the dual (`dual_row`), into a
@@ -346,9 +125,8 @@ def _layer_ahead(steps, k, tile, x, z, dual, h, w, x_first, z_first):
     wide_vectors()
     n, pitch = lanes(z[0]), tile.pitch
     one, two, three, four = np.uint64(1), np.uint64(2), np.uint64(3), np.uint64(4)
-    register = steps.register[k]
-    s, t, ring_s, ring_t = tile.s[register], tile.t[register], tile.ring_s, tile.ring_t
-    layer = (steps.factor[k], steps.bias[k], steps.trained[k])
+    ring_s, ring_t = tile.ring_s, tile.ring_t
+    layer = (steps.factor[k], steps.bias[k], trained)
     height, width = steps.height[k], steps.width[k]
     first, size = (tile.pad - one) * n, w * n
     clear(ring_s, one - one, size)
@@ -382,28 +160,27 @@ def _layer_ahead(steps, k, tile, x, z, dual, h, w, x_first, z_first):
 def _load_pixels(tile, to, x, x_at, z, z_at, w, paired):
     """A row of the first tile: products of the pixels, over all channels, and no tangent."""
     n = lanes(tile.row_s)
-    clear(tile.t[0], to, w * n)
+    for f in range(np.uint64(1), np.uint64(tile.fields.shape[0])):
+        clear(tile.fields[f], to, w * n)
     if x.shape[0] == 3:
         rows = (x[0], x[1], x[2]), (z[0], z[1], z[2])
-        load_three_channels(tile.s[0], to, rows[0], x_at, rows[1], z_at, w, paired)
+        load_three_channels(tile.fields[0], to, rows[0], x_at, rows[1], z_at, w, paired)
     else:
         for c in range(x.shape[0]):
-            load_channel(tile.s[0], to, c == 0, x[c], x_at, z[c], z_at, w, paired)
+            load_channel(tile.fields[0], to, c == 0, x[c], x_at, z[c], z_at, w, paired)
 
 
 @inlined
-def _pool(tile, rows, columns, ey, ex, a, b, side, field_columns, field_s, field_t):
-    """Add one piece of the tile (`Pieces`) to the field after pooling."""
-    n = lanes(field_s)
-    s, t = tile.s[0], tile.t[0]
+def _pool(tile, tiles, rows, columns, ey, ex, a, b, side, field_columns, fields):
+    """Add one piece of the tile (`Pieces`) to the fields after pooling."""
+    n = lanes(tile.row_s)
     at = tile.pad * n + rows.first[ey, a] * tile.pitch + columns.first[ex, b] * n
     to = rows.before[ey, a] * field_columns + rows.entries[ey, a] * columns.before[ex, b]
     to += rows.place[ey, a] * columns.entries[ex, b] + columns.place[ex, b]
     times, count = columns.times[ex, b], columns.adjacent[ex, b]
     for _ in range(rows.times[ey, a] if times > 0 else times):
         pool_row(
-            s, t, at, tile.pitch, rows.adjacent[ey, a], side * n, count, field_s, field_t, to * n,
-            times,
+            tiles, at, tile.pitch, rows.adjacent[ey, a], side * n, count, fields, to * n, times,
         )  # fmt: skip
         at += side * tile.pitch
         to += columns.entries[ex, b]
@@ -419,21 +196,24 @@ def _clear_until(rows, ey, field_columns, target, cleared):
     for a in range(rows.times.shape[1]):
         if rows.times[ey, a] > 0:
             end = max(end, (rows.before[ey, a] + rows.entries[ey, a]) * field_columns)
-    clear(target[0], cleared * n, (end - cleared) * n)
-    clear(target[1], cleared * n, (end - cleared) * n)
+    for f in range(np.uint64(target.shape[0])):
+        clear(target[f], cleared * n, (end - cleared) * n)
     return end
 
 
 @counting_nothing
 def run_stage(
-    steps, rows, columns, field, after, registers, largest, dual, space, x, z, wanted, paired,
-    pooled, pixel_width, scale, source, target, out,
+    steps, trained, rows, columns, field, after, registers, largest, dual, space, x, z, wanted,
+    paired, pooled, pixel_width, scale, source, target, out,
 ):  # fmt: skip
     """Run all tiles of a stage for every image of x with every group of z.
 
     Parameters
     ----------
-    steps, rows, columns : Steps, Axis, Axis
+    steps : Steps
+    trained : tuple of arrays (n_steps,)
+        Of every tangent field; their number is known when this is compiled.
+    rows, columns : Axis
     field, after : Field
         Where tiles lie in `source` and in `target`.
     registers : int
@@ -449,15 +229,19 @@ def run_stage(
         Side of the pooling that ends the stage, or 0.
     pixel_width : int
         Columns of the pixels as stored; 0 to load `source` times `scale` instead.
-    source, target : arrays (2, entries * lanes)
+    source, target : arrays (1 + tangents, entries * lanes)
         Fields of one pair at the stage's input and at the next one's.
-    out : float64 array (2, n_reads, len(x), len(z), lanes)
-        NNGP and NTK at each read, added to.
+    out : float64 array (1 + tangents, n_reads, len(x), len(z), lanes)
+        NNGP and every tangent field at each read, added to.
     """
     wide_vectors()
     height, width, window = largest
     n, one = lanes(z.a), np.uint64(1)
-    tile = _carve(space, n, registers, height, width, window)
+    zero = one - one
+    n_fields = one + np.uint64(len(trained))
+    tile = carve(space, n, n_fields, registers, height, width, window)
+    tiles = parts(tile.fields, zero, zero, tile.size, (trained[0], *trained))
+    targets = parts(target, zero, zero, np.uint64(target.shape[1]), (trained[0], *trained))
     side, mark = pooled
     for g in range(np.uint64(z.pixels.shape[0])):
         za, zb, z_pixels = z.a[g], z.b[g], z.pixels[g]
@@ -487,14 +271,14 @@ def run_stage(
                         else:
                             at = field.row_before[ey] * field.columns
                             at += h * field.column_before[ex] + r * w
-                            load_field(
-                                tile.s[0], tile.t[0], to, source[0], source[1], at * n,
-                                scale, w * n,
-                            )  # fmt: skip
-                        _clear_right(tile.s[0], tile.t[0], tile, n, r, w)
+                            for f in range(n_fields):
+                                load_field(tile.fields[f], to, source[f], at * n, scale, w * n)
+                        for f in range(n_fields):
+                            clear_right(tile.fields[f], tile, n, r, w)
                     for k in range(len(steps.op)):
                         op, before, level = steps.op[k], steps.level_in[k], steps.level[k]
                         register = steps.register[k]
+                        start, end = span(tile, register)
                         h, w = rows.length[level, ey], columns.length[level, ex]
                         if op == _LAYER:
                             x_first = (rows.x[level, ey], columns.x[level, ex])
@@ -503,35 +287,48 @@ def run_stage(
                             x_at = table + x_first[0] * width + x_first[1]
                             z_at = table + z_first[0] * width + z_first[1]
                             to = tile.pad * n
-                            layer = (steps.factor[k], steps.bias[k], steps.trained[k])
+                            layer = (steps.factor[k], steps.bias[k], in_order(trained, k))
+                            s = tile.fields[0, start:end]
+                            t = parts(tile.fields, one, start, end, trained)
                             tables, at = ((xa, xb), (za, zb)), (x_at, z_at, width)
-                            spare = (tile.row_s, tile.row_t)
+                            room = np.uint64(tile.rows.shape[1])
+                            spare = (tile.row_s, parts(tile.rows, one, zero, room, trained))
                             place = (steps.stride[k], steps.origin_row[k], steps.origin_column[k])
                             before_h, before_w = rows.length[before, ey], columns.length[before, ex]
                             if fresh and k == 0:
                                 first_layer(
                                     steps.loop[k], x_pixels, z_pixels, place, (h, w),
-                                    first_x, first_z, pixel_width, tile.s[register],
-                                    tile.t[register], spare, to, tile.pitch, tables, at, layer,
+                                    first_x, first_z, pixel_width, s, t, spare, to, tile.pitch,
+                                    tables, at, layer,
                                     dual,
                                 )  # fmt: skip
                             elif steps.loop[k] >= _FIRST and not paired:
                                 layer_in_vectors(
-                                    steps.loop[k], steps.kind[k], tile.s[register],
-                                    tile.t[register], spare, to, tile.pitch,
+                                    steps.loop[k], steps.kind[k], s, t, spare, to, tile.pitch,
                                     (before_h, before_w, h, w),
                                     place, tables[0], tables[1], at, layer, dual,
                                 )  # fmt: skip
-                            elif steps.loop[k] == _AHEAD and not paired:
-                                _layer_ahead(
-                                    steps, k, tile, tables[0], tables[1], dual, h, w, x_first,
-                                    z_first,
-                                )  # fmt: skip
                             else:
-                                _layer(
-                                    steps, k, tile, (xa, xb), (za, zb), dual, h, w,
-                                    before_h, before_w, x_first, z_first, paired,
-                                )  # fmt: skip
+                                # Others know one tangent: run once for each, the first last.
+                                for done in range(n_fields - one):
+                                    which = n_fields - one - done
+                                    of, at_s, end_s = own_s(tile, which, register, n, before_h)
+                                    fields = (
+                                        tile.fields[of, at_s:end_s],
+                                        tile.fields[which, start:end],
+                                    )
+                                    its_trained = layer[2][which - one]
+                                    if steps.loop[k] == _AHEAD and not paired:
+                                        _layer_ahead(
+                                            steps, k, tile, fields[0], fields[1], its_trained,
+                                            tables[0], tables[1], dual, h, w, x_first, z_first,
+                                        )  # fmt: skip
+                                    else:
+                                        _layer(
+                                            steps, k, tile, fields[0], fields[1], its_trained,
+                                            tables[0], tables[1], dual, h, w, before_h, before_w,
+                                            x_first, z_first, paired,
+                                        )  # fmt: skip
                         elif op == _READ:
                             q = steps.readout[k]
                             # Tiles of which only another read-out has entries.
@@ -539,36 +336,22 @@ def run_stage(
                                 continue
                             if exact:
                                 _set_own(
-                                    tile.s[register], tile.t[register], tile, h, w,
-                                    z.variance[g], z.tangent[g], steps.mark[k],
+                                    tile, register, h, w, z.variance[g], z.tangent[g],
+                                    steps.mark[k],
                                 )  # fmt: skip
-                            _read(
-                                tile.s[register], tile.t[register], tile, rows.weight[q, ey],
-                                columns.weight[q, ex], h, w, out[0, steps.slot[k], i, g],
-                                out[1, steps.slot[k], i, g],
-                            )  # fmt: skip
+                            for f in range(n_fields):
+                                _read(
+                                    tile.fields[f, start:end], tile, rows.weight[q, ey],
+                                    columns.weight[q, ex], h, w, out[f, steps.slot[k], i, g],
+                                )  # fmt: skip
                         else:
-                            _move(steps, k, tile, n, h, w)
+                            move(steps, k, tile, n, h, w)
                     if side > 0:
                         if exact:
-                            _set_own(
-                                tile.s[0], tile.t[0], tile, h, w,
-                                z.variance[g], z.tangent[g], mark,
-                            )  # fmt: skip
+                            _set_own(tile, zero, h, w, z.variance[g], z.tangent[g], mark)
                         for a in range(rows.pieces.times.shape[1]):
                             for b in range(columns.pieces.times.shape[1]):
                                 _pool(
-                                    tile, rows.pieces, columns.pieces, ey, ex, np.uint64(a),
-                                    np.uint64(b), np.uint64(side), after.columns, target[0],
-                                    target[1],
+                                    tile, tiles, rows.pieces, columns.pieces, ey, ex, np.uint64(a),
+                                    np.uint64(b), np.uint64(side), after.columns, targets,
                                 )  # fmt: skip
-
-
-@counting_nothing
-def take_lanes_apart(groups, rows):
-    """Groups of images, lanes last, (groups, numbers * lanes) to an image a row, (n, numbers)."""
-    n, count = lanes(groups), np.uint64(rows.shape[0])
-    for g in range(np.uint64(groups.shape[0])):
-        for lane in range(min(n, count - g * n)):
-            for p in range(np.uint64(rows.shape[1])):
-                rows[g * n + lane, p] = groups[g, p * n + lane]

@@ -11,12 +11,14 @@ a stage. Operations:
 - ``READ``: the weighted sum over the tile, with the weights of one read-out, added to a result.
 
 Several networks that begin alike are one program: a READ for each depth and read-out, and layers
-on vectors of each network on its sums (`End`).
+on vectors of each network on its sums (`End`). Which convolutions are trained changes the tangent
+alone: S is one field for all, T a field for each choice (`Operation.trained`).
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from enum import IntEnum
+from itertools import zip_longest
 
 from ntkreg.architecture import (
     Activation,
@@ -49,6 +51,9 @@ __all__ = [
 
 
 _NO_ACTIVATION = Identity()
+
+Trained = tuple[bool, ...]
+"""Whether each convolution of a network is trained, those of a residual's body first."""
 
 Reads = dict[tuple[int, int], int]
 """From the layers before a READ and the number of its read-out to that of its result."""
@@ -103,11 +108,11 @@ class Operation:
     """One step of a tile program.
 
     LAYER sums windows of `window` pixels, `stride` apart, the first starting `origin` (row,
-    column) before the image; then S' = factor sum(S) + bias, T' = factor sum(T) + trained S',
-    then the dual of `activation`. COPY writes `register` to `other`; ADD adds `other` to
-    `register`. READ sums with the weights of the program's read-out number `readout` into result
-    number `slot`. `level_in` and `level` number the stage's levels. A LAYER may be the `first`
-    after the pixels, or get covariances known to be `positive` or zero.
+    column) before the image; then S' = factor sum(S) + bias, T' = factor sum(T) + trained S' for
+    every tangent field, of a number each, then the dual of `activation`. COPY writes `register` to
+    `other`; ADD adds `other` to `register`. READ sums with the weights of the program's read-out
+    number `readout` into result number `slot`. `level_in` and `level` number the stage's levels. A
+    LAYER may be the `first` after the pixels, or get covariances known to be `positive` or zero.
     """
 
     op: Op
@@ -120,7 +125,7 @@ class Operation:
     origin: tuple[int, int] = (0, 0)
     factor: float = 1.0
     bias: float = 0.0
-    trained: float = 0.0
+    trained: tuple[float, ...] = ()
     activation: Layer = _NO_ACTIVATION
     readout: int = 0
     slot: int = 0
@@ -155,10 +160,11 @@ class Stage:
 
 @dataclass(frozen=True)
 class End:
-    """Where a network leaves the tiles: which READ's sums are its own, and its layers on them."""
+    """Where a network leaves the tiles: which READ, which tangent field, and its layers on them."""
 
     read: int
     tail: tuple[Layer, ...]
+    tangent: int = 0
 
 
 @dataclass(frozen=True)
@@ -178,6 +184,11 @@ class ImageProgram:
         """Results of READs: networks that differ after the read-out alone share one."""
         return 1 + max(end.read for end in self.ends)
 
+    @property
+    def n_tangents(self) -> int:
+        """Tangent fields, one for each choice of trained convolutions."""
+        return 1 + max(end.tangent for end in self.ends)
+
 
 def _split(network: Architecture) -> tuple[tuple[Layer, ...], Layer, tuple[Layer, ...]]:
     """Layers on images, the read-out, layers on vectors."""
@@ -191,6 +202,39 @@ def _split(network: Architecture) -> tuple[tuple[Layer, ...], Layer, tuple[Layer
     return network.layers[:at], readout, network.layers[after:]
 
 
+def _trained(layers: Sequence[Layer]) -> Trained:
+    """Which convolutions are trained, in the order in which they are compiled."""
+    flags: list[bool] = []
+    for layer in layers:
+        if isinstance(layer, Residual):
+            flags += _trained((*layer.body, *layer.shortcut))
+        elif isinstance(layer, Conv):
+            flags.append(layer.trainable)
+    return tuple(flags)
+
+
+def _all_trained(layers: Sequence[Layer]) -> tuple[Layer, ...]:
+    """The same layers but for which convolutions are trained."""
+
+    def one(layer: Layer) -> Layer:
+        if isinstance(layer, Residual):
+            return Residual(_all_trained(layer.body), _all_trained(layer.shortcut))
+        return replace(layer, trainable=True) if isinstance(layer, Conv) else layer
+
+    return tuple(map(one, layers))
+
+
+def _tangents(bodies: Sequence[Sequence[Layer]]) -> list[Trained]:
+    """Return what each tangent field is of, the one with most trained at the input first.
+
+    The loops count on that: where any field is trained, the first is.
+    """
+    choices = {_trained(body) for body in bodies}
+    return sorted(
+        (a for a in choices if not any(a != b and a == b[: len(a)] for b in choices)), reverse=True
+    )
+
+
 def compile_image_network(networks: Sequence[Architecture], h: int, w: int) -> ImageProgram:
     """Compile networks that begin alike, on h x w images, into one program.
 
@@ -198,7 +242,8 @@ def compile_image_network(networks: Sequence[Architecture], h: int, w: int) -> I
     ----------
     networks : sequence of Architecture
         Image networks in the order in which their values shall come back. Up to the read-out
-        all must begin as the deepest does; read-outs, and layers after them, are free.
+        all must begin as the deepest does, but for which convolutions are trained; read-outs, and
+        layers after them, are free.
     h, w : int
         Pixels.
 
@@ -208,19 +253,22 @@ def compile_image_network(networks: Sequence[Architecture], h: int, w: int) -> I
         If they are not prefixes of one another, or a layer has no operation here.
     """
     parts = [_split(network) for network in networks]
-    deepest = max((body for body, _, _ in parts), key=len)
+    deepest = _all_trained(max((body for body, _, _ in parts), key=len))
+    tangents = _tangents([body for body, _, _ in parts])
     readouts = tuple(dict.fromkeys(readout for _, readout, _ in parts))
     reads: Reads = {}
     ends = []
     for network, (body, readout, tail) in zip(networks, parts, strict=True):
-        if deepest[: len(body)] != body:
+        if deepest[: len(body)] != _all_trained(body):
             raise SpecError(
                 "Up to the read-out networks must be prefixes of one another to come from one "
                 f"pass; {network!r} is not. Compute it alone."
             )
         read = len(body), readouts.index(readout)
-        ends.append(End(reads.setdefault(read, len(reads)), tail))
-    compiler = _Compiler(h, w)
+        flags = _trained(body)
+        tangent = next(k for k, t in enumerate(tangents) if t[: len(flags)] == flags)
+        ends.append(End(reads.setdefault(read, len(reads)), tail, tangent))
+    compiler = _Compiler(h, w, tangents)
     compiler.add(deepest, reads)
     return ImageProgram(compiler.finish(), readouts, tuple(ends))
 
@@ -228,8 +276,11 @@ def compile_image_network(networks: Sequence[Architecture], h: int, w: int) -> I
 class _Compiler:
     """Collects the operations of a stage, and the stages."""
 
-    def __init__(self, h: int, w: int) -> None:
+    def __init__(self, h: int, w: int, tangents: Sequence[Trained]) -> None:
         self.stages: list[Stage] = []
+        self.untrained = (0.0,) * len(tangents)
+        each = zip_longest(*tangents, fillvalue=True)
+        self.trained: Iterator[tuple[float, ...]] = (tuple(map(float, flags)) for flags in each)
         self.positive = {0: False}  # registers
         self._begin(h, w)
 
@@ -321,12 +372,11 @@ class _Compiler:
             self.positive[register] = self.positive[register] and self.positive[free]
             return body, 1
         if isinstance(layer, Activation):
-            return self._layer(Conv(1, 1.0, 0.0, False), layer, register, level, 0.0), 1
+            return self._layer(Conv(1, 1.0, 0.0), layer, register, level, self.untrained), 1
         if isinstance(layer, Conv):
             after = layers[i + 1] if fuse and i + 1 < len(layers) else None
             activation = after if isinstance(after, Activation) else Identity()
-            trained = float(layer.trainable)
-            done = self._layer(layer, activation, register, level, trained)
+            done = self._layer(layer, activation, register, level, next(self.trained))
             return done, 2 if activation is after else 1
         raise SpecError(
             f"The image engine has no operation for {layer!r} here; pass "
@@ -334,7 +384,12 @@ class _Compiler:
         )
 
     def _layer(
-        self, conv: Conv, activation: Layer, register: int, level: int, trained: float
+        self,
+        conv: Conv,
+        activation: Layer,
+        register: int,
+        level: int,
+        trained: tuple[float, ...],
     ) -> int:
         before = self.levels[level]
         h, w = output_size(conv, (before.h, before.w))

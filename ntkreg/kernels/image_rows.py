@@ -4,8 +4,6 @@ A tile lies row after row, pixels of a row `lanes` numbers apart, with room for 
 padding to the left and right of every row.
 """
 
-import numpy as np
-
 from ntkreg.kernels.flags import inlined, row_of_vectors
 from ntkreg.kernels.lane_vectors import load, spread, store
 from ntkreg.kernels.lanes import lanes
@@ -17,7 +15,6 @@ __all__ = [
     "load_channel",
     "load_field",
     "load_three_channels",
-    "pool_row",
     "read_columns",
     "read_rows",
     "take_every",
@@ -71,21 +68,19 @@ def take_every(s, t, at, pixel, stride, columns):
 
 
 @inlined
-def copy_row(s, t, out_s, out_t, at, n):
-    """Copy a row of a tile, both fields."""
+def copy_row(field, out, at, n):
+    """Copy a row of a tile."""
     row_of_vectors()
     for p in range(at, at + n):
-        out_s[p] = s[p]
-        out_t[p] = t[p]
+        out[p] = field[p]
 
 
 @inlined
-def add_row(s, t, out_s, out_t, at, n):
-    """Add a row of a tile to another's, both fields."""
+def add_row(field, out, at, n):
+    """Add a row of a tile to another's."""
     row_of_vectors()
     for p in range(at, at + n):
-        out_s[p] += s[p]
-        out_t[p] += t[p]
+        out[p] += field[p]
 
 
 @inlined
@@ -119,24 +114,23 @@ def load_three_channels(s, to, x, x_at, z, z_at, columns, paired):
 
 
 @inlined
-def load_field(s, t, to, field_s, field_t, at, factor, n):
-    """A row of the field that pooling left, times a factor."""
+def load_field(tile, to, field, at, factor, n):
+    """A row of a field that pooling left, times a factor."""
     row_of_vectors()
     for p in range(n):
-        s[to + p] = factor * field_s[at + p]
-        t[to + p] = factor * field_t[at + p]
+        tile[to + p] = factor * field[at + p]
 
 
 @inlined
-def read_rows(s, t, at, weights, sums_s, sums_t, n):
+def read_rows(field, at, weights, sums, n):
     """Add four rows, each times its weight, to the sums: one at a time waits for the sums."""
     row_of_vectors()
     a, b, c, d = at
-    kind = s.dtype.type
+    kind = field.dtype.type
     one, two, three, four = kind(weights[0]), kind(weights[1]), kind(weights[2]), kind(weights[3])
     for p in range(n):
-        sums_s[p] += one * s[a + p] + two * s[b + p] + (three * s[c + p] + four * s[d + p])
-        sums_t[p] += one * t[a + p] + two * t[b + p] + (three * t[c + p] + four * t[d + p])
+        left = one * field[a + p] + two * field[b + p]
+        sums[p] += left + (three * field[c + p] + four * field[d + p])
 
 
 @inlined
@@ -147,46 +141,3 @@ def read_columns(sums, weights, out, columns, n):
         weight = weights[p]
         for lane in range(n):
             out[lane] += weight * sums[p * n + lane]
-
-
-def _pooling(height, width):
-    """`pool_row` for `height` rows of `width` neighbours, or, if 0, for any number."""
-
-    @inlined
-    def run(s, t, at, pitch, rows, step, count, field_s, field_t, to, times):
-        row_of_vectors()
-        n = lanes(s)
-        rows, count = np.uint64(height) or rows, np.uint64(width) or count
-        for _ in range(times):
-            one, other = load(field_s, to), load(field_t, to)
-            for r in range(rows):
-                for i in range(count):
-                    j = at + r * pitch + i * n
-                    one = one + load(s, j)
-                    other = other + load(t, j)
-            store(field_s, to, one)
-            store(field_t, to, other)
-            at += step
-            to += n
-
-    return run
-
-
-_pool_11, _pool_12, _pool_21, _pool_22, _pool_any = (
-    _pooling(height, width) for height, width in ((1, 1), (1, 2), (2, 1), (2, 2), (0, 0))
-)
-
-
-@inlined
-def pool_row(s, t, at, pitch, rows, step, count, field_s, field_t, to, times):
-    """Add `rows` x `count` pixels to a pixel of the field, `times` times, `step` further."""
-    if rows == 1 and count == 1:
-        _pool_11(s, t, at, pitch, rows, step, count, field_s, field_t, to, times)
-    elif rows == 1 and count == 2:
-        _pool_12(s, t, at, pitch, rows, step, count, field_s, field_t, to, times)
-    elif rows == 2 and count == 1:
-        _pool_21(s, t, at, pitch, rows, step, count, field_s, field_t, to, times)
-    elif rows == 2 and count == 2:
-        _pool_22(s, t, at, pitch, rows, step, count, field_s, field_t, to, times)
-    else:
-        _pool_any(s, t, at, pitch, rows, step, count, field_s, field_t, to, times)

@@ -7,10 +7,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ntkreg.architecture import Identity, Relu
+from ntkreg.kernels.image_diagonal import run_diagonal
 from ntkreg.kernels.image_duals import number_of, parameter
 from ntkreg.kernels.image_geometry import Field, Geometry
-from ntkreg.kernels.image_loops import Images, Steps, run_diagonal, run_stage
+from ntkreg.kernels.image_loops import run_stage
 from ntkreg.kernels.image_program import Kind, Loop, Op, Operation, Stage
+from ntkreg.kernels.image_tiles import Images, Steps
 from ntkreg.kernels.lanes import aligned, n_lanes
 
 __all__ = ["RunnableStage"]
@@ -18,8 +20,11 @@ __all__ = ["RunnableStage"]
 _TINY = {"float32": 1e-36, "float64": 1e-290}
 """Variances that count as zero: two reciprocal roots of larger ones stay finite."""
 
+_OF_A_TANGENT = 0.3
+"""Time of one more tangent field in a loop of `image_layers`, over that of S and the first."""
+
 _INTEGERS = ("op", "activation")
-_REALS = ("factor", "bias", "trained", "parameter")
+_REALS = ("factor", "bias", "parameter")
 
 
 class Room(NamedTuple):
@@ -33,7 +38,8 @@ class Room(NamedTuple):
 class RunnableStage:
     """A stage, its tiles, where its pooling leaves them, and the dtype of the loops.
 
-    `scale` is what its input field is multiplied by: 1/s^4 after s x s pooling.
+    `scale` is what its input field is multiplied by: 1/s^4 after s x s pooling; `tangents` the
+    number of tangent fields.
     """
 
     stage: Stage
@@ -41,6 +47,7 @@ class RunnableStage:
     after: Field
     dtype: np.dtype
     scale: float
+    tangents: int = 1
 
     @property
     def columns_stored(self) -> int:
@@ -49,8 +56,22 @@ class RunnableStage:
 
     @property
     def registers(self) -> int:
-        """Tiles alive at once, and one to copy a wrapping tile into."""
-        return self.stage.registers + self.stage.circular
+        """Tiles alive at once, and one to copy a tile into that wraps or runs again."""
+        return self.stage.registers + (self.stage.circular or self.tangents > 1)
+
+    @property
+    def work(self) -> float:
+        """Entries through layers, in units of those with one tangent; what time goes with.
+
+        Loops outside `image_layers` run again for every further tangent.
+        """
+        total = 0.0
+        for o in self.stage.operations:
+            if o.op == Op.LAYER:
+                share = _OF_A_TANGENT if _loop(o, self.stage) >= Loop.FIRST else 1.0
+                entries = self.geometry.entries_at(o.level)
+                total += entries * (1 + share * (self.tangents - 1))
+        return total
 
     @cached_property
     def _tables(self) -> tuple[list[int], int]:
@@ -89,7 +110,6 @@ class RunnableStage:
             "origin_column": o.origin[1],
             "factor": o.factor,
             "bias": o.bias,
-            "trained": o.trained,
             "activation": number_of(o.activation),
             "parameter": parameter(o.activation),
             "table": self._tables[0][k],
@@ -113,9 +133,16 @@ class RunnableStage:
         )
         return Steps(*columns)
 
+    def trained(self, dtype: Any) -> tuple[np.ndarray, ...]:
+        """`Operation.trained` of every tangent field, (n_steps,) each."""
+        each = [o.trained or (0.0,) * self.tangents for o in self.stage.operations]
+        flags = np.array(each, dtype).reshape(-1, self.tangents)
+        return tuple(np.ascontiguousarray(field) for field in flags.T)
+
     @cached_property
-    def _steps(self) -> tuple[Steps, Steps]:
-        return self.steps(self.dtype), self.steps(np.float64)
+    def _steps(self) -> tuple[Any, Any]:
+        narrow, wide = ((self.steps(kind), self.trained(kind)) for kind in (self.dtype, float))
+        return narrow, wide
 
     @property
     def _largest(self) -> tuple[np.uint64, np.uint64, np.uint64]:
@@ -133,22 +160,27 @@ class RunnableStage:
         n = n_lanes(self.dtype)
         pitch = (w + 2 * (window - 1)) * n
         tile = (h + 1) * pitch + window * n + 1280
-        size = 2 * self.registers * tile + 4 * (max(window, 4) + 1) * pitch + 4096
+        rings = (3 + self.tangents) * ((max(window, 4) + 1) * pitch + 256)
+        size = (1 + self.tangents) * (self.registers * tile + 512) + rings
         return aligned((size,), np.dtype(dtype))
 
     def images(self, pixels: np.ndarray) -> Images:
         """Return empty tables for groups of images, pixels (groups, channels, numbers)."""
         groups, n = len(pixels), n_lanes(self.dtype)
-        tables = (aligned((groups, self._tables[1] * n), self.dtype) for _ in range(2))
-        diagonals = (aligned((groups, self._marks[2] * n), np.dtype(float)) for _ in range(2))
-        return Images(pixels, *tables, *diagonals)
+        a, b = (aligned((groups, self._tables[1] * n), self.dtype) for _ in range(2))
+        variance = aligned((groups, self._marks[2] * n), np.dtype(float))
+        tangent = aligned((groups, self.tangents, self._marks[2] * n), np.dtype(float))
+        return Images(pixels, a, b, variance, tangent)
 
     def fill_tables(self, z: Images, variance: np.ndarray, tangent: np.ndarray) -> None:
-        """Fill tables from both fields on p = p' at the input, float64 (groups, h * w * lanes)."""
+        """Fill tables from the fields on p = p' at the input.
+
+        float64 (groups, h * w * lanes) and (groups, tangents, h * w * lanes).
+        """
         z.variance[:, : variance.shape[1]] = variance
-        z.tangent[:, : tangent.shape[1]] = tangent
+        z.tangent[:, :, : tangent.shape[2]] = tangent
         run_diagonal(
-            self._steps[1],
+            *self._steps[1],
             self.geometry.rows,
             self.geometry.columns,
             np.uint64(self.registers),
@@ -173,7 +205,7 @@ class RunnableStage:
         """Run all tiles (`run_stage`); what pooling leaves goes to `room.target`."""
         first = self.stage.levels[0]
         run_stage(
-            self._steps[0],
+            *self._steps[0],
             self.geometry.rows,
             self.geometry.columns,
             self.geometry.field,
@@ -189,7 +221,7 @@ class RunnableStage:
             (np.int64(self.stage.pool), np.uint64(self._marks[1])),
             np.uint64(first.w * self.columns_stored + 2 if source is None else 0),
             self.dtype.type(self.scale),
-            aligned((2, 0), self.dtype) if source is None else source,
+            aligned((1 + self.tangents, 0), self.dtype) if source is None else source,
             room.target,
             out,
         )
@@ -197,10 +229,10 @@ class RunnableStage:
     def make_room(self) -> Room:
         """Return memory to run in, again and again: fresh memory would cost a pooling's time."""
         size = self.after.size * n_lanes(self.dtype) if self.stage.pool else 0
-        return Room(self._space(self.dtype), aligned((2, size), self.dtype))
+        return Room(self._space(self.dtype), aligned((1 + self.tangents, size), self.dtype))
 
     def own_tile(self, source: np.ndarray) -> np.ndarray:
-        """Both fields on p = p' at the input, float64 (2, h * w * lanes)."""
+        """All fields on p = p' at the input, float64 (1 + tangents, h * w * lanes)."""
         n, field, geometry = n_lanes(self.dtype), self.geometry.field, self.geometry
         ey, ex = int(geometry.rows.own), int(geometry.columns.own)
         rows, columns = int(field.row_length[ey]), int(field.column_length[ex])
@@ -219,7 +251,7 @@ def _loop(o: Operation, stage: Stage) -> Loop:
         return Loop.POINT if simple else Loop.ANY
     if not simple:
         return Loop.AHEAD if same else Loop.ANY
-    if o.first and o.trained and isinstance(o.activation, Relu):
+    if o.first and o.trained[0] and isinstance(o.activation, Relu):
         return Loop.FIRST if same else Loop.FIRST_RESIZE
     return Loop.SAME if same else Loop.RESIZE
 
@@ -228,4 +260,4 @@ def _kind(o: Operation) -> Kind:
     """What the loop does after the sums (`Kind`)."""
     if isinstance(o.activation, Identity):
         return Kind.NONE
-    return Kind.POSITIVE if o.positive and (o.trained or o.window == 1) else Kind.RELU
+    return Kind.POSITIVE if o.positive and (o.trained[0] or o.window == 1) else Kind.RELU

@@ -96,10 +96,10 @@ class JaxImageEngine(ImageEngine):
         return size, lanes
 
     def _field_bytes(self, k: int) -> int:
-        """Bytes of a pair at the beginning of stage k, both fields."""
+        """Bytes of a pair at the beginning of stage k, all fields."""
         down, across = self.axes[k]
         entries = down.n_offsets * down.moduli[0] * across.n_offsets * across.moduli[0]
-        return 2 * entries * self.dtype.itemsize
+        return (1 + self.program.n_tangents) * entries * self.dtype.itemsize
 
     @property
     def block(self) -> int:
@@ -145,10 +145,10 @@ class JaxImageEngine(ImageEngine):
         return self._finish(self._pairs(x, z, np.ones((len(x), len(z)), bool)), x, z)
 
     def _pairs(self, x: ImageInputs, z: ImageInputs, wanted: np.ndarray) -> np.ndarray:
-        """Fields at the reads, float64 (2, n_reads, n, m), of chunks with a pair that is wanted."""
+        """Fields at the reads (`ImageEngine._run`), of chunks with a pair that is wanted."""
         rows, lanes = self.chunk
         run = _compiled(self.networks, *self.shape[:2], self.dtype.name)
-        out = np.zeros((2, self.program.n_reads, len(x), len(z)))
+        out = np.zeros((1 + self.program.n_tangents, self.program.n_reads, len(x), len(z)))
         one_at_a_time = nullcontext() if jax.default_backend() == "cpu" else _ON_DEVICE
         tops = [
             as_x(self.stages, self.axes, filled_up(x.as_x, i, rows)) for i in range(0, len(x), rows)

@@ -24,8 +24,8 @@ from ntkreg.kernels.jax_duals import dual
 
 __all__ = ["Group", "Tables", "groups_of", "make_run"]
 
-Tile = tuple[Any, Any]
-"""S and T of one offset, (rows, N, N, lanes)."""
+Tile = tuple[Any, ...]
+"""S and every tangent field of one offset, (rows, N, N, lanes)."""
 
 
 class Tables(NamedTuple):
@@ -70,12 +70,12 @@ def groups_of(stage: Stage) -> list[Group]:
 
 def _kind(number: int, o: Operation) -> Any:
     alike = o.op == Op.LAYER and o.level_in == o.level
-    return (replace(o, factor=0.0, bias=0.0, trained=0.0), -1 if alike else number)
+    return (replace(o, factor=0.0, bias=0.0, trained=()), -1 if alike else number)
 
 
 @dataclass(frozen=True)
 class _Runner:
-    """One stage, as functions of one tile.
+    """One stage, as functions of one tile, S and `tangents` of T.
 
     `on` is true, but only known when the program runs: a `lax.cond` on it is a fence. Without,
     XLA merges a whole layer, or two, into one loop that computes every window sum again for each
@@ -86,6 +86,7 @@ class _Runner:
     axes: tuple[PackedAxis, PackedAxis]
     dtype: np.dtype
     on: Any
+    tangents: int
 
     def fence(self, function: Callable[..., Tile], *values: Any) -> Tile:
         shapes = jax.eval_shape(function, *values)
@@ -106,7 +107,7 @@ class _Runner:
     def from_pixels(self, x: Tables, z: Tables, at: tuple[Any, Any]) -> Tile:
         there = self.slice_of_z(z.pixels, 0, at)
         s = sum(x.pixels[:, c, :, :, None] * there[c] for c in range(len(there)))
-        return s, jnp.zeros_like(s)
+        return s, *(jnp.zeros_like(s) for _ in range(self.tangents))
 
     def run(self, tile: Tile, x: Tables, z: Tables, at: tuple[Any, Any]) -> tuple[Tile, list[Any]]:
         """Run all operations; return the tile at the end, and (slot, sums) of every READ."""
@@ -122,14 +123,14 @@ class _Runner:
                 registers[o.other] = registers[o.register]
             elif o.op == Op.ADD:
                 one, other = registers[o.register], registers[o.other]
-                registers[o.register] = one[0] + other[0], one[1] + other[1]
+                registers[o.register] = tuple(a + b for a, b in zip(one, other, strict=True))
             else:
                 reads.append((o.slot, self.sums(registers[o.register], o.readout, at)))
         return registers[0], reads
 
     def layers(self, group: Group, tile: Tile, tables: Any, at: tuple[Any, Any]) -> Tile:
         o, n = group.operations[0], len(group.operations)
-        numbers = self.constant([[g.factor, g.bias, g.trained] for g in group.operations])
+        numbers = self.constant([[g.factor, g.bias, *g.trained] for g in group.operations])
         rows, columns = (
             None if axis.masks[group.first] is None
             else self.constant(axis.masks[group.first])[e]
@@ -137,7 +138,7 @@ class _Runner:
         )  # fmt: skip
 
         def layer(k: Any, tile: Tile) -> Tile:
-            factor, bias, trained = numbers[k]
+            factor, bias, *trained = numbers[k]
             if tables is not None:
                 xa, xb = (lax.dynamic_index_in_dim(t, k, 0, False)[..., None] for t in tables[:2])
                 za, zb = (
@@ -145,15 +146,15 @@ class _Runner:
                     for t in tables[2:]
                 )
 
-            def finish(s: Any, t: Any) -> Tile:
+            def finish(*fields: Any) -> Tile:
                 if rows is not None:
-                    s, t = (_window_sums(v, rows, 1, o) for v in (s, t))
-                c = factor * s + bias
-                t = factor * t + trained * c
+                    fields = tuple(_window_sums(v, rows, 1, o) for v in fields)
+                c = factor * fields[0] + bias
+                ts = [factor * t + f * c for t, f in zip(fields[1:], trained, strict=True)]
                 if tables is None:
-                    return c, t
+                    return c, *ts
                 value, slope = dual(o.activation)(c, xa, xb, za, zb)
-                return value, t * slope
+                return value, *(t * slope for t in ts)
 
             if columns is not None:
                 over = lambda *fields: tuple(_window_sums(v, columns, 2, o) for v in fields)  # noqa: E731
@@ -163,7 +164,7 @@ class _Runner:
         return layer(0, tile) if n == 1 else lax.fori_loop(0, n, layer, tile)
 
     def sums(self, tile: Tile, readout: int, at: tuple[Any, Any]) -> Any:
-        """Weighted sums over both fields, float64 (2, rows, lanes)."""
+        """Weighted sums over all fields, float64 (1 + tangents, rows, lanes)."""
         rows, columns = (
             self.constant(a.weight[readout])[e] for a, e in zip(self.axes, at, strict=True)
         )
@@ -171,7 +172,7 @@ class _Runner:
         return jnp.stack([(v * columns[:, None]).sum(1) for v in over]).astype(jnp.float64)
 
     def pool(self, tile: Tile, field: Any, at: tuple[Any, Any]) -> Any:
-        """Add a tile to the next stage's field (2, n_e, n_e, rows, N, N, lanes)."""
+        """Add a tile to the next stage's fields (1 + tangents, n_e, n_e, rows, N, N, lanes)."""
         rows, columns = self.axes
         (r, c), side = at, self.stage.pool
         for i in range(rows.targets.shape[1]):
@@ -180,13 +181,13 @@ class _Runner:
             )
             part = self.fence(over, *tile)
             for j in range(columns.targets.shape[1]):
-                both = jnp.stack(
+                fields = jnp.stack(
                     [_squares(v, self.constant(columns.pools)[c, j], 2, side) for v in part]
                 )
                 to = (0, jnp.asarray(rows.targets)[r, i], jnp.asarray(columns.targets)[c, j])
-                start, shape = (*to, 0, 0, 0, 0), (2, 1, 1, *both.shape[1:])
+                start, shape = (*to, 0, 0, 0, 0), (len(fields), 1, 1, *fields.shape[1:])
                 there = lax.dynamic_slice(field, start, shape)
-                field = lax.dynamic_update_slice(field, there + both[:, None, None], start)
+                field = lax.dynamic_update_slice(field, there + fields[:, None, None], start)
         return field
 
 
@@ -214,23 +215,25 @@ def _squares(v: Any, mask: Any, axis: int, side: int) -> Any:
 def make_run(
     program: ImageProgram, axes: Sequence[tuple[PackedAxis, PackedAxis]], dtype: np.dtype
 ) -> Callable[[Any, list[Tables], list[Tables]], Any]:
-    """Return ``run(True, x, z)``: both fields at the reads, float64 (2, n_reads, rows, lanes).
+    """Return ``run(True, x, z)``: all fields at the reads, float64.
 
+    NNGP, then every tangent field: (1 + n_tangents, n_reads, rows, lanes).
     To be traced, and called, where JAX computes in float64. The first argument must not be known
     to the compiler.
     """
 
     def run(on: Any, x: list[Tables], z: list[Tables]) -> Any:
         rows, lanes = x[0].pixels.shape[0], z[0].pixels.shape[-1]
-        sums = jnp.zeros((2, program.n_reads, rows, lanes), jnp.float64)
+        fields = 1 + program.n_tangents
+        sums = jnp.zeros((fields, program.n_reads, rows, lanes), jnp.float64)
         field = None
         for k, stage in enumerate(program.stages):
             source, after = field, None
             if stage.pool:
                 down, across = axes[k + 1]
                 shape = (down.n_offsets, across.n_offsets, rows, down.moduli[0], across.moduli[0])
-                after = jnp.zeros((2, *shape, lanes), dtype)
-            runner = _Runner(stage, axes[k], dtype, on)
+                after = jnp.zeros((fields, *shape, lanes), dtype)
+            runner = _Runner(stage, axes[k], dtype, on, program.n_tangents)
             share = 1 / program.stages[k - 1].pool ** 4 if k else 1.0
             field, sums = _over_offsets(runner, source, share, after, sums, x[k], z[k])
         return sums
@@ -249,7 +252,7 @@ def _over_offsets(
         if source is None:
             tile = runner.from_pixels(x, z, (r, c))
         else:
-            tile = tuple(share * source[i, r, c] for i in range(2))
+            tile = tuple(share * source[i, r, c] for i in range(len(source)))
         tile, reads = runner.run(tile, x, z, (r, c))
         for slot, value in reads:
             sums = sums.at[:, slot].add(value)

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ntkreg.kernels.image_loops import Images
 from ntkreg.kernels.image_stage import RunnableStage
+from ntkreg.kernels.image_tiles import Images
 from ntkreg.kernels.jax_axes import PackedAxis
 from ntkreg.kernels.jax_program import Tables, groups_of
 

@@ -150,7 +150,7 @@ def _cost(engine: Engine) -> float:
     """Work of a pass in units of its engine; infinite if its networks cannot share one."""
     try:
         if isinstance(engine, ImageEngine):
-            return engine.layer_entries
+            return engine.work
         if isinstance(engine, DenseEngine):
             # The product takes most of the time, and it is the same for all.
             return 1.0 if engine.program.steps else 0.0

@@ -20,8 +20,8 @@ from ntkreg.architecture import (
 from ntkreg.kernels import image_stage
 from ntkreg.kernels.image import ImageEngine
 from ntkreg.kernels.image_inputs import ImageInputs
-from ntkreg.kernels.image_loops import Images
 from ntkreg.kernels.image_program import Kind, Loop, Op
+from ntkreg.kernels.image_tiles import Images
 from ntkreg.kernels.lanes import aligned
 from ntkreg.kernels.reference import ReferenceEngine
 

@@ -45,16 +45,16 @@ def test_a_cntk_is_one_stage_of_one_operation_a_layer_and_a_read():
 def test_an_operation_holds_the_convolutions_numbers():
     (stage,) = _program(Conv(5, 1.5, 0.5, False), Erf(), Conv(3, 2.0, 0.0)).stages
     first, second, _ = stage.operations
-    assert (first.factor, first.bias, first.trained) == (1.5**2 / 25, 0.25, 0.0)
+    assert (first.factor, first.bias, first.trained) == (1.5**2 / 25, 0.25, (0.0,))
     assert (first.origin, first.activation) == ((2, 2), Erf())
-    assert (second.factor, second.bias, second.trained) == (4 / 9, 0.0, 1.0)
+    assert (second.factor, second.bias, second.trained) == (4 / 9, 0.0, (1.0,))
     assert second.activation == Identity()
 
 
 def test_an_activation_without_a_convolution_changes_nothing_but_by_its_dual():
     block = Residual((Relu(), Conv()))
     alone = _program(Conv(), block).stages[0].operations[2]
-    assert (alone.window, alone.factor, alone.bias, alone.trained) == (1, 1.0, 0.0, 0.0)
+    assert (alone.window, alone.factor, alone.bias, alone.trained) == (1, 1.0, 0.0, (0.0,))
     assert alone.activation == Relu()
 
 
@@ -64,6 +64,29 @@ def test_several_depths_are_reads_of_one_pass_in_the_order_asked_for():
     assert _ops(stage) == [Op.LAYER, Op.READ] * 3
     assert [o.slot for o in stage.operations if o.op == Op.READ] == [0, 2, 1]
     assert program.n_reads == 3
+
+
+def test_networks_trained_in_part_are_tangents_of_one_program_the_most_trained_at_the_input_first():
+    networks = [cntk(3, frozen=1), cntk(1), cntk(3), cntk(2, frozen=1), cntk(2, frozen=2)]
+    program = compile_image_network(networks, 4, 4)
+    layers = [o for o in program.stages[0].operations if o.op == Op.LAYER]
+    # Depths 1 and 2 share the field of a network of depth 3 where the flags begin alike.
+    assert [end.tangent for end in program.ends] == [1, 0, 0, 1, 2]
+    assert program.n_tangents == 3
+    assert [o.trained for o in layers[:2]] == [(1.0, 0.0, 0.0), (1.0, 1.0, 0.0)]
+    assert layers[2].trained[:2] == (1.0, 1.0)
+
+
+def test_what_is_trained_of_a_block_is_told_apart_branch_by_branch():
+    def network(body, shortcut):
+        block = Residual((Relu(), Conv(trainable=body)), (Conv(1, trainable=shortcut),))
+        return Architecture((Conv(), block, GlobalAvgPool(), Dense()))
+
+    networks = [network(True, False), network(False, True), network(True, True)]
+    program = compile_image_network(networks, 4, 4)
+    trained = [o.trained for o in program.stages[0].operations if o.op == Op.LAYER]
+    assert trained == [(1.0, 1.0, 1.0), (0.0,) * 3, (1.0, 1.0, 0.0), (1.0, 0.0, 1.0)]
+    assert [end.tangent for end in program.ends] == [1, 2, 0]
 
 
 def test_a_read_between_convolution_and_activation_keeps_them_apart():
@@ -173,7 +196,7 @@ def test_a_stride_of_single_pixels_need_not_divide_an_image_that_does_not_wrap()
 
 
 def test_networks_that_are_no_prefixes_are_refused():
-    for other in (cntk(2, window=5), cntk(2, train_first=False), cntk(3, activation="erf")):
+    for other in (cntk(2, window=5), cntk(2, bias_std=0.1), cntk(3, activation="erf")):
         with pytest.raises(SpecError, match="must be prefixes of one another"):
             compile_image_network([other, cntk(3)], 8, 8)
 

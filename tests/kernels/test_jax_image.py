@@ -10,8 +10,11 @@ from agreement import assert_agrees, tolerance
 from sklearn.pipeline import make_pipeline
 
 from ntkreg import NTKClassifier, cntk, compute_gram, fully_connected, kernel, plan_gram
+from ntkreg.architecture import Architecture, AvgPool, Conv, Dense, Flatten, Relu, Residual
 from ntkreg.errors import SpecError, StoreMismatchError
 from ntkreg.kernels import make_engine, to_stax
+from ntkreg.kernels.image import ImageEngine
+from ntkreg.kernels.jax_image import JaxImageEngine
 from ntkreg.studies.few_samples import FewSamplesConfig
 from ntkreg.studies.saved_model import load_model, save_model
 
@@ -61,9 +64,26 @@ def test_read_outs_and_last_layers_come_from_one_pass_and_others_from_their_own(
         engine.cross(X[:3], X[3:7]), compiled.cross(X[:3], X[3:7]), rtol=1e-12
     )
     np.testing.assert_array_equal(engine.diagonal(X[:3]), compiled.diagonal(X[:3]))
-    compiled, engine = both_engines(wide, variants=[{"train_first": False}, {"depth": 2}])
+    compiled, engine = both_engines(wide, variants=[{"bias_std": 0.2}, {"depth": 2}])
     assert engine.name == f"PassesEngine({NAME}, {NAME})"
     np.testing.assert_allclose(engine.symmetric(X[:3]), compiled.symmetric(X[:3]), rtol=1e-12)
+
+
+def test_networks_trained_in_part_come_from_one_pass_through_poolings_and_blocks():
+    block = Residual((Relu(), Conv()), (Conv(1),))
+    flags = ((True, True), (False, True), (True, False))
+    networks = tuple(
+        Architecture(
+            (Conv(trainable=a), Relu(), AvgPool(2), Conv(trainable=b), block, Flatten(), Dense())
+        )
+        for a, b in flags
+    )
+    common = (SHAPE, np.dtype(float), BOTH, len(networks), networks)
+    compiled, engine = ImageEngine(*common), JaxImageEngine(*common)
+    assert engine.program.n_tangents == 3
+    for inputs in ((X[:3], X[3:7]), (X[:3], X[:3])):
+        np.testing.assert_allclose(engine.cross(*inputs), compiled.cross(*inputs), rtol=1e-12)
+    np.testing.assert_array_equal(engine.diagonal(X[:3]), compiled.diagonal(X[:3]))
 
 
 def test_layers_after_the_read_out_and_untrained_ends_are_the_same():

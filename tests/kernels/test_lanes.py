@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ntkreg.kernels.flags import counting_nothing
-from ntkreg.kernels.image_loops import take_lanes_apart
+from ntkreg.kernels.image_tiles import take_lanes_apart
 from ntkreg.kernels.lanes import aligned, group, lanes, n_lanes
 
 DTYPES = [np.dtype("float32"), np.dtype("float64")]

@@ -10,7 +10,7 @@ from ntkreg import cntk, plan_gram
 from ntkreg.kernels import make_engine
 from ntkreg.kernels.passes import PassesEngine, group_networks
 
-VARIANTS = [{"train_first": False}, {}, {"depth": 1}]
+VARIANTS = [{"bias_std": 0.2}, {}, {"depth": 1}]
 X = np.random.default_rng(0).normal(size=(40, 4, 5, 2))
 
 

@@ -52,7 +52,12 @@ ONE_PASS = {
 }
 
 PASSES = {
-    "untrained first": (LAP, [{"train_first": False}, {}, {"frozen": 2}, {"depth": 2}], 3),
+    "biases": (LAP, [{"bias_std": 0.1}, {}, {"bias_std": 0.2}, {"depth": 2}], 3),
+    "untrained first": (
+        LAP.replace(activation="erf"),
+        [{"train_first": False}, {}, {"frozen": 2}, {"depth": 2}],
+        3,
+    ),
     "options of layers": (
         cntk(2),
         [{}, {"activation": "erf"}, {"readout": "flatten"}, {"window": 5}, {"bias_std": 0.2}],
@@ -104,7 +109,7 @@ def test_other_networks_come_from_a_pass_each_in_the_order_asked_for(case):
 
 
 def test_fields_flips_and_mixed_precision_go_with_variants():
-    variants = [{"readout": "flatten"}, {"half_width": 1}, {"train_first": False}]
+    variants = [{"readout": "flatten"}, {"half_width": 1}, {"bias_std": 0.2}]
     for fields in (("ntk",), ("ntk", "nngp")):
         assert_each_is_as_alone(LAP, variants, np.float32, fields)
     flipped = assert_each_is_as_alone(LAP, variants, np.float64, symmetry="flip")
