@@ -12,7 +12,7 @@
 namespace {
 
 constexpr int kLanes = 16;
-constexpr int kA = 7, kC = 6;  // coefficients of the dual's polynomials in float32
+constexpr int kA = 7, kC = 5;  // coefficients of the dual's polynomials in float32
 
 struct Dual {
   float a[kA], c[kC], half, tiny;
