@@ -138,11 +138,11 @@ def cpp(n: int, depth: int) -> Contender | None:
     threads = len(os.sched_getaffinity(0))
     h, w, channels = X.shape[1:]
     pointer = lambda array: array.ctypes.data_as(ctypes.c_void_p)  # noqa: E731
-    inside = (
-        lambda pixels: np.ascontiguousarray(  # the engine's have zeros around them  # noqa: E731
-            pixels.reshape(*pixels.shape[:2], h + 2, w + 2, -1)[:, :, 1:-1, 1:-1]
-        )
-    )
+
+    def inside(pixels: np.ndarray) -> np.ndarray:  # the engine's have zeros around them
+        framed = pixels.reshape(*pixels.shape[:2], h + 2, w + 2, -1)
+        return np.ascontiguousarray(framed[:, :, 1:-1, 1:-1])
+
     arrays = [t for b in (x, z) for t in (inside(b.pixels), b.a, b.b)]
     tables = [pointer(t) for t in arrays]
     integers = [ctypes.c_int(v) for v in (n, groups, h, w, depth, channels)]
