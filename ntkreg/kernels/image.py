@@ -144,7 +144,7 @@ class ImageEngine(Engine):
         pixels = np.moveaxis(X, 3, 1) / np.sqrt(channels)
         squares = (pixels.astype(np.float64) ** 2).sum(axis=1).reshape(n, h * w)
         pixels = np.concatenate([pixels] * self.stages[0].columns_stored, axis=-1)
-        # Zeros around the image (`image_layers.first_layer`), and for want of channels.
+        # Zeros around the image (`image_first_layer`), and for want of channels.
         more = ((0, 0), (0, max(3 - channels, 0)), (1, 1), (1, 1))
         pixels = np.pad(pixels, more)
         pixels = group(pixels.reshape(*pixels.shape[:2], -1), self.dtype)

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numba.extending import overload
 
-from ntkreg.kernels.flags import FASTMATH
+from ntkreg.kernels.flags import FASTMATH, inlined
 from ntkreg.kernels.image_rows import clear
-from ntkreg.kernels.lane_vectors import load, store
+from ntkreg.kernels.lane_vectors import load, spread, spread_all, store
 
 __all__ = [
     "add_all",
@@ -19,6 +19,7 @@ __all__ = [
     "load_all",
     "none_of",
     "parts",
+    "spread_layer",
     "store_all",
     "tangents",
     "times_all",
@@ -175,3 +176,10 @@ def _with_first(value, others):
     if len(others) == 1:
         return lambda value, others: (value,)
     return lambda value, others: (value, *others[1:])
+
+
+@inlined
+def spread_layer(layer):
+    """A layer's factor, bias and `trained` of every field, each in every lane."""
+    factor, bias, trained = layer
+    return spread(factor), spread(bias), spread_all(trained)

@@ -20,6 +20,7 @@ from ntkreg.kernels.image_fields import (
     clear_all,
     load_all,
     none_of,
+    spread_layer,
     store_all,
     tangents,
     times_all,
@@ -27,11 +28,11 @@ from ntkreg.kernels.image_fields import (
 )
 from ntkreg.kernels.image_program import Loop
 from ntkreg.kernels.image_rows import clear
-from ntkreg.kernels.lane_vectors import load, spread, spread_all, store
+from ntkreg.kernels.lane_vectors import load, spread, store
 from ntkreg.kernels.lanes import lanes
 from ntkreg.kernels.relu_dual import in_every_lane
 
-__all__ = ["first_layer", "layer_in_vectors"]
+__all__ = ["layer_in_vectors"]
 
 _FIRST, _FIRST_RESIZE, _SAME, _RESIZE = (
     int(loop) for loop in (Loop.FIRST, Loop.FIRST_RESIZE, Loop.SAME, Loop.RESIZE)
@@ -82,12 +83,6 @@ def _each_down(t, above, at, here, below):
     return total
 
 
-@inlined
-def _spread_layer(layer):
-    factor, bias, trained = layer
-    return spread(factor), spread(bias), spread_all(trained)
-
-
 def _same_size(finish: Any) -> Any:
     """3 x 3 windows that keep the size: the package's hottest loop."""
 
@@ -98,7 +93,7 @@ def _same_size(finish: Any) -> Any:
         h, w = size[2], size[3]
         x_at, z_at, width = at
         above_s, above_t = spare
-        constants, layer = in_every_lane(dual), _spread_layer(layer)
+        constants, layer = in_every_lane(dual), spread_layer(layer)
         clear(above_s, n - n, w * n + n)
         clear_all(above_t, n - n, w * n + n)
         clear(s, first + h * pitch, w * n + n)
@@ -174,7 +169,7 @@ def _other_size(finish: Any) -> Any:
         h_in, w_in, h, w = size
         stride, top, left = place
         x_at, z_at, width = at
-        constants, layer = in_every_lane(dual), _spread_layer(layer)
+        constants, layer = in_every_lane(dual), spread_layer(layer)
         below = first + h_in * pitch
         clear(s, below, (w_in + n // n) * n)
         clear_all(t, below, (w_in + n // n) * n)
@@ -214,7 +209,7 @@ def _pointwise(finish: Any) -> Any:
         h, w = size[2], size[3]
         stride = place[0]
         x_at, z_at, width = at
-        constants, layer = in_every_lane(dual), _spread_layer(layer)
+        constants, layer = in_every_lane(dual), spread_layer(layer)
         for r in range(h):
             to, row = first + r * pitch, first + stride * r * pitch
             for p in range(w):
@@ -295,142 +290,3 @@ def layer_in_vectors(loop, kind, *arguments):
         _in_other_size(kind, *arguments)
     else:
         _in_points(kind, *arguments)
-
-
-@inlined
-def _product(x, x_at, z, z_at):
-    """Covariance of two pixels over three channels."""
-    x0, x1, x2 = x
-    z0, z1, z2 = z
-    one = spread(x0[x_at]) * load(z0, z_at) + spread(x1[x_at]) * load(z1, z_at)
-    return one + spread(x2[x_at]) * load(z2, z_at)
-
-
-@inlined
-def _down_products(above, here, at, x, x_at, z, z_at):
-    """`_down` for the products of pixels, of which two rows are kept."""
-    middle, below = load(here, at), _product(x, x_at, z, z_at)
-    total = load(above, at) + middle + below
-    store(above, at, middle)
-    store(here, at, below)
-    return total
-
-
-@counting_nothing
-def _first_same_size(
-    x, z, place, size, x_at, z_at, pixel_width, s, t, spare, first, pitch, tables, at, layer, dual
-):  # fmt: skip
-    """`first_layer` for windows that keep the size: products of two rows are kept."""
-    wide_vectors()
-    n, one = lanes(s), np.uint64(1)
-    h, w = size
-    (xa, xb), (za, zb) = tables
-    a_at, b_at, width = at
-    above, here = spare[0], spare[1][0]
-    x_rows, z_rows = (x[0], x[1], x[2]), (z[0], z[1], z[2])
-    constants = in_every_lane(dual)
-    factor, bias, trained = _spread_layer(layer)
-    clear(above, n - n, w * n + n)
-    for p in range(w + one):
-        store(here, p * n, _product(x_rows, x_at + p, z_rows, (z_at + p) * n))
-    for r in range(h):
-        to, in_b = first + r * pitch, b_at * n
-        x_at += pixel_width
-        z_at += pixel_width
-        left = constants.zero
-        middle = _down_products(above, here, n - n, x_rows, x_at, z_rows, z_at * n)
-        for p in range(w):
-            i = p * n
-            j = i + n
-            right = _down_products(above, here, j, x_rows, x_at + p + one, z_rows, z_at * n + j)
-            cov = factor * (left + middle + right) + bias
-            left, middle = middle, right
-            value, slope = relu(
-                cov, spread(xa[a_at + p]), spread(xb[a_at + p]), load(za, in_b + i),
-                load(zb, in_b + i), bias, constants,
-            )  # fmt: skip
-            store(s, to + i, value)
-            tangent = cov * slope
-            store_all(t, to + i, with_first(tangent, times_all(trained, tangent)))
-        a_at += width
-        b_at += width
-
-
-@inlined
-def _row_of_products(x, x_at, z, z_at, n):
-    """Sum of the products of three neighbours."""
-    one = np.uint64(1)
-    total = _product(x, x_at, z, z_at) + _product(x, x_at + one, z, z_at + n)
-    return total + _product(x, x_at + one + one, z, z_at + n + n)
-
-
-@counting_nothing
-def _first_other_size(
-    x, z, place, size, x_at, z_at, pixel_width, s, t, spare, first, pitch, tables, at, layer, dual
-):  # fmt: skip
-    """`first_layer` for others: all nine products, for each window anew."""
-    wide_vectors()
-    n = lanes(s)
-    h, w = size
-    stride, top, left = place
-    (xa, xb), (za, zb) = tables
-    a_at, b_at, width = at
-    x_rows, z_rows = (x[0], x[1], x[2]), (z[0], z[1], z[2])
-    constants = in_every_lane(dual)
-    factor, bias, trained = _spread_layer(layer)
-    x_at -= top * pixel_width + left
-    z_at -= top * pixel_width + left
-    for r in range(h):
-        to = first + r * pitch
-        below = pixel_width + pixel_width
-        for p in range(w):
-            i, j = x_at + stride * p, z_at + stride * p
-            cov = (
-                _row_of_products(x_rows, i, z_rows, j * n, n)
-                + _row_of_products(x_rows, i + pixel_width, z_rows, (j + pixel_width) * n, n)
-                + _row_of_products(x_rows, i + below, z_rows, (j + below) * n, n)
-            )
-            cov = factor * cov + bias
-            b = (b_at + p) * n
-            value, slope = relu(
-                cov, spread(xa[a_at + p]), spread(xb[a_at + p]), load(za, b), load(zb, b), bias,
-                constants,
-            )  # fmt: skip
-            store(s, to + p * n, value)
-            tangent = cov * slope
-            store_all(t, to + p * n, with_first(tangent, times_all(trained, tangent)))
-        clear(s, to + w * n, first)
-        clear_all(t, to + w * n, first)
-        x_at += stride * pixel_width
-        z_at += stride * pixel_width
-        a_at += width
-        b_at += width
-
-
-@inlined
-def first_layer(loop, *arguments):
-    """Run a network's first layer on products of pixels, taken as the layer needs them.
-
-    Windows are 3 x 3, the activation ReLU, and the layer is trained in the first tangent field.
-    There is no tangent yet, and covariances have either sign.
-
-    Parameters
-    ----------
-    loop : int
-        FIRST or FIRST_RESIZE.
-    x, z : arrays (3, numbers)
-        Pixels of the image and of the group, with a pixel of zeros around them.
-    place : (stride, top, left)
-        The first window begins so many pixels before the tile.
-    size : (rows, columns), after the layer
-    x_at, z_at, pixel_width : int
-        The tile's first pixel, and pixels between rows.
-    s, t, spare, first, pitch
-        As in `layer_in_vectors`.
-    tables : (x, z)
-        As x and z there; and the rest.
-    """
-    if loop == _FIRST:
-        _first_same_size(*arguments)
-    else:
-        _first_other_size(*arguments)

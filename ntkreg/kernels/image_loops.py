@@ -10,7 +10,8 @@ import numpy as np
 from ntkreg.kernels.flags import counting_nothing, inlined, wide_vectors
 from ntkreg.kernels.image_duals import dual_row
 from ntkreg.kernels.image_fields import in_order, parts
-from ntkreg.kernels.image_layers import first_layer, layer_in_vectors
+from ntkreg.kernels.image_first_layer import first_layer
+from ntkreg.kernels.image_layers import layer_in_vectors
 from ntkreg.kernels.image_pooling import pool_row
 from ntkreg.kernels.image_program import Loop, Op
 from ntkreg.kernels.image_rows import (
@@ -297,10 +298,9 @@ def run_stage(
                             before_h, before_w = rows.length[before, ey], columns.length[before, ex]
                             if fresh and k == 0:
                                 first_layer(
-                                    steps.loop[k], x_pixels, z_pixels, place, (h, w),
-                                    first_x, first_z, pixel_width, s, t, spare, to, tile.pitch,
-                                    tables, at, layer,
-                                    dual,
+                                    steps.loop[k], steps.stride[k], x_pixels, z_pixels, place,
+                                    (h, w), first_x, first_z, pixel_width, s, t, spare, to,
+                                    tile.pitch, tables, at, layer, dual,
                                 )  # fmt: skip
                             elif steps.loop[k] >= _FIRST and not paired:
                                 layer_in_vectors(

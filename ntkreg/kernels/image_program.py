@@ -74,7 +74,7 @@ class Loop(IntEnum):
     ANY runs every layer, and alone those of stages that wrap around; AHEAD (`image_loops`) 3 x 3
     windows that keep the size. The others (`image_layers`) run ReLU or no activation: SAME 3 x 3
     windows that keep the size, RESIZE those that do not, POINT 1 x 1 windows, FIRST and
-    FIRST_RESIZE trained 3 x 3 windows on pixels with ReLU.
+    FIRST_RESIZE (`image_first_layer`) trained 3 x 3 windows on pixels with ReLU.
     """
 
     ANY = 0

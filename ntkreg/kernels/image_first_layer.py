@@ -1,0 +1,211 @@
+"""The hot loops of a network's first layer: 3 x 3 windows on pixels, ReLU, trained.
+
+There is no tile yet: products of pixels are taken as the layer needs them, and kept as long as
+another window needs them. There is no tangent yet, and covariances have either sign.
+"""
+
+import numpy as np
+
+from ntkreg.kernels.dual_relu import relu
+from ntkreg.kernels.flags import counting_nothing, inlined, wide_vectors
+from ntkreg.kernels.image_fields import clear_all, spread_layer, store_all, times_all, with_first
+from ntkreg.kernels.image_program import Loop
+from ntkreg.kernels.image_rows import clear
+from ntkreg.kernels.lane_vectors import load, spread, store
+from ntkreg.kernels.lanes import lanes
+from ntkreg.kernels.relu_dual import in_every_lane
+
+__all__ = ["first_layer"]
+
+_FIRST = int(Loop.FIRST)
+
+
+@inlined
+def _product(x, x_at, z, z_at):
+    """Covariance of two pixels over three channels."""
+    x0, x1, x2 = x
+    z0, z1, z2 = z
+    one = spread(x0[x_at]) * load(z0, z_at) + spread(x1[x_at]) * load(z1, z_at)
+    return one + spread(x2[x_at]) * load(z2, z_at)
+
+
+@inlined
+def _row_of_products(x, x_at, z, z_at, n):
+    """Sum of the products of three neighbours."""
+    one = np.uint64(1)
+    total = _product(x, x_at, z, z_at) + _product(x, x_at + one, z, z_at + n)
+    return total + _product(x, x_at + one + one, z, z_at + n + n)
+
+
+@inlined
+def _finish(s, t, to, sums, layer, x, x_at, z, z_at, constants):
+    """What follows the sums over a window."""
+    factor, bias, trained = layer
+    one, two = spread(x[0][x_at]), spread(x[1][x_at])
+    cov = factor * sums + bias
+    value, slope = relu(cov, one, two, load(z[0], z_at), load(z[1], z_at), bias, constants)
+    store(s, to, value)
+    tangent = cov * slope
+    store_all(t, to, with_first(tangent, times_all(trained, tangent)))
+
+
+@inlined
+def _down(above, here, at, x, x_at, z, z_at):
+    """Sum of a column's three products; two rows are kept for the next row of windows."""
+    middle, below = load(here, at), _product(x, x_at, z, z_at)
+    total = load(above, at) + middle + below
+    store(above, at, middle)
+    store(here, at, below)
+    return total
+
+
+@counting_nothing
+def _same_size(
+    x, z, place, size, x_at, z_at, pixel_width, s, t, spare, first, pitch, tables, at, layer, dual
+):  # fmt: skip
+    """Windows that keep the size: a new product each."""
+    wide_vectors()
+    n, one = lanes(s), np.uint64(1)
+    h, w = size
+    a_at, b_at, width = at
+    above, here = spare[0], spare[1][0]
+    x_rows, z_rows = (x[0], x[1], x[2]), (z[0], z[1], z[2])
+    constants, layer = in_every_lane(dual), spread_layer(layer)
+    clear(above, n - n, w * n + n)
+    for p in range(w + one):
+        store(here, p * n, _product(x_rows, x_at + p, z_rows, (z_at + p) * n))
+    for r in range(h):
+        to = first + r * pitch
+        x_at += pixel_width
+        z_at += pixel_width
+        left = constants.zero
+        middle = _down(above, here, n - n, x_rows, x_at, z_rows, z_at * n)
+        for p in range(w):
+            i = p * n
+            j = i + n
+            right = _down(above, here, j, x_rows, x_at + p + one, z_rows, z_at * n + j)
+            _finish(
+                s, t, to + i, left + middle + right, layer, tables[0], a_at + p, tables[1],
+                b_at * n + i, constants,
+            )  # fmt: skip
+            left, middle = middle, right
+        a_at += width
+        b_at += width
+
+
+@inlined
+def _down_two(kept, at, x, x_at, z, z_at, x_row, z_row):
+    """Sum of a column's three products; the lowest is kept for the next row of windows."""
+    middle = _product(x, x_at + x_row, z, z_at + z_row)
+    below = _product(x, x_at + x_row + x_row, z, z_at + z_row + z_row)
+    total = load(kept, at) + middle + below
+    store(kept, at, below)
+    return total
+
+
+@counting_nothing
+def _every_two(
+    x, z, place, size, x_at, z_at, pixel_width, s, t, spare, first, pitch, tables, at, layer, dual
+):  # fmt: skip
+    """Windows two pixels apart, which share a row and a column: four new products each."""
+    wide_vectors()
+    n, one = lanes(s), np.uint64(1)
+    h, w = size
+    two, z_row = one + one, pixel_width * n
+    _, top, left = place
+    a_at, b_at, width = at
+    kept = spare[0]
+    x_rows, z_rows = (x[0], x[1], x[2]), (z[0], z[1], z[2])
+    constants, layer = in_every_lane(dual), spread_layer(layer)
+    x_at -= top * pixel_width + left
+    z_at -= top * pixel_width + left
+    for p in range(two * w + one):
+        store(kept, p * n, _product(x_rows, x_at + p, z_rows, (z_at + p) * n))
+    for r in range(h):
+        to, z_n = first + r * pitch, z_at * n
+        before = _down_two(kept, n - n, x_rows, x_at, z_rows, z_n, pixel_width, z_row)
+        for p in range(w):
+            i, j = two * p + one, two * p + two
+            middle = _down_two(
+                kept, i * n, x_rows, x_at + i, z_rows, z_n + i * n, pixel_width, z_row
+            )
+            after = _down_two(
+                kept, j * n, x_rows, x_at + j, z_rows, z_n + j * n, pixel_width, z_row
+            )
+            _finish(
+                s, t, to + p * n, before + middle + after, layer, tables[0], a_at + p, tables[1],
+                (b_at + p) * n, constants,
+            )  # fmt: skip
+            before = after
+        clear(s, to + w * n, first)
+        clear_all(t, to + w * n, first)
+        x_at += two * pixel_width
+        z_at += two * pixel_width
+        a_at += width
+        b_at += width
+
+
+@counting_nothing
+def _other_size(
+    x, z, place, size, x_at, z_at, pixel_width, s, t, spare, first, pitch, tables, at, layer, dual
+):  # fmt: skip
+    """Others: all nine products, for each window anew."""
+    wide_vectors()
+    n = lanes(s)
+    h, w = size
+    stride, top, left = place
+    a_at, b_at, width = at
+    x_rows, z_rows = (x[0], x[1], x[2]), (z[0], z[1], z[2])
+    constants, layer = in_every_lane(dual), spread_layer(layer)
+    x_at -= top * pixel_width + left
+    z_at -= top * pixel_width + left
+    for r in range(h):
+        to = first + r * pitch
+        below = pixel_width + pixel_width
+        for p in range(w):
+            i, j = x_at + stride * p, z_at + stride * p
+            sums = (
+                _row_of_products(x_rows, i, z_rows, j * n, n)
+                + _row_of_products(x_rows, i + pixel_width, z_rows, (j + pixel_width) * n, n)
+                + _row_of_products(x_rows, i + below, z_rows, (j + below) * n, n)
+            )
+            _finish(
+                s, t, to + p * n, sums, layer, tables[0], a_at + p, tables[1], (b_at + p) * n,
+                constants,
+            )  # fmt: skip
+        clear(s, to + w * n, first)
+        clear_all(t, to + w * n, first)
+        x_at += stride * pixel_width
+        z_at += stride * pixel_width
+        a_at += width
+        b_at += width
+
+
+@inlined
+def first_layer(loop, stride, *arguments):
+    """Run a network's first layer, 3 x 3 windows and ReLU, trained in the first tangent field.
+
+    Parameters
+    ----------
+    loop : int
+        FIRST or FIRST_RESIZE.
+    stride : int
+        Of `place`.
+    x, z : arrays (3, numbers)
+        Pixels of the image and of the group, with a pixel of zeros around them.
+    place : (stride, top, left)
+        The first window begins so many pixels before the tile.
+    size : (rows, columns), after the layer
+    x_at, z_at, pixel_width : int
+        The tile's first pixel, and pixels between rows.
+    s, t, spare, first, pitch
+        As in `layer_in_vectors`.
+    tables : (x, z)
+        As x and z there; and the rest.
+    """
+    if loop == _FIRST:
+        _same_size(*arguments)
+    elif stride == 2:
+        _every_two(*arguments)
+    else:
+        _other_size(*arguments)
