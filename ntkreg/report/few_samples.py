@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
+from ntkreg.report.benchmark import beside, provenance
 from ntkreg.report.few_samples_figures import depth_figure, few_samples_figure
 from ntkreg.report.page import figure_block, page, provenance_block, save_png
 from ntkreg.report.read import StudyFolder
@@ -83,10 +84,9 @@ def write_few_samples_benchmark(
     tuple of Path
         Of the Markdown, the CSV (all rows) and the picture.
     """
-    study, stem = _Files(folder), Path(stem)
+    study = _Files(folder)
     record = study.record()
-    targets = tuple(stem.parent / f"{stem.name}{suffix}" for suffix in (".md", ".csv", ".png"))
-    text, rows, picture = targets
+    text, rows, picture = beside(stem, ".md", ".csv", ".png")
     save_png(study.figure(), picture)
     study.table("rows").to_csv(rows, index=False, float_format="%.6g")
     parts = [
@@ -99,9 +99,7 @@ def write_few_samples_benchmark(
     parts += [f"![test accuracy, ours and published]({picture.name})\n", study.legend() + "\n"]
     for title, table in study.tables():
         parts += [f"## {title}\n", markdown_table(table)]
-    versions = "\n".join(f"{key}: {value}" for key, value in record["environment"].items())
-    parts += [f"## Configuration\n\n```yaml\n{study.config_text()}```\n"]
-    parts += [f"`{record['command']}`\n\n```\n{versions}\n```\n"]
+    parts += [provenance(record, study.config_text())]
     text.write_text("\n".join(parts), encoding="utf-8")
     return text, rows, picture
 

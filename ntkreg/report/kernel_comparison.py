@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from ntkreg.report.benchmark import beside, provenance
 from ntkreg.report.kernel_comparison_figure import kernel_comparison_figure
 from ntkreg.report.page import figure_block, page, provenance_block, save_png
 from ntkreg.report.read import StudyFolder
@@ -84,9 +85,7 @@ def write_kernel_comparison_benchmark(
         study.table("kernels"),
         study.record(),
     )
-    text, rows, picture = (
-        stem.parent / f"{stem.name}{suffix}" for suffix in (".md", ".csv", ".png")
-    )
+    text, rows, picture = beside(stem, ".md", ".csv", ".png")
     save_png(kernel_comparison_figure(comparison), picture)
     study.table("rows").to_csv(rows, index=False, float_format="%.6g")
     parts = [f"# {TITLE}\n", *(f"{sentence}\n" for sentence in _answers(comparison))]
@@ -95,10 +94,7 @@ def write_kernel_comparison_benchmark(
     parts += [f"![accuracy against training images by kernel]({picture.name})\n", CAPTION + "\n"]
     for title, table in _tables(comparison, kernels):
         parts += [f"## {title}\n", markdown_table(table)]
-    versions = "\n".join(f"{key}: {value}" for key, value in record["environment"].items())
-    parts += [LEGEND + "\n", f"## Configuration\n\n```yaml\n{study.config_text()}```\n"]
-    commands = "\n".join([*kernels.command, record["command"]])
-    parts += [f"```sh\n{commands}\n```\n\n```\n{versions}\n```\n"]
+    parts += [LEGEND + "\n", provenance(record, study.config_text(), *kernels.command)]
     text.write_text("\n".join(parts), encoding="utf-8")
     return text, rows, picture
 

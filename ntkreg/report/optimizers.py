@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
+from ntkreg.report.benchmark import beside, provenance
 from ntkreg.report.optimizers_figures import (
     labels_figure,
     noise_figure,
@@ -136,11 +137,11 @@ def write_optimizers_benchmark(
     remarks : str
         Markdown put right after the verdicts.
     """
-    study, stem = StudyFolder(folder), Path(stem)
+    study = StudyFolder(folder)
     runs, verdicts = study.table("runs"), study.table("verdicts")
     record = study.record()
     own = runs[runs.width == record["width"]]
-    text, rows, picture = (stem.parent / f"{stem.name}{s}" for s in (".md", ".csv", ".png"))
+    text, rows, picture = beside(stem, ".md", ".csv", ".png")
     save_png(trajectory_figure(study.table("levels")), picture)
     every = pd.concat([runs.assign(part="optimisers"), study.table("batches").assign(part="noise")])
     every.to_csv(rows, index=False, float_format="%.6g")
@@ -159,9 +160,7 @@ def write_optimizers_benchmark(
             parts += [f"### {NOISE_HEADING}\n", markdown_table(noise_table(batches))]
     for labels in ("correct", "random"):
         parts += [f"## Runs on {labels} labels\n", markdown_table(ends_table(own, labels))]
-    versions = "\n".join(f"{key}: {value}" for key, value in record["environment"].items())
-    parts += [LEGEND + "\n", f"## Configuration\n\n```yaml\n{study.config_text()}```\n"]
-    parts += [f"`{record['command']}`\n\n```\n{versions}\n```\n"]
+    parts += [LEGEND + "\n", provenance(record, study.config_text())]
     text.write_text("\n".join(parts), encoding="utf-8")
     return text, rows, picture
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from ntkreg.report.benchmark import beside, provenance
 from ntkreg.report.page import figure_block, page, provenance_block, save_png
 from ntkreg.report.precision_figures import precision_figure
 from ntkreg.report.read import StudyFolder
@@ -114,9 +115,9 @@ def write_precision_benchmark(
     tuple of Path
         Of the Markdown, the CSV (all rows) and the picture.
     """
-    study, stem = StudyFolder(folder), Path(stem)
+    study = StudyFolder(folder)
     rows, safe, record = study.table("rows"), study.table("safe"), study.record()
-    text, csv, picture = (stem.parent / f"{stem.name}{end}" for end in (".md", ".csv", ".png"))
+    text, csv, picture = beside(stem, ".md", ".csv", ".png")
     save_png(precision_figure(rows), picture)
     rows.to_csv(csv, index=False, float_format="%.6g")
     parts = [f"# {TITLE}\n"]
@@ -126,9 +127,7 @@ def write_precision_benchmark(
     parts += [f"![{_CAPTION[1]}]({picture.name})\n", f"{_CAPTION[0]}\n", LEGEND + "\n"]
     for title, table in _tables(rows, safe):
         parts += [f"## {title}\n", markdown_table(table)]
-    versions = "\n".join(f"{key}: {value}" for key, value in record["environment"].items())
-    parts += [f"## Configuration\n\n```yaml\n{study.config_text()}```\n"]
-    parts += [f"`{record['command']}`\n\n```\n{versions}\n```\n"]
+    parts += [provenance(record, study.config_text())]
     text.write_text("\n".join(parts), encoding="utf-8")
     return text, csv, picture
 

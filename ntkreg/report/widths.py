@@ -2,16 +2,18 @@
 
 import html
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from ntkreg.report.page import figure_block, page, provenance_block
+from ntkreg.report.benchmark import beside, provenance
+from ntkreg.report.page import figure_block, page, provenance_block, save_png
 from ntkreg.report.read import StudyFolder
-from ntkreg.report.tables import html_table
+from ntkreg.report.tables import html_table, markdown_table
 from ntkreg.report.width_tables import count_verdicts, limit_table, point_table, verdict_table
 from ntkreg.report.widths_figures import ensemble_figure, spread_figure, width_figure
 
-__all__ = ["write_widths_report"]
+__all__ = ["write_widths_benchmark", "write_widths_report"]
 
 METHOD = (
     "Slopes are of log(quantity) against log(width): weighted least squares on log v = a + b log n "
@@ -64,6 +66,8 @@ FIGURES = (
     ),
 )
 
+GREY = "Grey lines: expected slopes; dotted: bounds."
+
 
 def write_widths_report(folder: str | Path) -> Path:
     """Make ``page.html`` from the files of a width study; return its path.
@@ -80,14 +84,10 @@ def write_widths_report(folder: str | Path) -> Path:
     """
     study = StudyFolder(folder)
     summary, slopes, record = study.table("summary"), study.table("slopes"), study.record()
-    limits = study.table("limits") if (study.path / "limits.csv").exists() else pd.DataFrame()
-    verdicts = pd.concat([t.verdict for t in (slopes, limits) if len(t)])
-    networks = ", ".join(record["networks"].values())
+    limits = _limits(study)
     body = [
-        f'<p class="lead">{html.escape(count_verdicts(verdicts))}</p>',
-        f"<p>{html.escape(networks)}; {html.escape(record['data']['source'])}. Learning rates: "
-        + html.escape(", ".join(f"{v:.3g} ({k})" for k, v in record["learning_rates"].items()))
-        + ".</p>",
+        f'<p class="lead">{html.escape(_verdicts(slopes, limits))}</p>',
+        f"<p>{html.escape(_setting(record))}</p>",
         "<h2>Slopes against width</h2>",
         html_table(verdict_table(slopes)),
         f'<p class="small">{METHOD}</p>',
@@ -96,8 +96,7 @@ def write_widths_report(folder: str | Path) -> Path:
         here = [q for q in quantities if (summary.quantity == q).any()]
         if here:
             figure = width_figure(summary, slopes, here, ylabel)
-            text = f"{caption} Grey lines: expected slopes; dotted: bounds."
-            body += [f"<h2>{title}</h2>", figure_block(figure, text, alt=title)]
+            body += [f"<h2>{title}</h2>", figure_block(figure, f"{caption} {GREY}", alt=title)]
     if len(limits):
         figure = ensemble_figure(study.table("ensembles"))
         body += [
@@ -109,8 +108,66 @@ def write_widths_report(folder: str | Path) -> Path:
     body += _errors_and_ranks(summary)
     body += [provenance_block(record, study.config_text())]
     target = study.path / "page.html"
-    target.write_text(page(f"Width scaling on {record['data']['source']}", body), encoding="utf-8")
+    target.write_text(page(_title(record), body), encoding="utf-8")
     return target
+
+
+def write_widths_benchmark(
+    folder: str | Path, stem: str | Path, *, remarks: str = ""
+) -> tuple[Path, Path, Path, Path]:
+    """Make ``stem.md``, ``stem.csv``, ``stem.png`` and ``stem.html`` from a width study.
+
+    Parameters
+    ----------
+    folder : path
+        That `ntkreg.studies.widths.run_widths` wrote into.
+    stem : path without suffix
+    remarks : str
+        Markdown put right after the number of verdicts.
+
+    Returns
+    -------
+    tuple of Path
+        Of the Markdown (verdicts), the CSV (a row a network), the picture (change in training),
+        and the study's whole page.
+    """
+    study = StudyFolder(folder)
+    summary, slopes, record = study.table("summary"), study.table("slopes"), study.record()
+    limits = _limits(study)
+    text, rows, picture, whole = beside(stem, ".md", ".csv", ".png", ".html")
+    title, quantities, ylabel, caption = FIGURES[1]
+    save_png(width_figure(summary, slopes, list(quantities), ylabel), picture)
+    study.table("rows").to_csv(rows, index=False, float_format="%.6g")
+    whole.write_bytes(write_widths_report(folder).read_bytes())
+    parts = [f"# {_title(record)}\n", _verdicts(slopes, limits) + "\n", _setting(record) + "\n"]
+    parts += [remarks.strip() + "\n"] if remarks else []
+    parts += [f"The whole page, with all figures: [{whole.name}]({whole.name}).\n"]
+    parts += [f"![{title}]({picture.name})\n", f"{caption} {GREY}\n"]
+    parts += ["## Slopes against width\n", markdown_table(verdict_table(slopes)), METHOD + "\n"]
+    if len(limits):
+        parts += ["## Ensembles\n", markdown_table(limit_table(limits)), ENSEMBLES + "\n"]
+    parts += [provenance(record, study.config_text())]
+    text.write_text("\n".join(parts), encoding="utf-8")
+    return text, rows, picture, whole
+
+
+def _limits(study: StudyFolder) -> pd.DataFrame:
+    """Of ensembles, which only networks in the NTK parametrisation have."""
+    return study.table("limits") if (study.path / "limits.csv").exists() else pd.DataFrame()
+
+
+def _title(record: dict[str, Any]) -> str:
+    return f"Width scaling on {record['data']['source']}"
+
+
+def _verdicts(slopes: pd.DataFrame, limits: pd.DataFrame) -> str:
+    return count_verdicts(pd.concat([t.verdict for t in (slopes, limits) if len(t)]))
+
+
+def _setting(record: dict[str, Any]) -> str:
+    rates = ", ".join(f"{rate:.3g} ({of})" for of, rate in record["learning_rates"].items())
+    networks = ", ".join(record["networks"].values())
+    return f"{networks}; {record['data']['source']}. Learning rates: {rates}."
 
 
 def _errors_and_ranks(summary: pd.DataFrame) -> list[str]:

@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 from ntkreg.data import ImageData, balanced_draws, load_npz
 from ntkreg.errors import SpecError
 from ntkreg.gram import compute_gram
-from ntkreg.kernels import kernel_dtype
+from ntkreg.kernels import kernel_dtype, solve_dtype
 from ntkreg.studies.few_samples_config import FewSamplesConfig, hidden_layers, network_of
 from ntkreg.studies.paired import depth_steps
 from ntkreg.studies.preprocessing import make_preprocessing
@@ -239,7 +239,7 @@ def _kernels(
     options: dict[str, Any] = {
         "get": FIELDS,
         "depths": config.depths,
-        "dtype": config.dtype,
+        "dtype": solve_dtype(network, X_pool, config.dtype),
         "symmetry": config.symmetry,
         "backend": config.backend,
     }

@@ -58,8 +58,8 @@ class FewSamplesConfig:
         Ridge, >= 0; 0 is the plain solve.
     alpha_scale : {"absolute", "mean_diagonal"}
         Unit of `alpha`.
-    dtype : {"float32", "mixed", "float64"}
-        Of the kernel, "mixed" as in `ntkreg.kernel`; the solves are float64.
+    dtype : {None, "float32", "mixed", "float64"}
+        Of the kernel; null as in the estimators, "mixed" for images. Solves are float64.
     seed : int
         Of the pool; the draws take the next one. Draw i of a smaller size is part of draw
         i of a larger one. With the same data, classes, pool and seed, two kernels see the
@@ -81,7 +81,7 @@ class FewSamplesConfig:
     backend: str | None = None
     alpha: float = 0.0
     alpha_scale: str = "mean_diagonal"
-    dtype: str = "float32"
+    dtype: str | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -116,7 +116,7 @@ class FewSamplesConfig:
         check_choice("backend", self.backend, (None, "jax"))
         object.__setattr__(self, "alpha", check_number("alpha", self.alpha, 0))
         check_choice("alpha_scale", self.alpha_scale, ("absolute", "mean_diagonal"))
-        check_choice("dtype", self.dtype, ("float32", "mixed", "float64"))
+        check_choice("dtype", self.dtype, (None, "float32", "mixed", "float64"))
         check_int("seed", self.seed, 0)
 
 

@@ -58,7 +58,7 @@ def plan_few_samples(
     options: dict[str, Any] = {
         "get": FIELDS,
         "depths": config.depths,
-        "dtype": config.dtype,
+        "dtype": solve_dtype(network, data.X_train, config.dtype),
         "symmetry": config.symmetry,
         "backend": config.backend,
         "n_jobs": n_jobs,

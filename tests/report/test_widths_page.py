@@ -7,7 +7,7 @@ import pytest
 
 from ntkreg.errors import DataError
 from ntkreg.report.width_tables import LABELS, count_verdicts, verdict_table
-from ntkreg.report.widths import write_widths_report
+from ntkreg.report.widths import write_widths_benchmark, write_widths_report
 from ntkreg.studies.width_quantities import QUANTITIES
 
 MARKUP = '"><script>x</script>&'
@@ -71,3 +71,17 @@ def test_missing_files_are_named_and_their_text_stays_text(widths_folder, tmp_pa
     (copy / "summary.csv").unlink()
     with pytest.raises(DataError, match=r"summary\.csv is missing"):
         write_widths_report(copy)
+
+
+def test_benchmark_files_hold_verdicts_rows_picture_and_page(widths_folder, tmp_path, text):
+    folder = shutil.copytree(widths_folder, tmp_path / "copy")
+    made = write_widths_benchmark(folder, tmp_path / "w.v1", remarks="What follows: nothing.")
+    assert [path.name for path in made] == ["w.v1.md", "w.v1.csv", "w.v1.png", "w.v1.html"]
+    words = made[0].read_text(encoding="utf-8")
+    slopes = verdict_table(pd.read_csv(widths_folder / "slopes.csv"))
+    for row in slopes.itertuples(index=False):
+        assert "| " + " | ".join(str(cell) for cell in row[:4]) in words
+    for wanted in ("What follows: nothing.", "](w.v1.png)", "](w.v1.html)", "n_steps: 8", "jax: "):
+        assert wanted in words
+    assert len(pd.read_csv(made[1])) == len(pd.read_csv(widths_folder / "rows.csv"))
+    assert made[3].read_text(encoding="utf-8") == text

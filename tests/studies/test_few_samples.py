@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -111,6 +112,23 @@ def test_kernels_are_read_not_computed_when_only_the_ridge_changes(config, tmp_p
     rows = run_few_samples(replace(config, alpha=0.5, n_samples=(12,)), tmp_path)
     assert set(rows.n) == {12}
     assert all(p.stat().st_mtime_ns == t for p, t in files.items())
+
+
+@pytest.mark.parametrize(
+    ("architecture", "asked", "dtype"),
+    [
+        ({"recipe": "cntk", "readout": "gap"}, None, "mixed"),
+        ({"recipe": "cntk", "readout": "gap"}, "float32", "float32"),
+        ({"recipe": "fully_connected"}, None, "float32"),
+    ],
+)
+def test_unless_told_kernels_are_of_the_precision_that_estimators_choose(
+    config, tmp_path, architecture, asked, dtype
+):
+    run_few_samples(replace(config, architecture=architecture, depths=None, dtype=asked), tmp_path)
+    for part in ("pool", "test"):
+        manifest = json.loads((tmp_path / "kernels" / part / "manifest.json").read_text())
+        assert manifest["dtype"] == dtype
 
 
 def test_kernels_of_another_network_are_refused(config, tmp_path):
