@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -390,10 +391,12 @@ def test_the_example_configuration_runs_out_of_the_box(tmp_path):
 @pytest.mark.slow
 def test_ctrl_c_stops_a_fit_quietly_and_the_same_command_goes_on(config, tmp_path):
     out = tmp_path / "out"
-    network = "{recipe: cntk, depth: 60, readout: gap}"
+    network = "{recipe: cntk, depth: 30, readout: gap}"
     request = [sys.executable, "-m", "ntkreg", "fit", config, "--architecture", network]
     request += ["--store_kernel", "true", "--n_train", "250", "--output", str(out)]
-    process = subprocess.Popen(request, stderr=subprocess.PIPE, text=True)
+    # A job in the background of a shell inherits an ignored SIGINT: the child listens anew.
+    listen = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    process = subprocess.Popen(request, stderr=subprocess.PIPE, text=True, preexec_fn=listen)
     journal = out / "kernel" / "tiles.txt"
     while process.poll() is None and not (journal.exists() and journal.stat().st_size):
         time.sleep(0.02)
