@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import yaml
 
 from ntkreg.report.benchmark import beside, provenance
 from ntkreg.report.page import figure_block, page, provenance_block, save_png
@@ -108,7 +109,7 @@ def write_widths_report(folder: str | Path) -> Path:
     body += _errors_and_ranks(summary)
     body += [provenance_block(record, study.config_text())]
     target = study.path / "page.html"
-    target.write_text(page(_title(record), body), encoding="utf-8")
+    target.write_text(page(_title(study), body), encoding="utf-8")
     return target
 
 
@@ -139,7 +140,7 @@ def write_widths_benchmark(
     save_png(width_figure(summary, slopes, list(quantities), ylabel), picture)
     study.table("rows").to_csv(rows, index=False, float_format="%.6g")
     whole.write_bytes(write_widths_report(folder).read_bytes())
-    parts = [f"# {_title(record)}\n", _verdicts(slopes, limits) + "\n", _setting(record) + "\n"]
+    parts = [f"# {_title(study)}\n", _verdicts(slopes, limits) + "\n", _setting(record) + "\n"]
     parts += [remarks.strip() + "\n"] if remarks else []
     parts += [f"The whole page, with all figures: [{whole.name}]({whole.name}).\n"]
     parts += [f"![{title}]({picture.name})\n", f"{caption} {GREY}\n"]
@@ -156,8 +157,10 @@ def _limits(study: StudyFolder) -> pd.DataFrame:
     return study.table("limits") if (study.path / "limits.csv").exists() else pd.DataFrame()
 
 
-def _title(record: dict[str, Any]) -> str:
-    return f"Width scaling on {record['data']['source']}"
+def _title(study: StudyFolder) -> str:
+    side = yaml.safe_load(study.config_text())["downscale"]
+    small = "" if side is None else f", images of {side} x {side} pixels"
+    return f"Width scaling on {study.record()['data']['source']}{small}"
 
 
 def _verdicts(slopes: pd.DataFrame, limits: pd.DataFrame) -> str:

@@ -85,3 +85,12 @@ def test_benchmark_files_hold_verdicts_rows_picture_and_page(widths_folder, tmp_
         assert wanted in words
     assert len(pd.read_csv(made[1])) == len(pd.read_csv(widths_folder / "rows.csv"))
     assert made[3].read_text(encoding="utf-8") == text
+
+
+def test_the_title_says_how_small_images_were_made(widths_folder, tmp_path, text):
+    assert "pixels</title>" not in text
+    copy = shutil.copytree(widths_folder, tmp_path / "copy")
+    config = (copy / "config.yaml").read_text(encoding="utf-8")
+    (copy / "config.yaml").write_text(config.replace("downscale: null", "downscale: 4"))
+    page = write_widths_report(copy).read_text(encoding="utf-8")
+    assert ", images of 4 x 4 pixels</title>" in page
