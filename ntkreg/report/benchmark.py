@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-__all__ = ["beside", "provenance"]
+__all__ = ["files_of", "provenance"]
 
 
-def beside(stem: str | Path, *suffixes: str) -> tuple[Path, ...]:
+def files_of(stem: str | Path, *suffixes: str) -> tuple[Path, ...]:
     """Return the paths ``stem`` + suffix; a dot in the stem's name stays."""
     stem = Path(stem)
     return tuple(stem.parent / f"{stem.name}{suffix}" for suffix in suffixes)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ntkreg.report.benchmark import beside, provenance
+from ntkreg.report.benchmark import files_of, provenance
 from ntkreg.report.few_samples_figures import depth_figure, few_samples_figure
 from ntkreg.report.page import figure_block, page, provenance_block, save_png
 from ntkreg.report.read import StudyFolder
@@ -86,7 +86,7 @@ def write_few_samples_benchmark(
     """
     study = _Files(folder)
     record = study.record()
-    text, rows, picture = beside(stem, ".md", ".csv", ".png")
+    text, rows, picture = files_of(stem, ".md", ".csv", ".png")
     save_png(study.figure(), picture)
     study.table("rows").to_csv(rows, index=False, float_format="%.6g")
     parts = [

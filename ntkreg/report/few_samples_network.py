@@ -6,12 +6,22 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
+from ntkreg.report.benchmark import files_of, provenance
 from ntkreg.report.figures import COLOURS, plain_log_x
-from ntkreg.report.page import figure_block, page, provenance_block
+from ntkreg.report.page import figure_block, page, provenance_block, save_png
 from ntkreg.report.read import StudyFolder
-from ntkreg.report.tables import html_table
+from ntkreg.report.tables import html_table, markdown_table
 
-__all__ = ["network_figure", "network_table", "write_few_samples_network_report"]
+__all__ = [
+    "network_figure",
+    "network_table",
+    "write_few_samples_network_benchmark",
+    "write_few_samples_network_report",
+]
+
+TITLE = "Finite networks from few images"
+CAPTION = "Means over draws."
+ALT = "accuracy against training images"
 
 LEGEND = (
     "Accuracy in percent, ± standard deviation over draws. 'network less kernel': mean over the "
@@ -66,16 +76,40 @@ def write_few_samples_network_report(folder: str | Path) -> Path:
     beside, record = study.table("beside"), study.record()
     body = [
         f"<p>{html.escape(record['network'])}, trained; {record['n_test']} test images.</p>",
-        figure_block(
-            network_figure(beside), "Means over draws.", alt="accuracy against training images"
-        ),
+        figure_block(network_figure(beside), CAPTION, alt=ALT),
         html_table(network_table(beside)),
         f'<p class="small">{LEGEND}</p>',
         provenance_block(record, study.config_text()),
     ]
     target = study.path / "page.html"
-    target.write_text(page("Finite networks from few images", body), encoding="utf-8")
+    target.write_text(page(TITLE, body), encoding="utf-8")
     return target
+
+
+def write_few_samples_network_benchmark(
+    folder: str | Path, stem: str | Path, *, remarks: str = ""
+) -> tuple[Path, Path, Path]:
+    """Make ``stem.md``, ``stem.csv`` (a row a draw) and ``stem.png`` from the study.
+
+    Parameters
+    ----------
+    folder : path
+        That `ntkreg.studies.few_samples_finite.run_few_samples_network` wrote into.
+    stem : path without suffix
+    remarks : str
+        Markdown put right before the figure.
+    """
+    study = StudyFolder(folder)
+    beside, record = study.table("beside"), study.record()
+    text, rows, picture = files_of(stem, ".md", ".csv", ".png")
+    save_png(network_figure(beside), picture)
+    study.table("rows").to_csv(rows, index=False, float_format="%.6g")
+    parts = [f"# {TITLE}\n", f"`{record['network']}`, trained; {record['n_test']} test images.\n"]
+    parts += [remarks.strip() + "\n"] if remarks else []
+    parts += [f"![{ALT}]({picture.name})\n", f"{CAPTION} {LEGEND}\n"]
+    parts += [markdown_table(network_table(beside)), provenance(record, study.config_text())]
+    text.write_text("\n".join(parts), encoding="utf-8")
+    return text, rows, picture
 
 
 def _spread(mean: float, std: float) -> str:

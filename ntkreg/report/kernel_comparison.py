@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ntkreg.report.benchmark import beside, provenance
+from ntkreg.report.benchmark import files_of, provenance
 from ntkreg.report.kernel_comparison_figure import kernel_comparison_figure
 from ntkreg.report.page import figure_block, page, provenance_block, save_png
 from ntkreg.report.read import StudyFolder
@@ -85,7 +85,7 @@ def write_kernel_comparison_benchmark(
         study.table("kernels"),
         study.record(),
     )
-    text, rows, picture = beside(stem, ".md", ".csv", ".png")
+    text, rows, picture = files_of(stem, ".md", ".csv", ".png")
     save_png(kernel_comparison_figure(comparison), picture)
     study.table("rows").to_csv(rows, index=False, float_format="%.6g")
     parts = [f"# {TITLE}\n", *(f"{sentence}\n" for sentence in _answers(comparison))]

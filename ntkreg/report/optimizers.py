@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ntkreg.report.benchmark import beside, provenance
+from ntkreg.report.benchmark import files_of, provenance
 from ntkreg.report.optimizers_figures import (
     labels_figure,
     noise_figure,
@@ -141,7 +141,7 @@ def write_optimizers_benchmark(
     runs, verdicts = study.table("runs"), study.table("verdicts")
     record = study.record()
     own = runs[runs.width == record["width"]]
-    text, rows, picture = beside(stem, ".md", ".csv", ".png")
+    text, rows, picture = files_of(stem, ".md", ".csv", ".png")
     save_png(trajectory_figure(study.table("levels")), picture)
     every = pd.concat([runs.assign(part="optimisers"), study.table("batches").assign(part="noise")])
     every.to_csv(rows, index=False, float_format="%.6g")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ntkreg.report.benchmark import beside, provenance
+from ntkreg.report.benchmark import files_of, provenance
 from ntkreg.report.page import figure_block, page, provenance_block, save_png
 from ntkreg.report.precision_figures import precision_figure
 from ntkreg.report.read import StudyFolder
@@ -117,7 +117,7 @@ def write_precision_benchmark(
     """
     study = StudyFolder(folder)
     rows, safe, record = study.table("rows"), study.table("safe"), study.record()
-    text, csv, picture = beside(stem, ".md", ".csv", ".png")
+    text, csv, picture = files_of(stem, ".md", ".csv", ".png")
     save_png(precision_figure(rows), picture)
     rows.to_csv(csv, index=False, float_format="%.6g")
     parts = [f"# {TITLE}\n"]

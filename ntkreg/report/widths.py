@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from ntkreg.report.benchmark import beside, provenance
+from ntkreg.report.benchmark import files_of, provenance
 from ntkreg.report.page import figure_block, page, provenance_block, save_png
 from ntkreg.report.read import StudyFolder
 from ntkreg.report.tables import html_table, markdown_table
@@ -135,7 +135,7 @@ def write_widths_benchmark(
     study = StudyFolder(folder)
     summary, slopes, record = study.table("summary"), study.table("slopes"), study.record()
     limits = _limits(study)
-    text, rows, picture, whole = beside(stem, ".md", ".csv", ".png", ".html")
+    text, rows, picture, whole = files_of(stem, ".md", ".csv", ".png", ".html")
     title, quantities, ylabel, caption = FIGURES[1]
     save_png(width_figure(summary, slopes, list(quantities), ylabel), picture)
     study.table("rows").to_csv(rows, index=False, float_format="%.6g")

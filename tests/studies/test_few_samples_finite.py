@@ -11,6 +11,10 @@ from ntkreg.cli import main
 from ntkreg.data import ChannelStandardizer, balanced_draws
 from ntkreg.errors import DataError, SpecError, StoreMismatchError
 from ntkreg.estimators import FiniteNetworkClassifier
+from ntkreg.report.few_samples_network import (
+    network_table,
+    write_few_samples_network_benchmark,
+)
 from ntkreg.studies import few_samples_finite
 from ntkreg.studies.config import make_config
 from ntkreg.studies.few_samples_finite import beside_kernel, run_few_samples_network
@@ -215,3 +219,16 @@ def test_settings_that_make_no_sense_are_refused(config, changes, message):
 def test_sizes_that_the_data_cannot_give_are_refused(config, tmp_path, changes, message):
     with pytest.raises(SpecError, match=message):
         run_few_samples_network(replace(config, **changes), tmp_path)
+
+
+def test_benchmark_files_hold_the_table_rows_and_picture(run, tmp_path):
+    _, folder = run
+    made = write_few_samples_network_benchmark(folder, tmp_path / "cnn", remarks="A remark.")
+    assert [path.name for path in made] == ["cnn.md", "cnn.csv", "cnn.png"]
+    words = made[0].read_text(encoding="utf-8")
+    table = network_table(pd.read_csv(folder / "beside.csv"))
+    assert f"| {table.n.iloc[-1]} | {table.draws.iloc[-1]} | {table.network.iloc[-1]} |" in words
+    for wanted in ("A remark.", "](cnn.png)", "n_epochs: 10", "jax: "):
+        assert wanted in words
+    assert len(pd.read_csv(made[1])) == len(pd.read_csv(folder / "rows.csv"))
+    assert made[2].read_bytes().startswith(b"\x89PNG")
