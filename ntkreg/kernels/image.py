@@ -5,6 +5,7 @@ offset alone; so a small tile of the field runs through all layers in cache inst
 whole (h w)^2 field through memory layer by layer. ARCHITECTURE.md draws it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -15,7 +16,9 @@ from ntkreg.kernels.engine import Engine
 from ntkreg.kernels.image_explain import explain_image
 from ntkreg.kernels.image_geometry import Geometry, layer_entries, stage_geometries
 from ntkreg.kernels.image_inputs import ImageInputs
+from ntkreg.kernels.image_loops import StageArrays, run_stages
 from ntkreg.kernels.image_program import ImageProgram, compile_image_network
+from ntkreg.kernels.image_schedule import Turn, schedule
 from ntkreg.kernels.image_stage import RunnableStage
 from ntkreg.kernels.image_tiles import Images
 from ntkreg.kernels.lanes import group, n_lanes
@@ -23,6 +26,12 @@ from ntkreg.kernels.relu_dual import relu_dual
 from ntkreg.kernels.vector_tail import Pairs, needs_variances, run_tail
 
 __all__ = ["ImageEngine"]
+
+_CACHE = 2**19
+"""Bytes of a field after a pooling that are worked on at once; as many wait for their turn."""
+
+_STAGES = 6
+"""Up to five poolings, as of an image of 32 x 32 pixels down to one, share compiled loops."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +47,8 @@ class ImageEngine(Engine):
     Cost of a pair: about (h w)^2 entries a layer times the share of offsets that the
     read-out needs (all for GAP, 1/(h w) for flatten). Pairs are computed 16 (float32) or 8
     (float64) at a time, one x with so many z, also where fewer are asked for. Memory: the
-    block's images and tables, O(layers h w) an image; below a pooling by s one field of
-    (h w / s^2)^2 entries for the pairs in work.
+    block's images and tables, O(layers h w) an image; below a pooling a MiB for the pairs in
+    work, or two rows of offsets if these are more (`image_schedule`).
     """
 
     networks: tuple[Architecture, ...] = ()
@@ -58,7 +67,11 @@ class ImageEngine(Engine):
     @cached_property
     def geometries(self) -> list[Geometry]:
         """Which tiles run in every stage."""
-        return stage_geometries(self.program)
+        return stage_geometries(self.program, _CACHE)
+
+    @cached_property
+    def _turns(self) -> np.ndarray:
+        return _as_array(schedule(self.geometries))
 
     @cached_property
     def stages(self) -> list[RunnableStage]:
@@ -170,16 +183,15 @@ class ImageEngine(Engine):
         Below a pooling the variances are means over pairs of pixels: the group's images run
         with themselves.
         """
-        source, wanted = None, np.ones((1, 1), bool)
+        wanted, nothing = np.ones((1, 1), bool), self._zeros(1, 1)
         stages = self._stages_of_variances
-        rooms = [stage.make_room() for stage in stages]
-        nothing = self._zeros(1, 1)
+        arrays = _arrays(stages, images, images)
         for k, (stage, z) in enumerate(zip(stages, images, strict=True)):
             stage.fill_tables(z, variance, tangent)
             if stage.stage.pool:
-                stage.run(self._dual, z, z, wanted, True, source, rooms[k], nothing)
-                source = rooms[k].target
-                later = stages[k + 1].own_tile(source)
+                turns = _as_array([Turn(k, 0, stage.geometry.rows.length.shape[1])])
+                run_stages(turns, arrays, self._dual, wanted, True, nothing)
+                later = stages[k + 1].own_tile(arrays[k].target)
                 variance, tangent = later[:1], later[None, 1:]
 
     def _run(self, x: ImageInputs, z: ImageInputs, wanted: np.ndarray) -> np.ndarray:
@@ -191,17 +203,8 @@ class ImageEngine(Engine):
     def _run_stages(
         self, x: list[Images], z: list[Images], wanted: np.ndarray, paired: bool, out: np.ndarray
     ) -> None:
-        rooms = [stage.make_room() for stage in self.stages]
-        if len(self.stages) == 1:
-            self.stages[0].run(self._dual, x[0], z[0], wanted, paired, None, rooms[0], out)
-            return
-        one = np.ones((1, 1), bool)
-        for i, g in np.argwhere(wanted):
-            source = None
-            part = out[:, :, i : i + 1, g : g + 1]
-            for stage, xs, zs, room in zip(self.stages, x, z, rooms, strict=True):
-                stage.run(self._dual, _slice(xs, i), _slice(zs, g), one, paired, source, room, part)
-                source = room.target
+        arrays = _arrays(self.stages, x, z)
+        run_stages(self._turns, arrays, self._dual, wanted, paired, out)
 
     def _zeros(self, n: int, groups: int) -> np.ndarray:
         """Room for the fields at the reads."""
@@ -242,3 +245,22 @@ class ImageEngine(Engine):
 
 def _slice(images: Images, k: int) -> Images:
     return Images(*(a[k : k + 1] for a in images))
+
+
+def _as_array(turns: Sequence[Turn]) -> np.ndarray:
+    return np.array(turns, np.uint64)
+
+
+def _arrays(
+    stages: Sequence[RunnableStage], x: Sequence[Images], z: Sequence[Images]
+) -> tuple[StageArrays, ...]:
+    """All stages for the loops, with memory to run in.
+
+    The last stage again and again up to a number that few networks exceed: loops are compiled
+    for the length of a tuple.
+    """
+    arrays: list[StageArrays] = []
+    for stage, xs, zs in zip(stages, x, z, strict=True):
+        source = arrays[-1].target if arrays else None
+        arrays.append(stage.arrays(xs, zs, source, stage.make_room()))
+    return (*arrays, *[arrays[-1]] * (_STAGES - len(arrays)))

@@ -78,17 +78,23 @@ def _same_size(
         to = first + r * pitch
         x_at += pixel_width
         z_at += pixel_width
-        left = constants.zero
-        middle = _down(above, here, n - n, x_rows, x_at, z_rows, z_at * n)
-        for p in range(w):
+        # Sums over columns are there a window before they are needed: the dual need not wait.
+        left, z_n, last = constants.zero, z_at * n, w - one
+        middle = _down(above, here, n - n, x_rows, x_at, z_rows, z_n)
+        right = _down(above, here, n, x_rows, x_at + one, z_rows, z_n + n)
+        for p in range(last):
             i = p * n
-            j = i + n
-            right = _down(above, here, j, x_rows, x_at + p + one, z_rows, z_at * n + j)
+            j = i + n + n
+            ahead = _down(above, here, j, x_rows, x_at + p + one + one, z_rows, z_n + j)
             _finish(
                 s, t, to + i, left + middle + right, layer, tables[0], a_at + p, tables[1],
                 b_at * n + i, constants,
             )  # fmt: skip
-            left, middle = middle, right
+            left, middle, right = middle, right, ahead
+        _finish(
+            s, t, to + last * n, left + middle + right, layer, tables[0], a_at + last, tables[1],
+            (b_at + last) * n, constants,
+        )  # fmt: skip
         a_at += width
         b_at += width
 

@@ -44,10 +44,16 @@ class Pieces(NamedTuple):
     times: np.ndarray
     before: np.ndarray  # entries before those of the offset after pooling
     entries: np.ndarray  # entries of that offset
+    number: np.ndarray  # that offset's e
+    opens: np.ndarray  # 1 at the first piece of all that goes to that offset
 
 
 class Field(NamedTuple):
-    """Where tiles lie in a stage's input field, one after another along each axis."""
+    """Where tiles lie in a stage's input field, one after another along each axis.
+
+    Rows of offsets lie in turns: a turn in one half of the memory, the next in the other, so that
+    it stays in cache. Along the columns all offsets have a place of their own.
+    """
 
     row_length: np.ndarray  # (n_e,)
     row_before: np.ndarray  # (n_e,), entries before this offset's
@@ -57,8 +63,8 @@ class Field(NamedTuple):
 
     @property
     def size(self) -> int:
-        """Entries of the whole field."""
-        return int(self.row_length.sum() * self.column_length.sum())
+        """Entries of the memory."""
+        return int((self.row_before + self.row_length).max() * self.columns)
 
 
 class Below(NamedTuple):
@@ -66,6 +72,7 @@ class Below(NamedTuple):
 
     offsets: np.ndarray  # (n_e,), at the stage's first level
     entries: np.ndarray  # (n_e,)
+    before: np.ndarray  # (n_e,)
     size: int
     circular: bool
 
@@ -77,6 +84,7 @@ class Geometry:
     rows: Axis
     columns: Axis
     field: Field
+    turns: tuple[int, ...]  # of rows of offsets: the e after each turn's last
     rows_below: Below
     columns_below: Below
 
@@ -87,7 +95,7 @@ class Geometry:
     @property
     def entries(self) -> int:
         """Entries of all tiles at the first level."""
-        return self.field.size
+        return self.entries_at(0)
 
 
 def _before(entries: np.ndarray) -> np.ndarray:
@@ -117,8 +125,7 @@ def _pieces(
     """What `Pieces` says of the offset d between n pixels, a tuple each, for windows of `side`."""
     if after is None:
         return []
-    later, entries, m, later_circular = after
-    before = _before(entries)
+    later, entries, before, m, later_circular = after
     number = {int(v): k for k, v in enumerate(later)}
     found: list[tuple[int, ...]] = []
     # A wrapping offset is two: d up to the image's edge, d - n behind it. Pixels p and p + d lie
@@ -131,7 +138,7 @@ def _pieces(
             if abs(rest) < side and low < high and k >= 0:
                 first = side * low + max(0, -rest) - (0 if circular else max(-d, 0))
                 place = low if later_circular else 0
-                there = int(before[k]), int(entries[k])
+                there = int(before[k]), int(entries[k]), k
                 found.append((first, side - abs(rest), place, high - low, *there))
     return found
 
@@ -139,9 +146,11 @@ def _pieces(
 def _stacked(pieces: list[list[tuple[int, ...]]]) -> Pieces:
     """All offsets' pieces as arrays, with empty ones to fill up."""
     table = np.zeros((len(Pieces._fields), len(pieces), max(map(len, pieces))), np.uint64)
+    open_ones = set()
     for k, found in enumerate(pieces):
         for i, piece in enumerate(found):
-            table[:, k, i] = piece
+            table[:, k, i] = *piece, piece[-1] not in open_ones
+            open_ones.add(piece[-1])
     return Pieces(*table)
 
 
@@ -198,20 +207,47 @@ def _axis(
     return axis, d
 
 
-def stage_geometries(program: ImageProgram) -> list[Geometry]:
-    """Return the geometry of every stage; only offsets that something later reads are there."""
+def stage_geometries(program: ImageProgram, cache: float = np.inf) -> list[Geometry]:
+    """Return the geometry of every stage; only offsets that something later reads are there.
+
+    Fields after poolings lie in turns (`Field`) of at most `cache` bytes, or of one row of offsets
+    if that is more; offsets that wrap around are met in no order, and have one turn.
+    """
+    most = cache / (64 * (1 + program.n_tangents))
     done: list[Geometry] = []
-    for stage in reversed(program.stages):
+    for k, stage in reversed(list(enumerate(program.stages))):
         after = done[-1] if done else None
         below = (None, None) if after is None else (after.rows_below, after.columns_below)
-        rows = _stage_axis(stage, "h", program.readouts, below[0])
-        columns = _stage_axis(stage, "w", program.readouts, below[1])
-        sizes = rows[0].length[0], columns[0].length[0]
-        field = Field(
-            sizes[0], _before(sizes[0]), sizes[1], _before(sizes[1]), np.uint64(sizes[1].sum())
+        rows, row_offsets = _stage_axis(stage, "h", program.readouts, below[0])
+        columns, column_offsets = _stage_axis(stage, "w", program.readouts, below[1])
+        h, w = rows.length[0], columns.length[0]
+        wraps = any(near.circular for near in program.stages[max(k - 1, 0) : k + 1])
+        turns = (len(h),) if wraps else _turns(h, most / int(w.sum()))
+        field = Field(h, _in_turns(h, turns), w, _before(w), np.uint64(w.sum()))
+        rows_below = Below(row_offsets, h, field.row_before, stage.levels[0].h, stage.circular)
+        columns_below = Below(
+            column_offsets, w, field.column_before, stage.levels[0].w, stage.circular
         )
-        done.append(Geometry(rows[0], columns[0], field, rows[1], columns[1]))
+        done.append(Geometry(rows, columns, field, turns, rows_below, columns_below))
     return done[::-1]
+
+
+def _turns(rows: np.ndarray, most: float) -> tuple[int, ...]:
+    """Ends of turns of at most `most` rows of entries, or one offset each."""
+    ends, room = [], 0.0
+    for e, length in enumerate(rows):
+        room -= int(length)
+        if room < 0:
+            ends.append(e)
+            room = most - int(length)
+    return (*ends[1:], len(rows))
+
+
+def _in_turns(rows: np.ndarray, turns: tuple[int, ...]) -> np.ndarray:
+    """Entries before each offset's, of turns in one half of the memory and in the other."""
+    parts = np.split(rows, turns[:-1])
+    half = max(part.sum() for part in parts)
+    return np.concatenate([_before(part) + half * np.uint64(k % 2) for k, part in enumerate(parts)])
 
 
 def layer_entries(stage: Stage, geometry: Geometry) -> int:
@@ -221,12 +257,12 @@ def layer_entries(stage: Stage, geometry: Geometry) -> int:
 
 def _stage_axis(
     stage: Stage, side: str, readouts: Sequence[Layer], after: Below | None
-) -> tuple[Axis, Below]:
-    """One axis of a stage, and what the stage before must know of it."""
+) -> tuple[Axis, np.ndarray]:
+    """One axis of a stage, and its offsets in pixels of the first level."""
     levels, circular = stage.levels, stage.circular
     sizes = [getattr(level, side) for level in levels]
     end = levels.index(stage.end)
     weights = read_weights(stage, readouts, sizes[end])
     strides = [level.stride for level in levels]
     axis, offsets = _axis(sizes, strides, end, circular, weights, stage.pool, after)
-    return axis, Below(offsets * stage.end.stride, axis.length[0], sizes[0], circular)
+    return axis, offsets * stage.end.stride

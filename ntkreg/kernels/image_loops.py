@@ -5,12 +5,15 @@ of all fields, S and one T or several, is loaded, from the pixels or from what p
 through the stage's operations in place, is read or pooled, and is forgotten.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from ntkreg.kernels.flags import counting_nothing, inlined, wide_vectors
 from ntkreg.kernels.image_duals import dual_row
 from ntkreg.kernels.image_fields import in_order, parts
 from ntkreg.kernels.image_first_layer import first_layer
+from ntkreg.kernels.image_geometry import Axis, Field
 from ntkreg.kernels.image_layers import layer_in_vectors
 from ntkreg.kernels.image_pooling import pool_row
 from ntkreg.kernels.image_program import Loop, Op
@@ -24,6 +27,8 @@ from ntkreg.kernels.image_rows import (
     window_sums,
 )
 from ntkreg.kernels.image_tiles import (
+    Images,
+    Steps,
     carve,
     clear_right,
     move,
@@ -36,7 +41,7 @@ from ntkreg.kernels.image_tiles import (
 )
 from ntkreg.kernels.lanes import lanes
 
-__all__ = ["run_stage"]
+__all__ = ["StageArrays", "run_stages"]
 
 _LAYER, _READ = int(Op.LAYER), int(Op.READ)
 _AHEAD, _FIRST, _FIRST_RESIZE = (int(loop) for loop in (Loop.AHEAD, Loop.FIRST, Loop.FIRST_RESIZE))
@@ -188,170 +193,185 @@ def _pool(tile, tiles, rows, columns, ey, ex, a, b, side, field_columns, fields)
 
 
 @inlined
-def _clear_until(rows, ey, field_columns, target, cleared):
-    """Zeros in the rows of the field that tiles of row offset `ey` are the first to be added to.
+def _open_rows(rows, ey, field_columns, target):
+    """Zeros where tiles of row offset `ey` are the first to be added to an offset after pooling.
 
     Here and not all at once: they are in cache when they are added to.
     """
-    n, end = lanes(target), cleared
+    n = lanes(target)
     for a in range(rows.times.shape[1]):
-        if rows.times[ey, a] > 0:
-            end = max(end, (rows.before[ey, a] + rows.entries[ey, a]) * field_columns)
-    for f in range(np.uint64(target.shape[0])):
-        clear(target[f], cleared * n, (end - cleared) * n)
-    return end
+        if rows.opens[ey, a] > 0:
+            at, size = rows.before[ey, a] * field_columns, rows.entries[ey, a] * field_columns
+            for f in range(np.uint64(target.shape[0])):
+                clear(target[f], at * n, size * n)
+
+
+class StageArrays(NamedTuple):
+    """A stage, as the loops want it (`RunnableStage`), and the images of a block with its tables.
+
+    `x` has an image a row or, if images are paired with themselves, is `z`.
+    """
+
+    steps: Steps
+    trained: tuple[np.ndarray, ...]  # of every tangent field; compiled for their number
+    rows: Axis
+    columns: Axis
+    field: Field  # where tiles lie in `source`
+    after: Field  # and in `target`
+    registers: np.uint64
+    largest: tuple[np.uint64, np.uint64, np.uint64]  # height, width, window
+    pool: np.uint64  # side of the pooling that ends the stage, or 0
+    pool_mark: np.uint64
+    pixel_width: np.uint64  # columns of the pixels as stored; 0 to load `source` times `scale`
+    scale: np.floating
+    space: np.ndarray  # for work
+    source: np.ndarray  # (1 + tangents, entries * lanes), of one pair, at the stage's input
+    target: np.ndarray  # and at the next one's
+    x: Images
+    z: Images
 
 
 @counting_nothing
-def run_stage(
-    steps, trained, rows, columns, field, after, registers, largest, dual, space, x, z, wanted,
-    paired, pooled, pixel_width, scale, source, target, out,
-):  # fmt: skip
-    """Run all tiles of a stage for every image of x with every group of z.
+def run_stages(turns, stages, dual, wanted, paired, out):
+    """Run an image network for images x and groups of images z, all stages turn by turn.
 
     Parameters
     ----------
-    steps : Steps
-    trained : tuple of arrays (n_steps,)
-        Of every tangent field; their number is known when this is compiled.
-    rows, columns : Axis
-    field, after : Field
-        Where tiles lie in `source` and in `target`.
-    registers : int
-    largest : (height, width, window), the largest of the stage
+    turns : uint64 array (n_turns, 3)
+        Stage, first row offset, and the one after the last (`image_schedule.Turn`).
+    stages : tuple of StageArrays
     dual : Dual
-    space : array
-        Work space.
-    x, z : Images
-        x an image a row, or, if `paired`, the same groups as z, each image with itself.
     wanted : bool array (len(x), len(z))
     paired : bool
-    pooled : (side, mark)
-        Side of the pooling that ends the stage, or 0.
-    pixel_width : int
-        Columns of the pixels as stored; 0 to load `source` times `scale` instead.
-    source, target : arrays (1 + tangents, entries * lanes)
-        Fields of one pair at the stage's input and at the next one's.
+        Whether x is z, each image with itself.
     out : float64 array (1 + tangents, n_reads, len(x), len(z), lanes)
         NNGP and every tangent field at each read, added to.
     """
+    for g in range(np.uint64(wanted.shape[1])):
+        for i in range(np.uint64(wanted.shape[0])):
+            if wanted[i, g]:
+                for k in range(np.uint64(turns.shape[0])):
+                    stage, start, stop = turns[k, 0], turns[k, 1], turns[k, 2]
+                    _run_turn(stages[stage], start, stop, i, g, dual, paired, out)
+
+
+@counting_nothing
+def _run_turn(stage, start, stop, i, g, dual, paired, out):
+    """Run the tiles of row offsets `start` to `stop` for an image of x and a group of z."""
     wide_vectors()
-    height, width, window = largest
+    steps, trained, rows, columns = stage.steps, stage.trained, stage.rows, stage.columns
+    field, after, source, target = stage.field, stage.after, stage.source, stage.target
+    x, z, side, pixel_width, scale = stage.x, stage.z, stage.pool, stage.pixel_width, stage.scale
+    height, width, window = stage.largest
     n, one = lanes(z.a), np.uint64(1)
     zero = one - one
     n_fields = one + np.uint64(len(trained))
-    tile = carve(space, n, n_fields, registers, height, width, window)
+    tile = carve(stage.space, n, n_fields, stage.registers, height, width, window)
     tiles = parts(tile.fields, zero, zero, tile.size, (trained[0], *trained))
     targets = parts(target, zero, zero, np.uint64(target.shape[1]), (trained[0], *trained))
-    side, mark = pooled
-    for g in range(np.uint64(z.pixels.shape[0])):
-        za, zb, z_pixels = z.a[g], z.b[g], z.pixels[g]
-        for i in range(np.uint64(x.pixels.shape[0])):
-            if not wanted[i, g]:
-                continue
-            fresh = len(steps.op) > 0 and not paired and x.pixels.shape[1] == 3
-            fresh = fresh and (steps.loop[0] == _FIRST or steps.loop[0] == _FIRST_RESIZE)
-            xa, xb, x_pixels = x.a[i], x.b[i], x.pixels[i]
-            cleared = np.uint64(0)
-            for ey in range(np.uint64(rows.length.shape[1])):
-                if side > 0:
-                    cleared = _clear_until(rows.pieces, ey, after.columns, target, cleared)
-                for ex in range(np.uint64(columns.length.shape[1])):
-                    exact = paired and ey == rows.own and ex == columns.own
-                    h, w = rows.length[0, ey], columns.length[0, ex]
-                    first_x = (rows.x[0, ey] + one) * pixel_width + columns.x[0, ex] + one
-                    first_z = (rows.z[0, ey] + one) * pixel_width + columns.z[0, ex] + one
-                    for r in range(h):
-                        to = tile.pad * n + r * tile.pitch
-                        if fresh:
-                            pass
-                        elif pixel_width > 0:
-                            row = _wrapped(rows.z[0, ey] + r, height) - rows.z[0, ey]
-                            in_x, in_z = first_x + r * pixel_width, first_z + row * pixel_width
-                            _load_pixels(tile, to, x_pixels, in_x, z_pixels, in_z, w, paired)
-                        else:
-                            at = field.row_before[ey] * field.columns
-                            at += h * field.column_before[ex] + r * w
-                            for f in range(n_fields):
-                                load_field(tile.fields[f], to, source[f], at * n, scale, w * n)
-                        for f in range(n_fields):
-                            clear_right(tile.fields[f], tile, n, r, w)
-                    for k in range(len(steps.op)):
-                        op, before, level = steps.op[k], steps.level_in[k], steps.level[k]
-                        register = steps.register[k]
-                        start, end = span(tile, register)
-                        h, w = rows.length[level, ey], columns.length[level, ex]
-                        if op == _LAYER:
-                            x_first = (rows.x[level, ey], columns.x[level, ex])
-                            z_first = (rows.z[level, ey], columns.z[level, ex])
-                            table, width = steps.table[k], steps.width[k]
-                            x_at = table + x_first[0] * width + x_first[1]
-                            z_at = table + z_first[0] * width + z_first[1]
-                            to = tile.pad * n
-                            layer = (steps.factor[k], steps.bias[k], in_order(trained, k))
-                            s = tile.fields[0, start:end]
-                            t = parts(tile.fields, one, start, end, trained)
-                            tables, at = ((xa, xb), (za, zb)), (x_at, z_at, width)
-                            room = np.uint64(tile.rows.shape[1])
-                            spare = (tile.row_s, parts(tile.rows, one, zero, room, trained))
-                            place = (steps.stride[k], steps.origin_row[k], steps.origin_column[k])
-                            before_h, before_w = rows.length[before, ey], columns.length[before, ex]
-                            if fresh and k == 0:
-                                first_layer(
-                                    steps.loop[k], steps.stride[k], x_pixels, z_pixels, place,
-                                    (h, w), first_x, first_z, pixel_width, s, t, spare, to,
-                                    tile.pitch, tables, at, layer, dual,
-                                )  # fmt: skip
-                            elif steps.loop[k] >= _FIRST and not paired:
-                                layer_in_vectors(
-                                    steps.loop[k], steps.kind[k], s, t, spare, to, tile.pitch,
-                                    (before_h, before_w, h, w),
-                                    place, tables[0], tables[1], at, layer, dual,
+    za, zb, z_pixels = z.a[g], z.b[g], z.pixels[g]
+    xa, xb, x_pixels = x.a[i], x.b[i], x.pixels[i]
+    fresh = len(steps.op) > 0 and not paired and x.pixels.shape[1] == 3
+    fresh = fresh and (steps.loop[0] == _FIRST or steps.loop[0] == _FIRST_RESIZE)
+    for ey in range(start, stop):
+        if side > 0:
+            _open_rows(rows.pieces, ey, after.columns, target)
+        for ex in range(np.uint64(columns.length.shape[1])):
+            exact = paired and ey == rows.own and ex == columns.own
+            h, w = rows.length[0, ey], columns.length[0, ex]
+            first_x = (rows.x[0, ey] + one) * pixel_width + columns.x[0, ex] + one
+            first_z = (rows.z[0, ey] + one) * pixel_width + columns.z[0, ex] + one
+            for r in range(h):
+                to = tile.pad * n + r * tile.pitch
+                if fresh:
+                    pass
+                elif pixel_width > 0:
+                    row = _wrapped(rows.z[0, ey] + r, height) - rows.z[0, ey]
+                    in_x, in_z = first_x + r * pixel_width, first_z + row * pixel_width
+                    _load_pixels(tile, to, x_pixels, in_x, z_pixels, in_z, w, paired)
+                else:
+                    at = field.row_before[ey] * field.columns
+                    at += h * field.column_before[ex] + r * w
+                    for f in range(n_fields):
+                        load_field(tile.fields[f], to, source[f], at * n, scale, w * n)
+                for f in range(n_fields):
+                    clear_right(tile.fields[f], tile, n, r, w)
+            for k in range(len(steps.op)):
+                op, before, level = steps.op[k], steps.level_in[k], steps.level[k]
+                register = steps.register[k]
+                start, end = span(tile, register)
+                h, w = rows.length[level, ey], columns.length[level, ex]
+                if op == _LAYER:
+                    x_first = (rows.x[level, ey], columns.x[level, ex])
+                    z_first = (rows.z[level, ey], columns.z[level, ex])
+                    table, width = steps.table[k], steps.width[k]
+                    x_at = table + x_first[0] * width + x_first[1]
+                    z_at = table + z_first[0] * width + z_first[1]
+                    to = tile.pad * n
+                    layer = (steps.factor[k], steps.bias[k], in_order(trained, k))
+                    s = tile.fields[0, start:end]
+                    t = parts(tile.fields, one, start, end, trained)
+                    tables, at = ((xa, xb), (za, zb)), (x_at, z_at, width)
+                    room = np.uint64(tile.rows.shape[1])
+                    spare = (tile.row_s, parts(tile.rows, one, zero, room, trained))
+                    place = (steps.stride[k], steps.origin_row[k], steps.origin_column[k])
+                    before_h, before_w = rows.length[before, ey], columns.length[before, ex]
+                    if fresh and k == 0:
+                        first_layer(
+                            steps.loop[k], steps.stride[k], x_pixels, z_pixels, place,
+                            (h, w), first_x, first_z, pixel_width, s, t, spare, to,
+                            tile.pitch, tables, at, layer, dual,
+                        )  # fmt: skip
+                    elif steps.loop[k] >= _FIRST and not paired:
+                        layer_in_vectors(
+                            steps.loop[k], steps.kind[k], s, t, spare, to, tile.pitch,
+                            (before_h, before_w, h, w),
+                            place, tables[0], tables[1], at, layer, dual,
+                        )  # fmt: skip
+                    else:
+                        # Others know one tangent: run once for each, the first last.
+                        for done in range(n_fields - one):
+                            which = n_fields - one - done
+                            of, at_s, end_s = own_s(tile, which, register, n, before_h)
+                            fields = (
+                                tile.fields[of, at_s:end_s],
+                                tile.fields[which, start:end],
+                            )
+                            its_trained = layer[2][which - one]
+                            if steps.loop[k] == _AHEAD and not paired:
+                                _layer_ahead(
+                                    steps, k, tile, fields[0], fields[1], its_trained,
+                                    tables[0], tables[1], dual, h, w, x_first, z_first,
                                 )  # fmt: skip
                             else:
-                                # Others know one tangent: run once for each, the first last.
-                                for done in range(n_fields - one):
-                                    which = n_fields - one - done
-                                    of, at_s, end_s = own_s(tile, which, register, n, before_h)
-                                    fields = (
-                                        tile.fields[of, at_s:end_s],
-                                        tile.fields[which, start:end],
-                                    )
-                                    its_trained = layer[2][which - one]
-                                    if steps.loop[k] == _AHEAD and not paired:
-                                        _layer_ahead(
-                                            steps, k, tile, fields[0], fields[1], its_trained,
-                                            tables[0], tables[1], dual, h, w, x_first, z_first,
-                                        )  # fmt: skip
-                                    else:
-                                        _layer(
-                                            steps, k, tile, fields[0], fields[1], its_trained,
-                                            tables[0], tables[1], dual, h, w, before_h, before_w,
-                                            x_first, z_first, paired,
-                                        )  # fmt: skip
-                        elif op == _READ:
-                            q = steps.readout[k]
-                            # Tiles of which only another read-out has entries.
-                            if not (rows.read[q, ey] and columns.read[q, ex]):
-                                continue
-                            if exact:
-                                _set_own(
-                                    tile, register, h, w, z.variance[g], z.tangent[g],
-                                    steps.mark[k],
+                                _layer(
+                                    steps, k, tile, fields[0], fields[1], its_trained,
+                                    tables[0], tables[1], dual, h, w, before_h, before_w,
+                                    x_first, z_first, paired,
                                 )  # fmt: skip
-                            for f in range(n_fields):
-                                _read(
-                                    tile.fields[f, start:end], tile, rows.weight[q, ey],
-                                    columns.weight[q, ex], h, w, out[f, steps.slot[k], i, g],
-                                )  # fmt: skip
-                        else:
-                            move(steps, k, tile, n, h, w)
-                    if side > 0:
-                        if exact:
-                            _set_own(tile, zero, h, w, z.variance[g], z.tangent[g], mark)
-                        for a in range(rows.pieces.times.shape[1]):
-                            for b in range(columns.pieces.times.shape[1]):
-                                _pool(
-                                    tile, tiles, rows.pieces, columns.pieces, ey, ex, np.uint64(a),
-                                    np.uint64(b), np.uint64(side), after.columns, targets,
-                                )  # fmt: skip
+                elif op == _READ:
+                    q = steps.readout[k]
+                    # Tiles of which only another read-out has entries.
+                    if not (rows.read[q, ey] and columns.read[q, ex]):
+                        continue
+                    if exact:
+                        _set_own(
+                            tile, register, h, w, z.variance[g], z.tangent[g],
+                            steps.mark[k],
+                        )  # fmt: skip
+                    for f in range(n_fields):
+                        _read(
+                            tile.fields[f, start:end], tile, rows.weight[q, ey],
+                            columns.weight[q, ex], h, w, out[f, steps.slot[k], i, g],
+                        )  # fmt: skip
+                else:
+                    move(steps, k, tile, n, h, w)
+            if side > 0:
+                if exact:
+                    _set_own(tile, zero, h, w, z.variance[g], z.tangent[g], stage.pool_mark)
+                for a in range(rows.pieces.times.shape[1]):
+                    for b in range(columns.pieces.times.shape[1]):
+                        _pool(
+                            tile, tiles, rows.pieces, columns.pieces, ey, ex, np.uint64(a),
+                            np.uint64(b), side, after.columns, targets,
+                        )  # fmt: skip

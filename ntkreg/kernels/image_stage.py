@@ -10,7 +10,7 @@ from ntkreg.architecture import Identity, Relu
 from ntkreg.kernels.image_diagonal import run_diagonal
 from ntkreg.kernels.image_duals import number_of, parameter
 from ntkreg.kernels.image_geometry import Field, Geometry
-from ntkreg.kernels.image_loops import run_stage
+from ntkreg.kernels.image_loops import StageArrays
 from ntkreg.kernels.image_program import Kind, Loop, Op, Operation, Stage
 from ntkreg.kernels.image_tiles import Images, Steps
 from ntkreg.kernels.lanes import aligned, n_lanes
@@ -191,39 +191,28 @@ class RunnableStage:
             z,
         )
 
-    def run(
-        self,
-        dual: Any,
-        x: Images,
-        z: Images,
-        wanted: np.ndarray,
-        paired: bool,
-        source: np.ndarray | None,
-        room: Room,
-        out: np.ndarray,
-    ) -> None:
-        """Run all tiles (`run_stage`); what pooling leaves goes to `room.target`."""
+    def arrays(self, x: Images, z: Images, source: np.ndarray | None, room: Room) -> StageArrays:
+        """Return what `run_stages` needs; `source` is what a pooling left, None for pixels."""
+        steps, trained = self._steps[0]
         first = self.stage.levels[0]
-        run_stage(
-            *self._steps[0],
-            self.geometry.rows,
-            self.geometry.columns,
-            self.geometry.field,
-            self.after,
-            np.uint64(self.registers),
-            self._largest,
-            dual,
-            room.space,
-            x,
-            z,
-            wanted,
-            paired,
-            (np.int64(self.stage.pool), np.uint64(self._marks[1])),
-            np.uint64(first.w * self.columns_stored + 2 if source is None else 0),
-            self.dtype.type(self.scale),
-            aligned((1 + self.tangents, 0), self.dtype) if source is None else source,
-            room.target,
-            out,
+        return StageArrays(
+            steps=steps,
+            trained=trained,
+            rows=self.geometry.rows,
+            columns=self.geometry.columns,
+            field=self.geometry.field,
+            after=self.after,
+            registers=np.uint64(self.registers),
+            largest=self._largest,
+            pool=np.uint64(self.stage.pool),
+            pool_mark=np.uint64(self._marks[1]),
+            pixel_width=np.uint64(first.w * self.columns_stored + 2 if source is None else 0),
+            scale=self.dtype.type(self.scale),
+            space=room.space,
+            source=aligned((1 + self.tangents, 0), self.dtype) if source is None else source,
+            target=room.target,
+            x=x,
+            z=z,
         )
 
     def make_room(self) -> Room:

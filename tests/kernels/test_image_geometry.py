@@ -96,7 +96,7 @@ def _pooled(axis, stages, n):
         pairs = _pairs(axis, end, e, n)
         found.update(dict.fromkeys(pairs))
         for i in range(pieces.times.shape[1]):
-            first, count, place, times, before, entries = (int(a[e, i]) for a in pieces)
+            first, count, place, times, before, entries, *_ = (int(a[e, i]) for a in pieces)
             for k, j in itertools.product(range(times), range(count)):
                 pair = pairs[first + k * side + j]
                 assert found[pair] is None, "every entry goes to one place"
