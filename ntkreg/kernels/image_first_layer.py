@@ -100,12 +100,14 @@ def _same_size(
 
 
 @inlined
-def _down_two(kept, at, x, x_at, z, z_at, x_row, z_row):
+def _column_of_two(rows, p):
     """Sum of a column's three products; the lowest is kept for the next row of windows."""
-    middle = _product(x, x_at + x_row, z, z_at + z_row)
-    below = _product(x, x_at + x_row + x_row, z, z_at + z_row + z_row)
-    total = load(kept, at) + middle + below
-    store(kept, at, below)
+    kept, x, x_at, z, z_at, x_row, z_row, n = rows
+    i, j = x_at + p, z_at + p * n
+    middle = _product(x, i + x_row, z, j + z_row)
+    below = _product(x, i + x_row + x_row, z, j + z_row + z_row)
+    total = load(kept, p * n) + middle + below
+    store(kept, p * n, below)
     return total
 
 
@@ -117,7 +119,7 @@ def _every_two(
     wide_vectors()
     n, one = lanes(s), np.uint64(1)
     h, w = size
-    two, z_row = one + one, pixel_width * n
+    two, z_row, last = one + one, pixel_width * n, w - one
     _, top, left = place
     a_at, b_at, width = at
     kept = spare[0]
@@ -129,20 +131,21 @@ def _every_two(
         store(kept, p * n, _product(x_rows, x_at + p, z_rows, (z_at + p) * n))
     for r in range(h):
         to, z_n = first + r * pitch, z_at * n
-        before = _down_two(kept, n - n, x_rows, x_at, z_rows, z_n, pixel_width, z_row)
-        for p in range(w):
-            i, j = two * p + one, two * p + two
-            middle = _down_two(
-                kept, i * n, x_rows, x_at + i, z_rows, z_n + i * n, pixel_width, z_row
-            )
-            after = _down_two(
-                kept, j * n, x_rows, x_at + j, z_rows, z_n + j * n, pixel_width, z_row
-            )
+        rows = kept, x_rows, x_at, z_rows, z_n, pixel_width, z_row, n
+        before = _column_of_two(rows, one - one)
+        sums = before + _column_of_two(rows, one), _column_of_two(rows, two)
+        for p in range(last):
+            i = two * p + two
+            ahead = _column_of_two(rows, i + one), _column_of_two(rows, i + two)
             _finish(
-                s, t, to + p * n, before + middle + after, layer, tables[0], a_at + p, tables[1],
+                s, t, to + p * n, sums[0] + sums[1], layer, tables[0], a_at + p, tables[1],
                 (b_at + p) * n, constants,
             )  # fmt: skip
-            before = after
+            sums = sums[1] + ahead[0], ahead[1]
+        _finish(
+            s, t, to + last * n, sums[0] + sums[1], layer, tables[0], a_at + last, tables[1],
+            (b_at + last) * n, constants,
+        )  # fmt: skip
         clear(s, to + w * n, first)
         clear_all(t, to + w * n, first)
         x_at += two * pixel_width
