@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import time
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -395,8 +394,10 @@ def test_ctrl_c_stops_a_fit_quietly_and_the_same_command_goes_on(config, tmp_pat
     request = [sys.executable, "-m", "ntkreg", "fit", config, "--architecture", network]
     request += ["--store_kernel", "true", "--n_train", "250", "--output", str(out)]
     # A job in the background of a shell inherits an ignored SIGINT: the child listens anew.
-    listen = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
-    process = subprocess.Popen(request, stderr=subprocess.PIPE, text=True, preexec_fn=listen)
+    # Not by a function between fork and exec, which JAX, where another test loaded it, forbids.
+    listen = "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); "
+    listening = [sys.executable, "-c", listen + "os.execv(sys.argv[1], sys.argv[1:])", *request]
+    process = subprocess.Popen(listening, stderr=subprocess.PIPE, text=True)
     journal = out / "kernel" / "tiles.txt"
     while process.poll() is None and not (journal.exists() and journal.stat().st_size):
         time.sleep(0.02)
