@@ -10,7 +10,7 @@ from ntkreg.report.benchmark import files_of, provenance
 from ntkreg.report.figures import COLOURS, plain_log_x
 from ntkreg.report.page import figure_block, page, provenance_block, save_png
 from ntkreg.report.read import StudyFolder
-from ntkreg.report.tables import html_table, markdown_table
+from ntkreg.report.tables import html_table, markdown_table, with_spread
 
 __all__ = [
     "network_figure",
@@ -38,7 +38,7 @@ def network_table(beside: pd.DataFrame) -> pd.DataFrame:
         {
             "n": row.n,
             "draws": row.n_draws,
-            "network": _spread(row.network, row.draw_std),
+            "network": with_spread(row.network, row.draw_std),
             "each alone": f"{row.single:.1f}",
             "kernel": _number(row.kernel, ".1f"),
             "network less kernel": _number(row.difference, "+.1f")
@@ -110,10 +110,6 @@ def write_few_samples_network_benchmark(
     parts += [markdown_table(network_table(beside)), provenance(record, study.config_text())]
     text.write_text("\n".join(parts), encoding="utf-8")
     return text, rows, picture
-
-
-def _spread(mean: float, std: float) -> str:
-    return f"{mean:.1f}" if pd.isna(std) else f"{mean:.1f} ± {std:.1f}"
 
 
 def _number(value: float, form: str) -> str:

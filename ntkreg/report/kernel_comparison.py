@@ -9,7 +9,7 @@ from ntkreg.report.benchmark import files_of, provenance
 from ntkreg.report.kernel_comparison_figure import kernel_comparison_figure
 from ntkreg.report.page import figure_block, page, provenance_block, save_png
 from ntkreg.report.read import StudyFolder
-from ntkreg.report.tables import html_table, markdown_table
+from ntkreg.report.tables import html_table, markdown_table, with_spread
 
 __all__ = ["best_table", "write_kernel_comparison_benchmark", "write_kernel_comparison_report"]
 
@@ -136,7 +136,7 @@ def _tables(comparison: pd.DataFrame, kernels: pd.DataFrame) -> list[tuple[str, 
 def _accuracy_table(comparison: pd.DataFrame) -> pd.DataFrame:
     """Return kernels by n, best on the average over n first."""
     cells = comparison.assign(
-        cell=[f"{r.mean:.1f} ± {r.draw_std:.1f}{MARKS[r.verdict]}" for r in comparison.itertuples()]
+        cell=[with_spread(r.mean, r.draw_std) + MARKS[r.verdict] for r in comparison.itertuples()]
     )
     order = comparison.groupby("kernel")["mean"].mean().sort_values(ascending=False).index
     table = cells.pivot(index="kernel", columns="n", values="cell").loc[order]

@@ -13,7 +13,13 @@ __all__ = [
     "markdown_table",
     "steps_table",
     "text_table",
+    "with_spread",
 ]
+
+
+def with_spread(mean: float, std: float) -> str:
+    """Return "mean ± std", or the mean alone where there is no spread (NaN: a single draw)."""
+    return f"{mean:.1f}" if pd.isna(std) else f"{mean:.1f} ± {std:.1f}"
 
 
 def accuracy_table(rows: pd.DataFrame) -> pd.DataFrame:
@@ -68,7 +74,7 @@ def comparison_table(comparison: pd.DataFrame, reading: str) -> pd.DataFrame:
 def depth_table(summary: pd.DataFrame, get: str) -> pd.DataFrame:
     """Return "mean ± draw std" by training images and hidden layers, for one kernel."""
     chosen = summary[summary["get"] == get]
-    cells = chosen.assign(cell=[f"{r.mean:.1f} ± {r.draw_std:.1f}" for r in chosen.itertuples()])
+    cells = chosen.assign(cell=[with_spread(r.mean, r.draw_std) for r in chosen.itertuples()])
     table = cells.pivot(index="depth", columns="n", values="cell")
     table.columns = [f"n = {n}" for n in table.columns]
     return table.rename_axis("hidden layers").reset_index()

@@ -2,7 +2,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ntkreg.report.tables import accuracy_table, html_table, markdown_table, text_table
+from ntkreg.report.tables import (
+    accuracy_table,
+    depth_table,
+    html_table,
+    markdown_table,
+    text_table,
+)
 
 
 @pytest.fixture
@@ -30,6 +36,19 @@ def test_accuracy_table_has_mean_and_std_in_the_order_of_the_rows(rows):
 def test_one_split_has_no_spread(rows):
     table = accuracy_table(rows[rows.split == 0])
     assert table["n = 10"].tolist() == ["50.0", "60.0"]
+
+
+def test_a_single_draw_has_no_spread_at_any_depth():
+    summary = pd.DataFrame(
+        {
+            "get": ["ntk", "ntk", "nngp"],
+            "depth": [4, 4, 4],
+            "n": [10, 20, 10],
+            "mean": [14.83, 41.8, 1.0],
+            "draw_std": [3.96, np.nan, 1.0],
+        }
+    )
+    assert depth_table(summary, "ntk").to_numpy().tolist() == [[4, "14.8 ± 4.0", "41.8"]]
 
 
 def test_the_same_table_as_text_markdown_and_html():
