@@ -140,8 +140,8 @@ def cpp(n: int, depth: int) -> Contender | None:
     pointer = lambda array: array.ctypes.data_as(ctypes.c_void_p)  # noqa: E731
 
     def inside(pixels: np.ndarray) -> np.ndarray:  # the engine's have zeros around them
-        framed = pixels.reshape(*pixels.shape[:2], h + 2, w + 2, -1)
-        return np.ascontiguousarray(framed[:, :, 1:-1, 1:-1])
+        framed = pixels.reshape(len(pixels), h + 2, w + 2, channels, -1)
+        return np.ascontiguousarray(np.moveaxis(framed[:, 1:-1, 1:-1], 3, 1))
 
     arrays = [t for b in (x, z) for t in (inside(b.pixels), b.a, b.b)]
     tables = [pointer(t) for t in arrays]
@@ -226,7 +226,7 @@ def bench_networks(rounds: int) -> list[dict[str, object]]:
             rows.append(ratio_row(case, times, peer[0], "ntkreg", claim))
         else:
             plain = ours("1 conv + GAP", one, 64), ours("10 conv + GAP", ten, 32)
-            times = take_turns([ours("ntkreg", network, 64), *plain], rounds)
+            times = take_turns([ours("ntkreg", network, 64), *plain], 3 * rounds)
             (first, later), each = tile_counts(network), tile_counts(one)[0]
             once, all_ten = times["1 conv + GAP"], times["10 conv + GAP"]
             further = (all_ten - once) / 9

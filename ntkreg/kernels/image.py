@@ -154,18 +154,16 @@ class ImageEngine(Engine):
     def _make_tables(self, X: np.ndarray) -> list[Images]:
         """Every stage's tables, as z: groups of images, lanes last."""
         n, h, w, channels = X.shape
-        pixels = np.moveaxis(X, 3, 1) / np.sqrt(channels)
-        squares = (pixels.astype(np.float64) ** 2).sum(axis=1).reshape(n, h * w)
-        pixels = np.concatenate([pixels] * self.stages[0].columns_stored, axis=-1)
+        pixels = X / np.sqrt(channels)
+        squares = (pixels.astype(np.float64) ** 2).sum(axis=3).reshape(n, h * w)
+        pixels = np.concatenate([pixels] * self.stages[0].columns_stored, axis=2)
         # Zeros around the image (`image_first_layer`), and for want of channels.
-        more = ((0, 0), (0, max(3 - channels, 0)), (1, 1), (1, 1))
-        pixels = np.pad(pixels, more)
-        pixels = group(pixels.reshape(*pixels.shape[:2], -1), self.dtype)
+        pixels = np.pad(pixels, ((0, 0), (1, 1), (1, 1), (0, max(3 - channels, 0))))
+        pixels = group(pixels.reshape(n, -1, pixels.shape[3]), self.dtype)
         squares = group(squares, self.dtype, np.dtype(np.float64))
         tangent = np.zeros((len(squares), self.program.n_tangents, squares.shape[1]))
         images = [
-            stage.images(pixels[:, :, : None if k == 0 else 0])
-            for k, stage in enumerate(self.stages)
+            stage.images(pixels[:, : None if k == 0 else 0]) for k, stage in enumerate(self.stages)
         ]
         if len(images) == 1:
             self.stages[0].fill_tables(images[0], squares, tangent)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numba.extending import overload
 
-from ntkreg.kernels.flags import FASTMATH, inlined
+from ntkreg.kernels.flags import FASTMATH, inlined, row_of_vectors
 from ntkreg.kernels.image_rows import clear
 from ntkreg.kernels.lane_vectors import load, spread, spread_all, store
 
@@ -105,12 +105,19 @@ def clear_all(arrays: Any, at: Any, n: Any) -> None:
 
 @_unrolled(clear_all)
 def _clear_all(arrays, at, n):
+    # The hint against calls to memset is wanted here too: the loop is optimised here first.
     if len(arrays) == 1:
-        return lambda arrays, at, n: clear(arrays[0], at, n)
 
-    def run(arrays, at, n):
-        clear(arrays[0], at, n)
-        clear_all(arrays[1:], at, n)
+        def run(arrays, at, n):
+            row_of_vectors()
+            clear(arrays[0], at, n)
+
+    else:
+
+        def run(arrays, at, n):
+            row_of_vectors()
+            clear(arrays[0], at, n)
+            clear_all(arrays[1:], at, n)
 
     return run
 

@@ -22,11 +22,11 @@ _FIRST = int(Loop.FIRST)
 
 @inlined
 def _product(x, x_at, z, z_at):
-    """Covariance of two pixels over three channels."""
-    x0, x1, x2 = x
-    z0, z1, z2 = z
-    one = spread(x0[x_at]) * load(z0, z_at) + spread(x1[x_at]) * load(z1, z_at)
-    return one + spread(x2[x_at]) * load(z2, z_at)
+    """Covariance of two pixels over three channels, which lie side by side."""
+    n, one, three = lanes(z), np.uint64(1), np.uint64(3)
+    i, j = three * x_at, three * z_at
+    first = spread(x[i]) * load(z, j) + spread(x[i + one]) * load(z, j + n)
+    return first + spread(x[i + one + one]) * load(z, j + n + n)
 
 
 @inlined
@@ -69,23 +69,22 @@ def _same_size(
     h, w = size
     a_at, b_at, width = at
     above, here = spare[0], spare[1][0]
-    x_rows, z_rows = (x[0], x[1], x[2]), (z[0], z[1], z[2])
     constants, layer = in_every_lane(dual), spread_layer(layer)
     clear(above, n - n, w * n + n)
     for p in range(w + one):
-        store(here, p * n, _product(x_rows, x_at + p, z_rows, (z_at + p) * n))
+        store(here, p * n, _product(x, x_at + p, z, (z_at + p) * n))
     for r in range(h):
         to = first + r * pitch
         x_at += pixel_width
         z_at += pixel_width
         # Sums over columns are there a window before they are needed: the dual need not wait.
         left, z_n, last = constants.zero, z_at * n, w - one
-        middle = _down(above, here, n - n, x_rows, x_at, z_rows, z_n)
-        right = _down(above, here, n, x_rows, x_at + one, z_rows, z_n + n)
+        middle = _down(above, here, n - n, x, x_at, z, z_n)
+        right = _down(above, here, n, x, x_at + one, z, z_n + n)
         for p in range(last):
             i = p * n
             j = i + n + n
-            ahead = _down(above, here, j, x_rows, x_at + p + one + one, z_rows, z_n + j)
+            ahead = _down(above, here, j, x, x_at + p + one + one, z, z_n + j)
             _finish(
                 s, t, to + i, left + middle + right, layer, tables[0], a_at + p, tables[1],
                 b_at * n + i, constants,
@@ -95,6 +94,8 @@ def _same_size(
             s, t, to + last * n, left + middle + right, layer, tables[0], a_at + last, tables[1],
             (b_at + last) * n, constants,
         )  # fmt: skip
+        clear(s, to + w * n, first)
+        clear_all(t, to + w * n, first)
         a_at += width
         b_at += width
 
@@ -123,15 +124,14 @@ def _every_two(
     _, top, left = place
     a_at, b_at, width = at
     kept = spare[0]
-    x_rows, z_rows = (x[0], x[1], x[2]), (z[0], z[1], z[2])
     constants, layer = in_every_lane(dual), spread_layer(layer)
     x_at -= top * pixel_width + left
     z_at -= top * pixel_width + left
     for p in range(two * w + one):
-        store(kept, p * n, _product(x_rows, x_at + p, z_rows, (z_at + p) * n))
+        store(kept, p * n, _product(x, x_at + p, z, (z_at + p) * n))
     for r in range(h):
         to, z_n = first + r * pitch, z_at * n
-        rows = kept, x_rows, x_at, z_rows, z_n, pixel_width, z_row, n
+        rows = kept, x, x_at, z, z_n, pixel_width, z_row, n
         before = _column_of_two(rows, one - one)
         sums = before + _column_of_two(rows, one), _column_of_two(rows, two)
         for p in range(last):
@@ -164,7 +164,6 @@ def _other_size(
     h, w = size
     stride, top, left = place
     a_at, b_at, width = at
-    x_rows, z_rows = (x[0], x[1], x[2]), (z[0], z[1], z[2])
     constants, layer = in_every_lane(dual), spread_layer(layer)
     x_at -= top * pixel_width + left
     z_at -= top * pixel_width + left
@@ -174,9 +173,9 @@ def _other_size(
         for p in range(w):
             i, j = x_at + stride * p, z_at + stride * p
             sums = (
-                _row_of_products(x_rows, i, z_rows, j * n, n)
-                + _row_of_products(x_rows, i + pixel_width, z_rows, (j + pixel_width) * n, n)
-                + _row_of_products(x_rows, i + below, z_rows, (j + below) * n, n)
+                _row_of_products(x, i, z, j * n, n)
+                + _row_of_products(x, i + pixel_width, z, (j + pixel_width) * n, n)
+                + _row_of_products(x, i + below, z, (j + below) * n, n)
             )
             _finish(
                 s, t, to + p * n, sums, layer, tables[0], a_at + p, tables[1], (b_at + p) * n,
@@ -200,8 +199,8 @@ def first_layer(loop, stride, *arguments):
         FIRST or FIRST_RESIZE.
     stride : int
         Of `place`.
-    x, z : arrays (3, numbers)
-        Pixels of the image and of the group, with a pixel of zeros around them.
+    x, z : arrays
+        Pixels of the image and of the group, three channels, with a pixel of zeros around them.
     place : (stride, top, left)
         The first window begins so many pixels before the tile.
     size : (rows, columns), after the layer

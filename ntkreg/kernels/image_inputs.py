@@ -11,7 +11,7 @@ from ntkreg.kernels.lanes import n_lanes
 
 __all__ = ["ImageInputs"]
 
-_ROOM = 64 * 2**20
+_ROOM = 40 * 2**20
 """Bytes of tables kept for one Gram."""
 
 Tables = list[Images]
@@ -85,7 +85,7 @@ def _one_by_one(z: Images, n: int) -> Images:
         take_lanes_apart(a, rows)
         apart.append(rows)
     return Images(
-        apart[0].reshape(n, z.pixels.shape[1], -1),
+        apart[0].reshape(n, z.pixels.shape[1], z.pixels.shape[2] // n_lanes(z.pixels.dtype)),
         apart[1],
         apart[2],
         z.variance[:0],

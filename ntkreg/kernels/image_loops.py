@@ -19,9 +19,8 @@ from ntkreg.kernels.image_pooling import pool_row
 from ntkreg.kernels.image_program import Loop, Op
 from ntkreg.kernels.image_rows import (
     clear,
-    load_channel,
     load_field,
-    load_three_channels,
+    load_products,
     read_columns,
     read_rows,
     window_sums,
@@ -163,17 +162,12 @@ def _layer_ahead(steps, k, tile, s, t, trained, x, z, dual, h, w, x_first, z_fir
 
 
 @inlined
-def _load_pixels(tile, to, x, x_at, z, z_at, w, paired):
+def _load_pixels(tile, to, x, x_at, z, z_at, channels, w, paired):
     """A row of the first tile: products of the pixels, over all channels, and no tangent."""
     n = lanes(tile.row_s)
     for f in range(np.uint64(1), np.uint64(tile.fields.shape[0])):
         clear(tile.fields[f], to, w * n)
-    if x.shape[0] == 3:
-        rows = (x[0], x[1], x[2]), (z[0], z[1], z[2])
-        load_three_channels(tile.fields[0], to, rows[0], x_at, rows[1], z_at, w, paired)
-    else:
-        for c in range(x.shape[0]):
-            load_channel(tile.fields[0], to, c == 0, x[c], x_at, z[c], z_at, w, paired)
+    load_products(tile.fields[0], to, x, x_at, z, z_at, channels, w, paired)
 
 
 @inlined
@@ -269,9 +263,10 @@ def _run_turn(stage, start, stop, i, g, dual, paired, out):
     tile = carve(stage.space, n, n_fields, stage.registers, height, width, window)
     tiles = parts(tile.fields, zero, zero, tile.size, (trained[0], *trained))
     targets = parts(target, zero, zero, np.uint64(target.shape[1]), (trained[0], *trained))
-    za, zb, z_pixels = z.a[g], z.b[g], z.pixels[g]
-    xa, xb, x_pixels = x.a[i], x.b[i], x.pixels[i]
-    fresh = len(steps.op) > 0 and not paired and x.pixels.shape[1] == 3
+    za, zb, z_pixels = z.a[g], z.b[g], z.pixels[g].reshape(-1)
+    xa, xb, x_pixels = x.a[i], x.b[i], x.pixels[i].reshape(-1)
+    channels = np.uint64(z.pixels.shape[2]) // n
+    fresh = len(steps.op) > 0 and not paired and channels == 3
     fresh = fresh and (steps.loop[0] == _FIRST or steps.loop[0] == _FIRST_RESIZE)
     for ey in range(start, stop):
         if side > 0:
@@ -281,14 +276,14 @@ def _run_turn(stage, start, stop, i, g, dual, paired, out):
             h, w = rows.length[0, ey], columns.length[0, ex]
             first_x = (rows.x[0, ey] + one) * pixel_width + columns.x[0, ex] + one
             first_z = (rows.z[0, ey] + one) * pixel_width + columns.z[0, ex] + one
-            for r in range(h):
+            for r in range(zero if fresh else h):
                 to = tile.pad * n + r * tile.pitch
-                if fresh:
-                    pass
-                elif pixel_width > 0:
+                if pixel_width > 0:
                     row = _wrapped(rows.z[0, ey] + r, height) - rows.z[0, ey]
                     in_x, in_z = first_x + r * pixel_width, first_z + row * pixel_width
-                    _load_pixels(tile, to, x_pixels, in_x, z_pixels, in_z, w, paired)
+                    _load_pixels(
+                        tile, to, x_pixels, in_x, z_pixels, in_z, channels, w, paired
+                    )  # fmt: skip
                 else:
                     at = field.row_before[ey] * field.columns
                     at += h * field.column_before[ex] + r * w

@@ -12,9 +12,8 @@ __all__ = [
     "add_row",
     "clear",
     "copy_row",
-    "load_channel",
     "load_field",
-    "load_three_channels",
+    "load_products",
     "read_columns",
     "read_rows",
     "take_every",
@@ -90,27 +89,16 @@ def _pixel(x, at, paired):
 
 
 @inlined
-def load_channel(s, to, first, x, x_at, z, z_at, columns, paired):
-    """Add one channel's products to a row of covariances; the `first` channel sets them."""
+def load_products(s, to, x, x_at, z, z_at, channels, columns, paired):
+    """A row of covariances: products of pixels, summed over their channels."""
     row_of_vectors()
     n = lanes(s)
     for p in range(columns):
-        i = to + p * n
-        product = _pixel(x, x_at + p, paired) * load(z, (z_at + p) * n)
-        store(s, i, product if first else load(s, i) + product)
-
-
-@inlined
-def load_three_channels(s, to, x, x_at, z, z_at, columns, paired):
-    """Set a row of covariances to the products of three channels: one pass instead of three."""
-    row_of_vectors()
-    n = lanes(s)
-    x0, x1, x2 = x
-    z0, z1, z2 = z
-    for p in range(columns):
-        i, at = x_at + p, (z_at + p) * n
-        value = _pixel(x0, i, paired) * load(z0, at) + _pixel(x1, i, paired) * load(z1, at)
-        store(s, to + p * n, value + _pixel(x2, i, paired) * load(z2, at))
+        i, j = (x_at + p) * channels, (z_at + p) * channels
+        total = _pixel(x, i, paired) * load(z, j * n)
+        for c in range(1, channels):
+            total = total + _pixel(x, i + c, paired) * load(z, (j + c) * n)
+        store(s, to + p * n, total)
 
 
 @inlined

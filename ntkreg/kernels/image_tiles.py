@@ -62,7 +62,7 @@ class Images(NamedTuple):
     row, the lanes of a number side by side.
     """
 
-    pixels: np.ndarray  # (n, channels, (h + 2) * (columns stored + 2)), over sqrt(channels)
+    pixels: np.ndarray  # (n, (h + 2) * (columns stored + 2), channels), over sqrt(channels)
     a: np.ndarray  # (n, entries), of every activation in turn
     b: np.ndarray
     variance: np.ndarray  # (n, entries) float64, S(p, p) at every mark

@@ -75,7 +75,8 @@ def _tables(k: int, stage: RunnableStage, axes: Axes, images: Images) -> Tables:
     if k > 0:
         return Tables(np.zeros((len(images.a), 0, 1, 1), stage.dtype), a, b)
     h, width = axes[0].sizes[0], axes[1].sizes[0] * stage.columns_stored
-    pixels = images.pixels.reshape(*images.pixels.shape[:2], h + 2, width + 2)
+    pixels = np.moveaxis(images.pixels, 2, 1)
+    pixels = pixels.reshape(*pixels.shape[:2], h + 2, width + 2)
     pixels = pixels[..., 1:-1, 1:-1]  # without the zeros around them
     return Tables(_packed(pixels.reshape(*pixels.shape[:2], h * width), axes, 0, width), a, b)
 
