@@ -15,8 +15,11 @@ __all__ = [
     "plain_log_x",
 ]
 
-# Okabe and Ito's palette: told apart by colour-blind readers too.
-COLOURS = ("#0072B2", "#009E73", "#D55E00", "#CC79A7", "#444444", "#E69F00", "#56B4E9")
+# Okabe and Ito's palette: told apart by colour-blind readers too. Brown in place of its yellow.
+COLOURS = (
+    *("#0072B2", "#009E73", "#D55E00", "#CC79A7"),
+    *("#444444", "#E69F00", "#56B4E9", "#8C564B"),
+)
 STYLES: dict[str, dict[str, Any]] = {
     "ntk": {"linestyle": "-", "marker": "o"},
     "nngp": {"linestyle": "--", "marker": "o", "markerfacecolor": "white"},

@@ -10,7 +10,6 @@ from ntkreg.report.figures import COLOURS, plain_log_x
 
 __all__ = ["labels_figure", "noise_figure", "pairs_figure", "stopping_figure", "trajectory_figure"]
 
-_COLOURS = (*COLOURS, "#8C564B")
 _MARKERS = "osD^v<>P"
 
 
@@ -136,12 +135,12 @@ def stopping_figure(stops: pd.DataFrame, curves: pd.DataFrame, n_train: int) -> 
         # Each start's empirical kernel has its own times; row by row they correspond.
         order = own.sort_values(["seed", "time"])
         mean = order.groupby(order.groupby("seed").cumcount()).mean(numeric_only=True)
-        colour = _COLOURS[i]
+        colour = COLOURS[i]
         left.plot(mean.time, mean.flow_loss, color=colour, label=f"{kernel} kernel, stopped")
         left.plot(mean.time, mean.ridge_loss, "--", color=colour, label=f"{kernel} kernel, ridge")
         right.plot(mean.time, mean.distance, color=colour, label=f"{kernel} kernel, stop and ridge")
     for j, (_, own) in enumerate(curves.groupby("seed")):
-        style = {"color": _COLOURS[2], "linewidth": 0.9, "alpha": 0.7}
+        style = {"color": COLOURS[2], "linewidth": 0.9, "alpha": 0.7}
         left.plot(own.time, own.test_loss, label=None if j else "networks, one a seed", **style)
         right.plot(
             own.time, own.flow_distance, label=None if j else "network and kernel, stopped", **style
@@ -200,7 +199,7 @@ def _log_bars(axes: Any, own: pd.DataFrame, x: str, y: str, i: int, label: str |
 
 def _style(i: int) -> dict[str, Any]:
     return {
-        "color": _COLOURS[i % len(_COLOURS)],
+        "color": COLOURS[i % len(COLOURS)],
         "marker": _MARKERS[i % len(_MARKERS)],
         "markersize": 4.5,
         "linewidth": 1.3,
