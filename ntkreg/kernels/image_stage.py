@@ -165,7 +165,7 @@ class RunnableStage:
         return aligned((size,), np.dtype(dtype))
 
     def images(self, pixels: np.ndarray) -> Images:
-        """Return empty tables for groups of images, pixels (groups, h * w, channels * lanes)."""
+        """Return empty tables for groups of images, pixels (groups, numbers, channels * lanes)."""
         groups, n = len(pixels), n_lanes(self.dtype)
         a, b = (aligned((groups, self._tables[1] * n), self.dtype) for _ in range(2))
         variance = aligned((groups, self._marks[2] * n), np.dtype(float))
