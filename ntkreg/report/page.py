@@ -25,6 +25,7 @@ th, td { padding: .28rem .8rem .28rem 0; text-align: right; white-space: nowrap;
   border-bottom: 1px solid light-dark(#ddd, #3a3e44); }
 th { white-space: normal; vertical-align: bottom; }
 th:first-child, td:first-child { text-align: left; }
+th.long, td.long { text-align: left; white-space: normal; min-width: 22rem; }
 figure { margin: 1rem 0; }
 /* Figures are drawn on white; the card keeps them readable on a dark page. */
 img { max-width: 100%; background: #fff; border-radius: 6px; padding: .5rem;

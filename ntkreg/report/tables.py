@@ -16,6 +16,9 @@ __all__ = [
     "with_spread",
 ]
 
+_LONG = 80
+"""Characters of a cell, above which its column is read as sentences."""
+
 
 def with_spread(mean: float, std: float) -> str:
     """Return "mean ± std", or the mean alone where there is no spread (NaN: a single draw)."""
@@ -142,11 +145,16 @@ def markdown_table(table: pd.DataFrame) -> str:
 
 
 def html_table(table: pd.DataFrame) -> str:
-    """Return a table in HTML; every cell is escaped."""
-    head = "".join(f"<th>{html.escape(str(name))}</th>" for name in table.columns)
+    """Return a table in HTML; every cell is escaped, and columns of sentences are wrapped."""
+    columns = [[html.escape(str(cell)) for cell in column] for _, column in table.items()]
+    kinds = [' class="long"' if max(map(len, c), default=0) > _LONG else "" for c in columns]
+    names = [html.escape(str(name)) for name in table]
+    head = "".join(f"<th{kind}>{name}</th>" for kind, name in zip(kinds, names, strict=True))
     body = "".join(
-        "<tr>" + "".join(f"<td>{html.escape(str(cell))}</td>" for cell in line) + "</tr>\n"
-        for line in table.astype(object).to_numpy().tolist()
+        "<tr>"
+        + "".join(f"<td{kind}>{c}</td>" for kind, c in zip(kinds, line, strict=True))
+        + "</tr>\n"
+        for line in zip(*columns, strict=True)
     )
     table = f"<table><thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table>"
     return f'<div class="scroll">{table}</div>'

@@ -63,3 +63,13 @@ def test_the_same_table_as_text_markdown_and_html():
 def test_columns_keep_their_own_kind_of_number():
     table = pd.DataFrame({"n": [1, 2], "x": [0.5, np.nan]})
     assert "| 1 | 0.5 |" in markdown_table(table)
+
+
+def test_a_column_of_sentences_is_wrapped_and_others_are_not():
+    lines = html_table(pd.DataFrame({"n": [1, 2], "why": ["words " * 20, "none"]})).splitlines()
+    assert lines[1].startswith('<tbody><tr><td>1</td><td class="long">words')
+    assert lines[2] == '<tr><td>2</td><td class="long">none</td></tr>'
+
+
+def test_a_table_without_rows_has_its_head():
+    assert html_table(pd.DataFrame({"n": []})).count("<tr>") == 1
