@@ -18,7 +18,7 @@ import jax
 import numpy as np
 import pandas as pd
 from bench_kernels import HERE
-from bench_page import machine
+from bench_page import faster_peer, machine
 
 from ntkreg import Architecture, cntk, fully_connected
 from ntkreg.finite import empirical_kernels, finite_network
@@ -104,26 +104,6 @@ def measure(case: Case, rounds: int, clock: Callable[[], float], only_ours: bool
         row |= {"nt best / chosen": ratio.median(), "least": ratio.min(), "greatest": ratio.max()}
     row |= {f"{label} predicted ms": 1e3 * seconds for label, seconds in predicted.items()}
     return row
-
-
-def faster_peer(table: pd.DataFrame) -> str:
-    """Name the rows in which neural-tangents is faster than what `auto` takes."""
-    rows = table[table["nt best / chosen"] < 1].to_dict("records")
-    names = "; ".join(
-        f"{r['network']}, n {r['n']}, width {r['width']}, {r['outputs']} output(s), {r['kernel']}: "
-        f"{r['nt best / chosen']:.2g} of our time" + _rounds(r)
-        for r in rows
-    )
-    return (
-        f"neural-tangents is faster than `chosen` in {len(rows)} of {len(table)} rows"
-        + (f" ({names})" if rows else "")
-        + "."
-    )
-
-
-def _rounds(row: dict) -> str:
-    """Return the spread over rounds; rows made before it was stored have none."""
-    return f" ({row['least']:.2g} to {row['greatest']:.2g})" if "least" in row else ""
 
 
 def markdown(table: pd.DataFrame, command: str, clock: str) -> str:

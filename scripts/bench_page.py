@@ -1,4 +1,4 @@
-"""The page of a kernel benchmark: the machine, the rows, and which claims hold."""
+"""What pages of benchmarks say of their rows: the machine, which claims hold, who is faster."""
 
 import os
 import platform
@@ -106,3 +106,23 @@ def markdown(table: pd.DataFrame, command: str, notes: str) -> str:
             f"{r.claim} | {r.verdict} | {times} |"
         )
     return "\n".join(lines) + "\n"
+
+
+def faster_peer(table: pd.DataFrame) -> str:
+    """Name the rows in which neural-tangents is faster than what `auto` takes."""
+    rows = table[table["nt best / chosen"] < 1].to_dict("records")
+    names = "; ".join(
+        f"{r['network']}, n {r['n']}, width {r['width']}, {r['outputs']} output(s), {r['kernel']}: "
+        f"{r['nt best / chosen']:.2g} of our time" + _rounds(r)
+        for r in rows
+    )
+    return (
+        f"neural-tangents is faster than `chosen` in {len(rows)} of {len(table)} rows"
+        + (f" ({names})" if rows else "")
+        + "."
+    )
+
+
+def _rounds(row: dict) -> str:
+    """Return the spread over rounds; rows made before it was stored have none."""
+    return f" ({row['least']:.2g} to {row['greatest']:.2g})" if "least" in row else ""
