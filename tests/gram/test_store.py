@@ -174,7 +174,7 @@ def test_a_folder_of_other_things_is_refused_and_left_alone(folder):
 
 
 @pytest.mark.parametrize(
-    ("text", "match"), [("{", "cannot be read as JSON"), ("{}", "not the manifest"), ("[]", "not")]
+    ("text", "match"), [("{", "not sound JSON"), ("{}", "not the manifest"), ("[]", "not")]
 )
 def test_a_broken_manifest_is_refused(folder, text, match):
     folder.mkdir(parents=True)
