@@ -226,8 +226,8 @@ class TileFiles:
             content = read_bytes(inside(self.folder, _JOURNAL), _MOST_JOURNAL, links=False)
         except FileNotFoundError:
             return {}
-        tiles = ((int(i), int(j), checksum) for i, j, checksum in _LINE.findall(content))
-        return {(i, j): checksum.decode() for i, j, checksum in tiles if self.layout.has(i, j)}
+        lines = ((int(line[1]), int(line[2]), line[3]) for line in _LINE.finditer(content))
+        return {(i, j): checksum.decode() for i, j, checksum in lines if self.layout.has(i, j)}
 
     def _path(self, i: int, j: int) -> Path:
         # The chunk's key in Zarr: fields and variants are never cut.

@@ -295,6 +295,18 @@ def test_lines_of_the_journal_that_say_nothing_are_passed_over(folder, wanted, l
         assert np.array_equal(np.asarray(gram.values["ntk"]), wanted)
 
 
+def test_lines_of_tiles_that_there_are_not_finish_no_gram(folder, wanted):
+    """Three of them for one that is missing: a Gram is not complete by counting lines."""
+    journal = folder / "tiles.txt"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join(lines[1:]))
+    with open(journal, "ab") as file:
+        file.write(LINES["below the diagonal"] + LINES["beyond the grid"] + LINES["huge numbers"])
+    with pytest.raises(StoreMismatchError, match="holds 5 of 6 tiles"):
+        ntkreg.open_gram(folder)
+    assert np.array_equal(np.asarray(compute_gram(NET, X, folder=folder).values["ntk"]), wanted)
+
+
 def test_a_journal_is_read_within_bounds(folder, monkeypatch):
     monkeypatch.setattr(tile_files, "_MOST_JOURNAL", (folder / "tiles.txt").stat().st_size)
     ntkreg.open_gram(folder)
