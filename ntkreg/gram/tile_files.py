@@ -31,8 +31,8 @@ _METADATA = (VALUES, "zarr.json")
 _LINE = re.compile(rb"^([0-9]{1,8}) ([0-9]{1,8}) ([0-9a-f]{64})\n", re.MULTILINE)
 """A whole line: one without its end is what a killed run did not finish."""
 
-_MOST_JOURNAL = 1 << 28
-"""Bytes of a journal, of which one of `MOST_TILES` lines takes about half."""
+_JOURNAL_BYTES = 1 << 20
+"""A journal has at most these and 256 a tile, enough to compute every tile three times over."""
 
 
 def inside(folder: Path, *names: str) -> Path:
@@ -216,18 +216,21 @@ class TileFiles:
         """Cut off a last line that a killed or full-disk run did not finish."""
         path = inside(self.folder, _JOURNAL)
         if path.exists():
-            content = read_bytes(path, _MOST_JOURNAL, links=False)
+            content = self._journal_bytes(path)
             with open_regular(path, "r+b") as file:
                 file.truncate(content.rfind(b"\n") + 1)
 
     def _read_journal(self) -> dict[tuple[int, int], str]:
         """Return tile -> checksum; of two lines for a tile, the later one."""
         try:
-            content = read_bytes(inside(self.folder, _JOURNAL), _MOST_JOURNAL, links=False)
+            content = self._journal_bytes(inside(self.folder, _JOURNAL))
         except FileNotFoundError:
             return {}
         lines = ((int(line[1]), int(line[2]), line[3]) for line in _LINE.finditer(content))
         return {(i, j): checksum.decode() for i, j, checksum in lines if self.layout.has(i, j)}
+
+    def _journal_bytes(self, path: Path) -> bytes:
+        return read_bytes(path, _JOURNAL_BYTES + 256 * self.layout.tiles, links=False)
 
     def _path(self, i: int, j: int) -> Path:
         # The chunk's key in Zarr: fields and variants are never cut.

@@ -283,7 +283,7 @@ LINES = {
     "a short checksum": b"0 0 abc\n",
     "not finished": b"0 0 " + SHA,
     "empty lines": b"\n" * 1_000_000,
-    "a long line": b"0 " * 1_000_000 + b"\n",
+    "a long line": b"0 " * 400_000 + b"\n",
 }
 
 
@@ -307,11 +307,11 @@ def test_lines_of_tiles_that_there_are_not_finish_no_gram(folder, wanted):
     assert np.array_equal(np.asarray(compute_gram(NET, X, folder=folder).values["ntk"]), wanted)
 
 
-def test_a_journal_is_read_within_bounds(folder, monkeypatch):
-    monkeypatch.setattr(tile_files, "_MOST_JOURNAL", (folder / "tiles.txt").stat().st_size)
-    ntkreg.open_gram(folder)
+def test_a_journal_is_read_within_bounds(folder):
     with open(folder / "tiles.txt", "ab") as journal:
-        journal.write(b"\n")
+        journal.truncate(1 << 20)
+        ntkreg.open_gram(folder)
+        journal.truncate((1 << 20) + 256 * 6 + 1)
     _is_refused(folder, "larger than")
 
 
