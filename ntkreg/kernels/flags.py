@@ -24,7 +24,6 @@ infinity never occur (nnan, ninf): that would drop the clamps of correlations to
 
 _OPTIONS: dict[str, Any] = {
     "nogil": True,
-    "cache": True,
     "fastmath": FASTMATH,
     "error_model": "numpy",
 }
@@ -38,7 +37,7 @@ def compiled(function: Any) -> Any:
     Division by zero gives inf or NaN as in NumPy; indices are not checked, so loops index
     with unsigned integers (a signed index costs a wrap-around test and the vectorisation).
     """
-    return numba.njit(**_OPTIONS)(function)
+    return _kept(numba.njit(**_OPTIONS)(function))
 
 
 def counting_nothing(function: Any) -> Any:
@@ -47,12 +46,29 @@ def counting_nothing(function: Any) -> Any:
     References to arrays are not counted: at every call of a loop with many arrays, counting
     them took longer than the loop.
     """
-    return numba.njit(**_UNCOUNTED, forceinline=False)(function)
+    return _kept(numba.njit(**_UNCOUNTED, forceinline=False)(function))
 
 
 def inlined(function: Any) -> Any:
     """As `counting_nothing`, and always copied into its callers by LLVM."""
-    return numba.njit(**_UNCOUNTED, forceinline=True)(function)
+    return _kept(numba.njit(**_UNCOUNTED, forceinline=True)(function))
+
+
+def _kept(loop: Any) -> Any:
+    """Keep a loop's machine code on disk: in our way, or numba's own if its inside has changed."""
+    if not hasattr(loop, "py_func"):  # NUMBA_DISABLE_JIT: it is the Python function still
+        return loop
+    try:
+        from ntkreg.kernels.machine_code import LoopCache
+
+        cache = LoopCache(loop.py_func)
+    except (ImportError, AttributeError):
+        cache = None
+    if cache is None or not hasattr(loop, "_cache"):
+        loop.enable_caching()
+    else:
+        loop._cache = cache
+    return loop
 
 
 def _hint(builder: Any) -> None:
