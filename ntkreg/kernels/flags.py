@@ -1,14 +1,18 @@
 """How every compiled loop of the package is compiled."""
 
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numba
 from llvmlite import ir
-from numba.core import types
+from numba.core import event, types
 from numba.extending import intrinsic
 
 __all__ = [
     "FASTMATH",
+    "checked_while_compiling",
     "compiled",
     "counting_nothing",
     "inlined",
@@ -69,6 +73,37 @@ def _kept(loop: Any) -> Any:
     else:
         loop._cache = cache
     return loop
+
+
+@contextlib.contextmanager
+def checked_while_compiling(check: Callable[[], None]) -> Iterator[None]:
+    """Call `check` before each of numba's passes in this thread; what it raises ends compiling.
+
+    Python tells the main thread alone of a Ctrl-C; another would go on compiling for a minute.
+    A pass takes milliseconds, but for LLVM's, which take up to four seconds. What is compiled by
+    then is kept.
+    """
+    _checks.check = check
+    try:
+        yield
+    finally:
+        _checks.check = None
+
+
+class _Passes(event.Listener):
+    """Hears of every pass of the compiler."""
+
+    def on_start(self, _: Any) -> None:
+        check = getattr(_checks, "check", None)
+        if check is not None:
+            check()
+
+    def on_end(self, _: Any) -> None:
+        pass
+
+
+_checks = threading.local()
+event.register("numba:run_pass", _Passes())
 
 
 def _hint(builder: Any) -> None:
