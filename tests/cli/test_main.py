@@ -117,3 +117,18 @@ def test_help_imports_nothing_heavy():
         "assert not {'numpy', 'sklearn', 'numba', 'pandas', 'jax', 'yaml'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_help_of_no_command_waits_for_what_only_its_work_needs():
+    heavy = ("jax", "matplotlib", "numba", "optax", "pandas", "scipy", "sklearn", "zarr")
+    code = (
+        "import sys\n"
+        "from ntkreg.cli import main\n"
+        f"for command in {sorted(COMMANDS)}:\n"
+        "    assert main([command, '--help']) == 0\n"
+        f"    found = set({heavy}) & set(sys.modules)\n"
+        "    if found: sys.exit(f'{command} --help imports {sorted(found)}')\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.count("--debug") >= len(COMMANDS)
