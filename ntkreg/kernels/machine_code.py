@@ -126,7 +126,9 @@ class _Folder(FunctionCache):
     def __init__(self, function: Any) -> None:
         super().__init__(function)
         stamp = self._impl.locator.get_source_stamp()
-        self._cache_file = _File(self.cache_path, self._impl.filename_base, stamp)
+        # A name of their own: without ntkreg's seals, numba takes such a file for damaged.
+        name = f"{self._impl.filename_base}.sealed"
+        self._cache_file = _File(self.cache_path, name, stamp)
 
 
 class _There:
