@@ -157,7 +157,7 @@ def _warn_once(why: str) -> None:
         warnings.warn(
             f"machine code of compiled loops cannot be kept: {why}. Every process compiles them "
             "again, which takes about a minute. Set NUMBA_CACHE_DIR to a folder that can be "
-            "written.",
+            "written and has room.",
             RuntimeWarning,
             stacklevel=3,
         )
