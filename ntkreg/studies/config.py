@@ -19,6 +19,7 @@ import yaml
 from ntkreg.errors import SpecError
 
 __all__ = [
+    "PREPROCESSINGS",
     "check_choice",
     "check_flag",
     "check_int",
@@ -33,6 +34,9 @@ __all__ = [
 ]
 
 C = TypeVar("C")
+
+PREPROCESSINGS = ("channel", "zca", "none")
+"""What `preprocessing` may be in every study (`ntkreg.studies.preprocessing`)."""
 
 
 def read_config(cls: type[C], path: str | Path, overrides: Mapping[str, Any] | None = None) -> C:

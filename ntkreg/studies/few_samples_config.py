@@ -6,13 +6,13 @@ from typing import Any
 from ntkreg.architecture import Activation, Architecture, Layer, Residual, from_dict, to_dict
 from ntkreg.errors import SpecError
 from ntkreg.studies.config import (
+    PREPROCESSINGS,
     check_choice,
     check_int,
     check_ints,
     check_number,
     check_positive,
 )
-from ntkreg.studies.preprocessing import PREPROCESSINGS
 
 __all__ = ["FewSamplesConfig", "hidden_layers", "network_of"]
 

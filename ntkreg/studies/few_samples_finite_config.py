@@ -5,9 +5,13 @@ from typing import Any
 
 from ntkreg.architecture import from_dict, to_dict
 from ntkreg.errors import SpecError
-from ntkreg.estimators import OPTIMIZERS
-from ntkreg.studies.config import check_choice, check_int, check_ints, check_positive
-from ntkreg.studies.preprocessing import PREPROCESSINGS
+from ntkreg.studies.config import (
+    PREPROCESSINGS,
+    check_choice,
+    check_int,
+    check_ints,
+    check_positive,
+)
 
 __all__ = ["FewSamplesNetworkConfig"]
 
@@ -86,6 +90,9 @@ class FewSamplesNetworkConfig:
     kernel_depth: int | None = None
 
     def __post_init__(self) -> None:
+        # Here, since it brings scikit-learn, for which `--help` should not wait.
+        from ntkreg.estimators import OPTIMIZERS
+
         if not isinstance(self.data, str) or not self.data:
             raise SpecError(f"data must be the path of an npz file; got {self.data!r}.")
         object.__setattr__(self, "architecture", to_dict(from_dict(self.architecture)))

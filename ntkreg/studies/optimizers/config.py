@@ -7,13 +7,13 @@ from typing import Any
 from ntkreg.architecture.activations import ACTIVATIONS
 from ntkreg.errors import SpecError
 from ntkreg.studies.config import (
+    PREPROCESSINGS,
     check_choice,
     check_int,
     check_ints,
     check_number,
     check_positive,
 )
-from ntkreg.studies.preprocessing import PREPROCESSINGS
 
 __all__ = ["DEFAULT_RATES", "REFERENCE", "OptimizersConfig"]
 
