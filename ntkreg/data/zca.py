@@ -8,16 +8,12 @@ import numpy as np
 from scipy.linalg import eigh
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, _fit_context
 from sklearn.utils._param_validation import Interval
-from threadpoolctl import threadpool_limits
 
+from ntkreg.cpus import one_blas_thread
 from ntkreg.data.rows import BATCH, batches, in_shape_of, read_rows
 from ntkreg.errors import DataError, ShapeError
 
 __all__ = ["ZCAWhitener"]
-
-# More threads sum in another order, and other bits of the images would be other images to a folder
-# of kernels that another machine began.
-_in_one_thread = threadpool_limits.wrap(limits=1, user_api="blas")
 
 
 class ZCAWhitener(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -112,7 +108,9 @@ class ZCAWhitener(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 
-    @_in_one_thread
+    # More threads sum in another order, and other bits of the images would be other images to a
+    # folder of kernels that another machine began.
+    @one_blas_thread()
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None) -> "ZCAWhitener":
         """Find the principal directions of the training images.
@@ -170,7 +168,7 @@ class ZCAWhitener(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             )
         return self
 
-    @_in_one_thread
+    @one_blas_thread()
     def transform(self, X: Any) -> np.ndarray:
         """Whiten new images with the directions of `fit`.
 
@@ -198,7 +196,7 @@ class ZCAWhitener(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             Z[i * BATCH : (i + 1) * BATCH] = self._stretch(part, -0.5)
         return in_shape_of(X, Z)
 
-    @_in_one_thread
+    @one_blas_thread()
     def inverse_transform(self, X: Any) -> np.ndarray:
         """Undo the whitening, to images of the mean and norm that `transform` gave them.
 

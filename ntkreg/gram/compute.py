@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from ntkreg.cpus import check_n_jobs
 from ntkreg.errors import SpecError
 from ntkreg.gram.manifest import check_folder
 from ntkreg.gram.plan import check_plan, make_plan
 from ntkreg.gram.store import compute_in_folder
-from ntkreg.gram.threads import check_n_jobs, run_tasks
+from ntkreg.gram.threads import run_tasks
 from ntkreg.gram.tiles import (
     Tile,
     compute_diagonal,
@@ -106,7 +107,8 @@ def kernel(
         through JAX, on its default device; values differ by rounding. Meant for accelerators:
         on a CPU the compiled loops are faster.
     n_jobs : int or None
-        Threads; None or -1 for every CPU this process may use. Does not change a bit.
+        Threads; -1 for every CPU this process may use; None too, unless OMP_NUM_THREADS or
+        LOKY_MAX_CPU_COUNT say less, as in the processes of a grid search. Changes no bit.
     progress : bool or None
         Progress bar; None for one on terminals if the work takes over two seconds.
 

@@ -7,13 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from threadpoolctl import threadpool_limits
-
+from ntkreg.cpus import check_n_jobs, one_blas_thread
 from ntkreg.errors import PlanError, SpecError
 from ntkreg.gram.layout import MOST_TILES
 from ntkreg.gram.machine import free_disk, free_memory, readable, stored_bytes
 from ntkreg.gram.manifest import check_folder, read_manifest
-from ntkreg.gram.threads import check_n_jobs
 from ntkreg.gram.tile_files import VALUES
 from ntkreg.gram.tiles import count_tiles, tile_size
 from ntkreg.gram.work import GramWork, check_work
@@ -254,7 +252,7 @@ def _refusal(plan: GramPlan, need: int, free: int, where: str) -> str:
 def _seconds_per_pair(work: GramWork) -> float:
     """Time ever larger blocks, after one call that may compile, until one takes a while."""
     engine, rows, columns = work.engine, work.X, work.columns
-    with threadpool_limits(limits=1, user_api="blas"):
+    with one_blas_thread():
         engine.cross(rows[:1], columns[:1])
         side = min(engine.rows_at_once, len(rows))
         while True:

@@ -1,21 +1,18 @@
 """Tiles over a pool of threads: the engines release the GIL."""
 
 import itertools
-import os
 import sys
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from numbers import Integral
 from typing import Any, TypeVar
 
-from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
-from ntkreg.errors import SpecError
+from ntkreg.cpus import one_blas_thread
 from ntkreg.kernels.flags import checked_while_compiling
 
-__all__ = ["Stopped", "check_n_jobs", "run_tasks"]
+__all__ = ["Stopped", "run_tasks"]
 
 T = TypeVar("T")
 
@@ -28,23 +25,6 @@ _REFRESH = 0.2
 
 class Stopped(Exception):
     """Raised inside a worker whose result nobody waits for any more."""
-
-
-def check_n_jobs(n_jobs: int | None) -> int:
-    """Return the number of threads: `n_jobs`, or (None, -1) the CPUs this process may use."""
-    if n_jobs is None or n_jobs == -1:
-        if hasattr(os, "process_cpu_count"):
-            return os.process_cpu_count() or 1
-        return (
-            len(os.sched_getaffinity(0))
-            if hasattr(os, "sched_getaffinity")
-            else os.cpu_count() or 1
-        )
-    if not isinstance(n_jobs, Integral) or isinstance(n_jobs, bool) or n_jobs < 1:
-        raise SpecError(
-            f"n_jobs must be a positive integer, -1 or None for all CPUs; got {n_jobs!r}."
-        )
-    return int(n_jobs)
 
 
 def run_tasks(
@@ -83,7 +63,7 @@ def run_tasks(
     queue = iter(tasks)
     with (
         _progress_bar(pairs, progress) as bar,
-        threadpool_limits(limits=1, user_api="blas"),
+        one_blas_thread(),
         ThreadPoolExecutor(n_jobs, thread_name_prefix="ntkreg") as pool,
     ):
         try:

@@ -1,5 +1,6 @@
 """Exact kernel ridge regression by one Cholesky factorisation in float64."""
 
+import contextlib
 import warnings
 from dataclasses import dataclass
 from typing import Any
@@ -8,15 +9,17 @@ import numpy as np
 from scipy.linalg import eigh, lapack
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
+from ntkreg.cpus import check_n_jobs, one_blas_thread
 from ntkreg.errors import NotPSDError, PrecisionWarning
+from ntkreg.solvers.factor import factorise
 from ntkreg.solvers.inputs import (
     alpha_unit,
     check_alpha,
     check_gram,
     check_targets,
     check_weights,
-    matmul_rows,
 )
+from ntkreg.solvers.system import System
 
 __all__ = ["Solution", "solve_cholesky"]
 
@@ -40,14 +43,14 @@ class Solution:
     alpha : ndarray of shape () or (n_targets,), float64
         The ridge in units of K, after `alpha_scale`.
     condition : float
-        Estimate of the 1-norm condition number of K + alpha I (LAPACK's pocon; usually
-        within a factor 3), the largest over the alphas. Relative errors of the solution
-        reach about condition * 1e-16.
+        Estimate of the 1-norm condition number of K + alpha W^-1 (LAPACK's pocon; usually
+        within a factor 3), rows and columns scaled by powers of two to a diagonal between
+        1/2 and 2, the largest over the alphas. Relative errors of the solution reach about
+        condition * 1e-16.
     residual : float
-        Largest over targets of ||(K + alpha I) c - y|| / ||y|| (weighted, if weights were
-        given).
+        Largest over targets of ||(K + alpha W^-1) c - y|| / ||y|| over rows with a weight.
     min_eigenvalue : float or None
-        Least eigenvalue of K (weighted, if weights were given), to about 1 % of
+        Least eigenvalue of K (with weights, of W^1/2 K W^1/2), to about 1 % of
         alpha + |eigenvalue|; None if alpha is 0 (then the factorisation itself proves that
         it is positive).
     """
@@ -66,10 +69,12 @@ def solve_cholesky(
     alpha: Any,
     alpha_scale: str = "absolute",
     sample_weight: Any = None,
+    n_jobs: int | None = None,
 ) -> Solution:
     r"""Solve kernel ridge regression exactly, in float64.
 
-    Finds c with :math:`(K + \alpha I) c = y`; with weights, c minimises
+    Finds c with :math:`(K + \alpha I) c = y`; with weights,
+    :math:`(K + \alpha W^{-1}) c = y`, which minimises
     :math:`\sum_i w_i (y_i - (K c)_i)^2 + \alpha c^T K c`.
 
     Parameters
@@ -82,7 +87,10 @@ def solve_cholesky(
     alpha_scale : {"absolute", "mean_diagonal"}, default="absolute"
         Unit of alpha: scikit-learn's, or the (weighted) mean of K's diagonal.
     sample_weight : array-like of shape (n,), float or None
-        >= 0; weight 2 is the same as the row twice, weight 0 as without the row.
+        >= 0; weight 2 is the same as the row twice, weight 0 as without the row. However
+        far apart they are, only rows of K that nearly repeat make a system singular.
+    n_jobs : int or None
+        Threads of the factorisation, as in `ntkreg.kernel`. Does not change a bit.
 
     Returns
     -------
@@ -91,8 +99,9 @@ def solve_cholesky(
     Raises
     ------
     NotPSDError
-        K + alpha I is not positive definite, or singular to working precision. The
-        message says at which pivot, the least eigenvalue and the alpha that would do.
+        K + alpha I is not positive definite, or singular to working precision however its
+        rows are scaled. The message says at which row, the least eigenvalue and the alpha
+        that would do.
         There is no fallback to another solver.
     ShapeError, TypeError, ValueError
         Inputs of the wrong shape or type, not finite, asymmetric, negative.
@@ -105,6 +114,8 @@ def solve_cholesky(
 
     Notes
     -----
+    BLAS is held to one thread meanwhile, in the whole process; bits of the result depend
+    neither on other calls at the same time nor on how many threads it had before.
     n^3 / 3 flops a distinct alpha, one float64 working copy of K (8 n^2 bytes). The check
     of the least eigenvalue runs Lanczos on the inverse, some tens of triangular solves of
     2 n^2 flops. Only a failure pays for an eigenvalue decomposition (4 n^3 / 3 flops).
@@ -125,138 +136,115 @@ def solve_cholesky(
     weights = None if sample_weight is None else check_weights(sample_weight, len(K))
     unit = alpha_unit(alpha_scale, K, weights)
     alphas = check_alpha(alpha, targets.shape[1]) * unit
-    system = _System(K, weights, unit)
+    jobs = check_n_jobs(n_jobs)
     per_target = np.broadcast_to(alphas, targets.shape[1])
     coef = np.empty_like(targets)
     residual = condition = 0.0
     min_eigenvalue: float | None = None
-    for a in np.unique(per_target):
-        which = per_target == a
-        factor = _factorise(system, float(a))
-        if a > 0 and min_eigenvalue is None:
-            min_eigenvalue = _least_eigenvalue(system, factor)
-        right = targets[:, which] * system.root[:, None]
-        solution, _ = lapack.dpotrs(factor.lower, right[system.kept], lower=1)
-        coef[:, which] = system.expand(solution)
-        residual = max(residual, system.residual(coef[:, which], right, float(a)))
-        condition = max(condition, factor.condition)
+    with one_blas_thread():
+        for a in np.unique(per_target):
+            which = per_target == a
+            system = System(K, weights, float(a))
+            factor = _factorise(system, unit, jobs)
+            if a > 0 and min_eigenvalue is None:
+                min_eigenvalue = _least_eigenvalue(factor)
+            coef[:, which] = system.expand(factor.solve(targets[system.kept][:, which]))
+            residual = max(residual, system.residual(coef[:, which], targets[:, which]))
+            condition = max(condition, factor.condition)
     return Solution(coef.reshape(y.shape), alphas, condition, residual, min_eigenvalue)
 
 
 @dataclass(frozen=True, eq=False)
 class _Factor:
-    """L of K + alpha I = L L^T, lower triangle only, with its size and condition."""
+    """L of the scaled matrix L L^T, lower triangle only, with its 1-norm and condition."""
 
+    system: System
     lower: np.ndarray
-    alpha: float
     norm: float
     condition: float
 
-
-class _System:
-    """W^1/2 K W^1/2 for weights W, without rows of weight 0, which say nothing."""
-
-    def __init__(self, K: np.ndarray, weights: np.ndarray | None, unit: float) -> None:
-        self.K = K
-        self.unit = unit
-        self.root = np.ones(len(K)) if weights is None else np.sqrt(weights)
-        self.kept = np.flatnonzero(self.root)
-
-    def working_copy(self, alpha: float) -> np.ndarray:
-        """Return a new float64 matrix, Fortran order, with alpha on the diagonal."""
-        n = len(self.kept)
-        # K is symmetric: its C-ordered copy read as Fortran is its transpose, itself.
-        A = np.empty((n, n))
-        if n == len(self.K):
-            A[...] = self.K
-        else:
-            for i, row in enumerate(self.kept):
-                A[i] = self.K[row, self.kept]
-        if (self.root != 1).any():
-            A *= self.root[self.kept]
-            A *= self.root[self.kept, None]
-        A.flat[:: n + 1] += alpha
-        return A.T
-
-    def expand(self, solution: np.ndarray) -> np.ndarray:
-        """Return dual coefficients of all rows from the solution of the kept ones."""
-        coef = np.zeros((len(self.K), solution.shape[1]))
-        coef[self.kept] = solution * self.root[self.kept, None]
-        return coef
-
-    def residual(self, coef: np.ndarray, right: np.ndarray, alpha: float) -> float:
-        """Return the largest relative residual; `right` is y already scaled by the root."""
-        root = self.root[self.kept, None]
-        kept = slice(None) if len(self.kept) == len(self.K) else self.kept
-        left = matmul_rows(self.K, coef)[kept] * root + alpha * coef[kept] / root
-        scale = np.linalg.norm(right, axis=0)
-        scale[scale == 0] = 1.0
-        return float((np.linalg.norm(left - right[kept], axis=0) / scale).max())
+    def solve(self, right: np.ndarray) -> np.ndarray:
+        """Solve the equations of the kept rows, (n_kept, n_targets)."""
+        scale = self.system.scale[:, None]
+        return scale * lapack.dpotrs(self.lower, scale * right, lower=1)[0]
 
 
-def _factorise(system: _System, alpha: float) -> _Factor:
+def _factorise(system: System, unit: float, n_jobs: int) -> _Factor:
     """Factorise in place of the one working copy, or raise with the remedy."""
-    A = system.working_copy(alpha)
-    norm = float(lapack.dlange("1", A))
-    lower, info = lapack.dpotrf(A, lower=1, clean=0, overwrite_a=1)
+    A = system.scaled(system.scale)
+    norm = float(lapack.dlange("1", A.T))
+    info = factorise(A, n_jobs)
     if info > 0:
-        what = f"is not positive definite at pivot {info - 1}"
+        what = f"is not positive definite at pivot {system.kept[info - 1]}"
     else:
-        reciprocal, _ = lapack.dpocon(lower, norm, uplo="L")
+        reciprocal, _ = lapack.dpocon(A.T, norm, uplo="L")
         if reciprocal >= _EPS:
-            return _Factor(lower, alpha, norm, 1 / reciprocal)
-        pivot = int(np.argmin(np.diagonal(lower)))
+            return _Factor(system, A.T, norm, 1 / reciprocal)
+        pivot = system.kept[int(np.argmin(np.diagonal(A)))]
         what = f"is singular to working precision at pivot {pivot}"
-    del A, lower  # the diagnosis below needs a working copy of its own
-    raise NotPSDError(_diagnosis(system, alpha, what, norm))
+    del A  # the diagnosis below needs a working copy of its own
+    raise NotPSDError(_diagnosis(system, unit, what))
 
 
-def _diagnosis(system: _System, alpha: float, what: str, norm: float) -> str:
-    """Say what is wrong with K + alpha I and which alpha would do."""
-    n = len(system.kept)
-    least = _eigenvalue_by_decomposition(system)
+def _diagnosis(system: System, unit: float, what: str) -> str:
+    """Say what is wrong with K + alpha W^-1 and which alpha would do."""
+    n = len(system)
+    typical = np.abs(system.diagonal()).mean()
+    # Rows of little weight have a large ridge and are not what is wrong.
+    share = typical + system.ridge
+    scale = np.sqrt(np.divide(typical, share, out=np.ones(n), where=share > 0))
+    M = system.scaled(scale)
+    norm = float(lapack.dlange("1", M.T))
+    values, vectors = eigh(M.T, subset_by_index=[0, 0], overwrite_a=True, check_finite=False)
+    direction = scale * vectors[:, 0]
+    curvature = float(values[0] - np.sum(system.ridge * direction**2))  # of K alone
     # Twice what is missing, and rounding of a factorisation of this norm on top.
-    enough = 2 * max(-least, 0.0) + 10 * n * _EPS * norm
-    remedy = f"Raise alpha to at least about {enough / system.unit:.0e}"
-    if system.unit != 1:
-        remedy += f" (in units of the mean diagonal, {system.unit:.3g})"
+    missing = 2 * max(-curvature, 0.0) + 10 * n * _EPS * norm
+    enough = missing / float(np.sum(direction**2 / system.weights)) / unit
+    remedy = f"Raise alpha to at least about {enough:.0e}" if enough else "Raise alpha above 0"
+    if unit != 1:
+        remedy += f" (in units of the mean diagonal, {unit:.3g})"
+    least = curvature / float(direction @ direction)
     if system.K.dtype != np.float64 and least < 0:
         remedy += ", or compute K in float64"
+    weighted = "" if (system.weights == 1).all() else f", weights up to {system.weights.max():.3g}"
     return (
-        f"solve_cholesky: K + alpha I {what} (n={n}, alpha={alpha:.3g}, K in "
+        f"solve_cholesky: K + alpha I {what} (n={n}, alpha={system.alpha:.3g}{weighted}, K in "
         f"{system.K.dtype}, least eigenvalue of K {least:.2e}; duplicate rows give 0). {remedy}."
     )
 
 
-def _eigenvalue_by_decomposition(system: _System) -> float:
-    A = system.working_copy(0.0)
-    options = {"eigvals_only": True, "overwrite_a": True, "check_finite": False}
-    return float(eigh(A, subset_by_index=[0, 0], **options)[0])
+def _least_eigenvalue(factor: _Factor) -> float:
+    """Return the least eigenvalue of W^1/2 K W^1/2; warn if it can change the solution."""
+    system = factor.system
+    n, alpha = len(system), system.alpha
+    root = np.sqrt(system.weights)
 
+    def inverse(v: np.ndarray) -> np.ndarray:
+        """Multiply (n_kept, k) by the inverse of W^1/2 K W^1/2 + alpha I."""
+        return factor.solve(v / root[:, None]) / root[:, None]
 
-def _least_eigenvalue(system: _System, factor: _Factor) -> float:
-    """Return K's least eigenvalue; warn if it is negative enough to change the solution."""
-    n, alpha = len(system.kept), factor.alpha
-    if n <= _SMALL:
-        least = _eigenvalue_by_decomposition(system)
-    else:
-        inverse = LinearOperator(
-            (n, n), matvec=lambda v: lapack.dpotrs(factor.lower, v, lower=1)[0], dtype=np.float64
+    found = None
+    if n > _SMALL:
+        operator = LinearOperator(
+            (n, n), matvec=lambda v: inverse(v.reshape(n, 1))[:, 0], dtype=np.float64
         )
         start = np.random.default_rng(0).standard_normal(n)
-        try:
-            found = eigsh(
-                inverse, k=1, which="LA", v0=start, tol=_HARMLESS, return_eigenvectors=False
-            )
-        except ArpackNoConvergence:
-            least = _eigenvalue_by_decomposition(system)
-        else:
-            least = 1 / float(found[0]) - alpha
-    rounding = n * _EPS * factor.norm
+        with contextlib.suppress(ArpackNoConvergence):
+            found = eigsh(operator, k=1, which="LA", v0=start, tol=_HARMLESS)
+    if found is None:
+        found = eigh(inverse(np.eye(n)), subset_by_index=[n - 1, n - 1])
+    values, vectors = found
+    least = 1 / float(values[0]) - alpha
+    # What rounding of the factorised matrix is in this direction.
+    with np.errstate(over="ignore"):
+        stretch = float(np.sum((vectors[:, 0] * root / system.scale) ** 2))
+    rounding = n * _EPS * factor.norm * stretch
     if least < -max(_HARMLESS * alpha, rounding):
+        weighted = "" if (root == 1).all() else ", with its weights,"
         warnings.warn(
-            f"solve_cholesky: K is indefinite: its least eigenvalue is {least:.2e}, and only "
-            f"alpha = {alpha:.2e} makes it solvable (n={n}, K in {system.K.dtype}). "
+            f"solve_cholesky: K{weighted} is indefinite: its least eigenvalue is {least:.2e}, and "
+            f"only alpha = {alpha:.2e} makes it solvable (n={n}, K in {system.K.dtype}). "
             "Raise alpha, or compute K in float64.",
             PrecisionWarning,
             stacklevel=3,

@@ -100,7 +100,9 @@ def alpha_unit(alpha_scale: str, K: np.ndarray, weights: np.ndarray | None) -> f
             'solve_cholesky: alpha_scale must be "absolute" or "mean_diagonal"; '
             f"got {alpha_scale!r}."
         )
-    mean = float(np.average(np.diagonal(K).astype(np.float64), weights=weights))
+    # Of weights over the largest: sums of huge ones overflow.
+    shares = None if weights is None else weights / weights.max()
+    mean = float(np.average(np.diagonal(K).astype(np.float64), weights=shares))
     if mean <= 0:
         raise NotPSDError(
             f"solve_cholesky: the mean of K's diagonal is {mean:.3g}, so alpha_scale="

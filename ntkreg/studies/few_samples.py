@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from threadpoolctl import threadpool_limits
 
+from ntkreg.cpus import one_blas_thread
 from ntkreg.data import ImageData, balanced_draws, load_npz
 from ntkreg.errors import SpecError
 from ntkreg.gram import compute_gram
@@ -101,7 +101,7 @@ def run_few_samples(
     kernel_seconds = time.perf_counter() - start
 
     # The matrices are small: threads inside BLAS would cost more than they save.
-    with threadpool_limits(1, user_api="blas"):
+    with one_blas_thread():
         lines, predictions = zip(
             *_evaluate(config, K_pool, K_test, data.y_train[pool], data.y_test[test], classes),
             strict=True,

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy.linalg import cholesky, eigvalsh, solve_triangular
-from threadpoolctl import threadpool_limits
 
+from ntkreg.cpus import one_blas_thread
 from ntkreg.data import balanced_draws, load_npz
 from ntkreg.errors import NotPSDError, SpecError
 from ntkreg.gram import compute_gram
@@ -99,7 +99,7 @@ def run_precision(
         folder = output / "kernels" / name
         grams = _kernels(config, name, X, X_test, folder, n_jobs, progress)
         # The matrices are small: threads inside BLAS would cost more than they save.
-        with threadpool_limits(1, user_api="blas"):
+        with one_blas_thread():
             rows += _evaluate(config, name, grams, y, y_test, classes)
     frame = pd.DataFrame(rows).assign(seed=config.seed)
     frame.to_csv(output / "rows.csv", index=False)

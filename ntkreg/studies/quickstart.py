@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import GridSearchCV, StratifiedKFold, StratifiedShuffleSplit
 from sklearn.svm import SVC
-from threadpoolctl import threadpool_limits
 
 from ntkreg.architecture import Architecture, cntk, fully_connected
+from ntkreg.cpus import one_blas_thread
 from ntkreg.data import balanced_draws, load_digits_images
 from ntkreg.gram import compute_gram
 from ntkreg.studies.hardest import Hardest
@@ -90,7 +90,7 @@ def run_quickstart(
         shown[name] = _unit_diagonal(kernels["ntk"])[: config.n_shown, : config.n_shown]
         start = time.perf_counter()
         # The matrices are small: threads inside BLAS would cost more than they save.
-        with threadpool_limits(1, user_api="blas"):
+        with one_blas_thread():
             for get, K in kernels.items():
                 eigenvalues.append(_spectrum(f"{name} {get.upper()}", K))
                 rows += _kernel_rows(config, name, get, K, y, splits, hardest)

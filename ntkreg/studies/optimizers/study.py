@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
 from ntkreg import finite
+from ntkreg.cpus import one_blas_thread
 from ntkreg.gram import kernel
 from ntkreg.studies.optimizers.config import REFERENCE, OptimizersConfig
 from ntkreg.studies.optimizers.kernels import KernelPath
@@ -89,7 +89,7 @@ def run_optimizers(
         list(run_specs(config)), desc="runs", disable=None if progress is None else not progress
     ):
         study.run(spec)
-    with threadpool_limits(1, user_api="blas"):
+    with one_blas_thread():
         tables = {
             name: pd.DataFrame(rows)
             for name, rows in {

@@ -1,0 +1,79 @@
+"""How many threads share the work: ours, and those of BLAS, which change bits."""
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from numbers import Integral
+from typing import Any
+
+from threadpoolctl import threadpool_limits
+
+from ntkreg.errors import SpecError
+
+__all__ = ["check_n_jobs", "one_blas_thread"]
+
+_LIMITS = ("OMP_NUM_THREADS", "LOKY_MAX_CPU_COUNT")
+"""Whoever runs several processes side by side gives each its share here: joblib (scikit-learn's
+`n_jobs`) sets the first in its workers, batch systems do too, and joblib obeys the second."""
+
+_lock = threading.Lock()
+_holders = 0
+_limit: Any = None
+
+
+def check_n_jobs(n_jobs: int | None) -> int:
+    """Return the number of threads.
+
+    Parameters
+    ----------
+    n_jobs : int or None
+        -1: the CPUs this process may use. None: no more of them than the variables
+        OMP_NUM_THREADS and LOKY_MAX_CPU_COUNT allow, so that the processes of a grid search
+        share the machine.
+    """
+    if n_jobs is None:
+        return min([_usable_cpus(), *(_limit_in(name) for name in _LIMITS if _limit_in(name))])
+    if n_jobs == -1 and not isinstance(n_jobs, float):
+        return _usable_cpus()
+    if not isinstance(n_jobs, Integral) or isinstance(n_jobs, bool) or n_jobs < 1:
+        raise SpecError(
+            "n_jobs must be a positive integer, -1 for all CPUs, or None for this process's "
+            f"share of them; got {n_jobs!r}."
+        )
+    return int(n_jobs)
+
+
+def _usable_cpus() -> int:
+    if hasattr(os, "process_cpu_count"):
+        return os.process_cpu_count() or 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _limit_in(variable: str) -> int:
+    """Return the number in an environment variable, 0 if there is none, as OpenMP reads it."""
+    first = os.environ.get(variable, "").split(",")[0].strip()  # "4,2": 2 are for nested loops
+    return int(first) if first.isascii() and first.isdigit() else 0
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Hold BLAS to one thread in the whole process; also a decorator.
+
+    A BLAS has one number of threads for the process. So callers that overlap in time share one
+    limit: the first sets it, the last puts back what was there before, however each ends.
+    If every caller kept "what was there before" for itself, late ones would leave one thread
+    behind, and those that end early would let BLAS loose under the others.
+    """
+    global _holders, _limit
+    with _lock:
+        if not _holders:
+            _limit = threadpool_limits(limits=1, user_api="blas")
+        _holders += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _holders -= 1
+            if not _holders:
+                _limit.restore_original_limits()
