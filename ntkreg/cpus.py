@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from numbers import Integral
 from typing import Any
 
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from ntkreg.errors import SpecError
 
@@ -19,7 +19,7 @@ _LIMITS = ("OMP_NUM_THREADS", "LOKY_MAX_CPU_COUNT")
 
 _lock = threading.Lock()
 _holders = 0
-_limit: Any = None
+_before: list[tuple[Any, int]] = []
 
 
 def check_n_jobs(n_jobs: int | None) -> int:
@@ -65,10 +65,13 @@ def one_blas_thread() -> Iterator[None]:
     If every caller kept "what was there before" for itself, late ones would leave one thread
     behind, and those that end early would let BLAS loose under the others.
     """
-    global _holders, _limit
+    global _holders, _before
     with _lock:
         if not _holders:
-            _limit = threadpool_limits(limits=1, user_api="blas")
+            libraries = ThreadpoolController().select(user_api="blas").lib_controllers
+            _before = [(library, library.num_threads) for library in libraries]
+            for library, _ in _before:
+                _set_threads(library, 1)
         _holders += 1
     try:
         yield
@@ -76,4 +79,16 @@ def one_blas_thread() -> Iterator[None]:
         with _lock:
             _holders -= 1
             if not _holders:
-                _limit.restore_original_limits()
+                for library, number in _before:
+                    # What others have set meanwhile is theirs.
+                    if library.num_threads == 1 != number:
+                        _set_threads(library, number)
+
+
+def _set_threads(library: Any, number: int) -> None:
+    # threadpoolctl 3.8 lets one thread set limits, the first that ever did, and silently
+    # ignores all others. Here any thread may be the first to come and another the last to go.
+    free = getattr(library, "clear_controlling_thread", lambda force: None)
+    free(force=True)
+    library.set_num_threads(number)
+    free(force=True)

@@ -15,7 +15,7 @@ X = ((X - X.mean()) / X.std()).astype(np.float32)
 train, test = slice(0, N_TRAIN), slice(N_TRAIN, N_TRAIN + N_TEST)
 network = fully_connected(depth=2)
 
-kernel = NTKClassifier(network, alpha=1e-4).fit(X[train], y[train])
+kernel = NTKClassifier(network, alpha=1e-4, alpha_scale="absolute").fit(X[train], y[train])
 limit = kernel.decision_function(X[test])
 print(f"{N_TRAIN} digits to train on, {N_TEST} to test on; {N_NETWORKS} networks of each width")
 print("width     each, %   together, %   distance of the mean output from the kernel's")

@@ -7,9 +7,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_array, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from ntkreg.architecture import Architecture
+from ntkreg.cpus import one_blas_thread
 from ntkreg.errors import ShapeError
 from ntkreg.estimators.reading import NetworkEstimator
 from ntkreg.gram import kernel as network_kernel
@@ -19,7 +20,10 @@ from ntkreg.solvers import solve_cholesky
 __all__ = ["CROSS_BYTES", "KernelEstimator"]
 
 CROSS_BYTES = 2**27
-"""Most bytes of one batch of the cross kernel in predict (128 MiB), its float64 copy included."""
+"""Most bytes of one batch of the cross kernel in predict, 128 MiB, in float64."""
+
+_ROWS = 32
+"""Rows of one product of the cross kernel with the dual coefficients, padded with zeros."""
 
 
 class KernelEstimator(NetworkEstimator):
@@ -92,29 +96,9 @@ class KernelEstimator(NetworkEstimator):
             alpha=self.alpha,
             alpha_scale=self.alpha_scale,
             sample_weight=sample_weight,
+            n_jobs=self.n_jobs,
         )
         self.dual_coef_ = self.solver_result_.dual_coef
-
-    def _weights(self, sample_weight: Any, n_samples: int) -> np.ndarray | None:
-        """Return the weights as float64 (n,), None for none."""
-        if sample_weight is None:
-            return None
-        if isinstance(sample_weight, Real):
-            sample_weight = np.full(n_samples, sample_weight)
-        weights = check_array(
-            sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight"
-        )
-        if weights.shape != (n_samples,):
-            raise ShapeError(
-                f"{type(self).__name__}: sample_weight must have shape ({n_samples},); "
-                f"got {weights.shape}."
-            )
-        if weights.min() < 0 or not weights.any():
-            raise ValueError(
-                f"{type(self).__name__}: sample_weight must be >= 0 and not zero everywhere; "
-                f"got a least value of {weights.min()} and a greatest of {weights.max()}."
-            )
-        return weights
 
     def _evaluate(self, X: Any) -> np.ndarray:
         """Return K(X, X_fit_) @ dual_coef_, a batch of rows at a time."""
@@ -125,12 +109,25 @@ class KernelEstimator(NetworkEstimator):
                 f"{type(self).__name__}: X holds samples of shape {X.shape[1:]}, but it was "
                 f"fitted on samples of shape {self.X_fit_.shape[1:]}."
             )
-        # The batch and, for the product, its float64 copy.
-        rows = max(1, CROSS_BYTES // (16 * len(self.dual_coef_)))
+        rows = max(1, CROSS_BYTES // (8 * len(self.dual_coef_)))
         values = np.empty((len(X), *self.dual_coef_.shape[1:]))
-        for start in range(0, len(X), rows):
-            cross = X[start : start + rows]
-            if self.kernel_ is not None:
-                cross = self.kernel_(cross, self.X_fit_)
-            values[start : start + rows] = cross @ self.dual_coef_
+        # One limit for all batches: in between, no other caller's end lets BLAS loose.
+        with one_blas_thread():
+            for start in range(0, len(X), rows):
+                cross = X[start : start + rows]
+                if self.kernel_ is not None:
+                    cross = self.kernel_(cross, self.X_fit_)
+                _multiply(cross, self.dual_coef_, values[start : start + rows])
         return values
+
+
+def _multiply(cross: np.ndarray, coef: np.ndarray, out: np.ndarray) -> None:
+    """Write ``cross @ coef`` in float64, each row the same bits whatever rows are beside it.
+
+    A BLAS gives other bits for one row than for many, so all products are of one shape.
+    """
+    block = np.zeros((_ROWS, len(coef)))
+    for start in range(0, len(cross), _ROWS):
+        part = cross[start : start + _ROWS]
+        block[: len(part)] = part
+        out[start : start + _ROWS] = (block @ coef)[: len(part)]

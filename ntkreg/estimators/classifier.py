@@ -3,16 +3,17 @@
 from typing import Any
 
 import numpy as np
-from sklearn.base import ClassifierMixin, _fit_context
+from sklearn.base import _fit_context
 from sklearn.utils.multiclass import check_classification_targets
 
 from ntkreg.estimators.base import KernelEstimator
-from ntkreg.estimators.labels import code_labels, encode_labels
+from ntkreg.estimators.labels import code_labels, encode_labels, read_labels
+from ntkreg.estimators.scoring import LabelScore
 
 __all__ = ["NTKClassifier"]
 
 
-class NTKClassifier(ClassifierMixin, KernelEstimator):
+class NTKClassifier(LabelScore, KernelEstimator):
     r"""Classification by kernel ridge regression on coded labels.
 
     Class c of k is coded as :math:`e_c - 1/k` (Arora et al. 2019, where k = 10), one
@@ -30,13 +31,13 @@ class NTKClassifier(ClassifierMixin, KernelEstimator):
     kernel : {"architecture", "precomputed"}, default="architecture"
         "precomputed": `fit` takes the Gram matrix (n, n) as X and `predict` the cross
         kernel (m, n), test rows first; then leave `architecture`, `normalize`,
-        `symmetry`, `backend` and `image_shape` at None (`get`, `dtype` and `n_jobs` play no part).
+        `symmetry`, `backend` and `image_shape` at None (`get` and `dtype` play no part).
     get : {"ntk", "nngp"}, default="ntk"
         Which kernel of the network.
-    alpha : float >= 0, default=1e-2
+    alpha : float >= 0, default=1e-3
         Ridge added to the kernel's diagonal; its unit and default as in `NTKRegressor`.
-    alpha_scale : {"absolute", "mean_diagonal"}, default="absolute"
-        "mean_diagonal": `alpha` counts in units of the mean of K's diagonal.
+    alpha_scale : {"mean_diagonal", "absolute"}, default="mean_diagonal"
+        "mean_diagonal": `alpha` counts in units of the mean of K's diagonal; "absolute": of K.
     normalize : {"unit_diagonal"} or None, default=None
         "unit_diagonal": K(x, z) / sqrt(K(x, x) K(z, z)).
     symmetry : {"flip"} or None, default=None
@@ -52,7 +53,9 @@ class NTKClassifier(ClassifierMixin, KernelEstimator):
     dtype : {"float32", "mixed", "float64"} or None, default=None
         Of the kernel, as in `NTKRegressor`.
     n_jobs : int or None, default=None
-        Threads for the kernel; None for all cores. Values do not depend on it.
+        Threads for the kernel and the solve; -1 for all cores, None for this process's share
+        of them: all, unless OMP_NUM_THREADS or LOKY_MAX_CPU_COUNT say less, as in the
+        processes of a grid search. Values do not depend on it.
 
     Attributes
     ----------
@@ -87,8 +90,8 @@ class NTKClassifier(ClassifierMixin, KernelEstimator):
         *,
         kernel: str = "architecture",
         get: str = "ntk",
-        alpha: float = 1e-2,
-        alpha_scale: str = "absolute",
+        alpha: float = 1e-3,
+        alpha_scale: str = "mean_diagonal",
         normalize: str | None = None,
         symmetry: str | None = None,
         backend: str | None = None,
@@ -133,6 +136,7 @@ class NTKClassifier(ClassifierMixin, KernelEstimator):
         NotPSDError
             If the Gram matrix is not positive definite at this `alpha`.
         """
+        y = y if y is None else read_labels(type(self).__name__, y)
         X, y = self._read(X, y, reset=True)
         check_classification_targets(y)
         weights = self._weights(sample_weight, len(X))

@@ -4,14 +4,15 @@ from typing import Any, ClassVar
 
 import numpy as np
 from scipy.special import logsumexp
-from sklearn.base import ClassifierMixin, _fit_context
+from sklearn.base import _fit_context
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from ntkreg.estimators.finite_base import FiniteNetworkEstimator
-from ntkreg.estimators.labels import code_labels, encode_labels
+from ntkreg.estimators.labels import code_labels, encode_labels, read_labels
+from ntkreg.estimators.scoring import LabelScore
 
 __all__ = ["FiniteNetworkClassifier"]
 
@@ -25,7 +26,7 @@ def _gives_probabilities(estimator: Any) -> bool:
     )
 
 
-class FiniteNetworkClassifier(ClassifierMixin, FiniteNetworkEstimator):
+class FiniteNetworkClassifier(LabelScore, FiniteNetworkEstimator):
     r"""Classification with an ensemble of trained networks of finite width.
 
     With ``loss="squared"`` what `NTKClassifier` is the limit of: class c of k is coded as
@@ -154,6 +155,7 @@ class FiniteNetworkClassifier(ClassifierMixin, FiniteNetworkEstimator):
         DivergenceError
             If the learning rate is too high; names the stable one.
         """
+        y = y if y is None else read_labels(type(self).__name__, y)
         X, y = self._read(X, y, reset=True)
         check_classification_targets(y)
         self.classes_, codes = encode_labels(type(self).__name__, y)

@@ -3,14 +3,16 @@
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.base import MultiOutputMixin, RegressorMixin, _fit_context
+from sklearn.base import MultiOutputMixin, _fit_context
 
 from ntkreg.estimators.finite_base import FiniteNetworkEstimator
+from ntkreg.estimators.scoring import TargetScore
+from ntkreg.estimators.targets import read_targets
 
 __all__ = ["FiniteNetworkRegressor"]
 
 
-class FiniteNetworkRegressor(MultiOutputMixin, RegressorMixin, FiniteNetworkEstimator):
+class FiniteNetworkRegressor(MultiOutputMixin, TargetScore, FiniteNetworkEstimator):
     r"""Regression with an ensemble of trained networks of finite width.
 
     What `NTKRegressor` is the limit of: networks with the layers of `architecture`, trained
@@ -171,8 +173,8 @@ class FiniteNetworkRegressor(MultiOutputMixin, RegressorMixin, FiniteNetworkEsti
         DivergenceError
             If the learning rate is too high; names the stable one.
         """
+        y = y if y is None else read_targets(type(self).__name__, y)
         X, y = self._read(X, y, reset=True, multi_output=True, y_numeric=True)
-        y = y.astype(np.float64)
         self.y_mean_: Any = 0.0
         self.y_scale_: Any = 1.0
         if self.standardize_y:

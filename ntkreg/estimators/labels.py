@@ -3,8 +3,78 @@
 from typing import Any
 
 import numpy as np
+from sklearn.utils.multiclass import type_of_target
 
-__all__ = ["code_labels", "encode_labels"]
+from ntkreg.errors import ShapeError
+
+__all__ = ["check_kind", "code_labels", "encode_labels", "read_labels"]
+
+_KINDS = {"b": "numbers", "i": "numbers", "u": "numbers", "f": "numbers", "U": "text", "T": "text"}
+
+
+def read_labels(who: str, y: Any) -> np.ndarray:
+    """Return labels as an array (n,) of one kind: numbers, text, or whatever NumPy compares.
+
+    Raises
+    ------
+    ValueError
+        Labels of several kinds, missing, continuous, or none; a table (`ShapeError`).
+    """
+    y = np.asarray(y)
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    if y.ndim != 1 or not len(y):
+        raise ShapeError(f"{who}: y must hold one label a sample; got shape {y.shape}.")
+    if y.dtype == object:
+        y = _of_one_kind(who, y)
+    if y.dtype.kind == "f" and not np.isfinite(y).all():
+        raise ValueError(f"{who}: y contains NaN or infinity; leave out samples without a label.")
+    if y.dtype.kind == "f" and type_of_target(y).startswith("continuous"):
+        raise ValueError(
+            f"{who}: Unknown label type: y must hold classes; got continuous values such as "
+            f"{float(y[y != np.round(y)][0])!r}. Use a regressor, or turn them into classes."
+        )
+    return y
+
+
+def check_kind(who: str, y: np.ndarray, classes: np.ndarray) -> None:
+    """Raise ValueError where labels are of another kind than those seen in fit."""
+    if (asked := _kind(classes)) != (got := _kind(y)):
+        raise ValueError(
+            f"{who}: y must hold labels of the kind seen in fit, {asked} such as "
+            f"{classes[:1].tolist()[0]!r}; got {got} such as {y[:1].tolist()[0]!r}."
+        )
+
+
+def _kind(y: np.ndarray) -> str:
+    return "text" if y.dtype == object else _KINDS.get(y.dtype.kind, f"{y.dtype.name} values")
+
+
+def _of_one_kind(who: str, y: np.ndarray) -> np.ndarray:
+    """Return objects as numbers if all are, else as they are: text."""
+    kinds: dict[str, Any] = {}
+    for label in y.tolist():
+        if _is_missing(label):
+            raise ValueError(f"{who}: y contains {label!r}; leave out samples without a label.")
+        kinds.setdefault("text" if isinstance(label, str) else "numbers", label)
+    if len(kinds) > 1:
+        shown = " and ".join(repr(label) for label in kinds.values())
+        raise ValueError(
+            f"{who}: y must hold labels of one kind, all numbers or all text; got {shown}."
+        )
+    if "text" in kinds:
+        return y
+    numbers = np.array(y.tolist())
+    if numbers.ndim != 1 or numbers.dtype.kind not in "biuf":
+        raise ValueError(f"{who}: y must hold numbers or text; got {y[0]!r}.")
+    return numbers
+
+
+def _is_missing(label: Any) -> bool:
+    try:
+        return label is None or bool(label != label)  # NaN, NaT
+    except (TypeError, ValueError):  # pandas.NA is neither equal nor not
+        return True
 
 
 def encode_labels(

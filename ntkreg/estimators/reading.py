@@ -1,12 +1,12 @@
 """What all estimators share: the architecture as a parameter, and reading X."""
 
 from collections.abc import Sequence
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import check_array, validate_data
 
 from ntkreg.architecture import Architecture, fully_connected
 from ntkreg.errors import ShapeError
@@ -62,6 +62,27 @@ class NetworkEstimator(BaseEstimator):
     def _reads_kernels(self) -> bool:
         """Whether X holds kernel values instead of samples."""
         return False
+
+    def _weights(self, sample_weight: Any, n_samples: int) -> np.ndarray | None:
+        """Return the weights as float64 (n,), None for none."""
+        if sample_weight is None:
+            return None
+        if isinstance(sample_weight, Real):
+            sample_weight = np.full(n_samples, sample_weight)
+        weights = check_array(
+            sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight"
+        )
+        if weights.shape != (n_samples,):
+            raise ShapeError(
+                f"{type(self).__name__}: sample_weight must have shape ({n_samples},); "
+                f"got {weights.shape}."
+            )
+        if weights.min() < 0 or not weights.any():
+            raise ValueError(
+                f"{type(self).__name__}: sample_weight must be >= 0 and not zero everywhere; "
+                f"got a least value of {weights.min()} and a greatest of {weights.max()}."
+            )
+        return weights
 
     def _image_shape(self, n_features: int) -> Sequence[int] | None:
         """Return (h, w, c) as which flat rows are to be read, None to leave them flat."""

@@ -3,14 +3,16 @@
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.base import MultiOutputMixin, RegressorMixin, _fit_context
+from sklearn.base import MultiOutputMixin, _fit_context
 
 from ntkreg.estimators.base import KernelEstimator
+from ntkreg.estimators.scoring import TargetScore
+from ntkreg.estimators.targets import read_targets
 
 __all__ = ["NTKRegressor"]
 
 
-class NTKRegressor(MultiOutputMixin, RegressorMixin, KernelEstimator):
+class NTKRegressor(MultiOutputMixin, TargetScore, KernelEstimator):
     r"""Kernel ridge regression with the NTK or NNGP kernel of a network of infinite width.
 
     Fits :math:`f(x) = \bar y + \sum_j a_j K(x, x_j)`, where
@@ -30,18 +32,18 @@ class NTKRegressor(MultiOutputMixin, RegressorMixin, KernelEstimator):
     kernel : {"architecture", "precomputed"}, default="architecture"
         "precomputed": `fit` takes the Gram matrix (n, n) as X and `predict` the cross
         kernel (m, n), test rows first, such as `ntkreg.kernel` returns them; then leave
-        `architecture`, `normalize`, `symmetry`, `backend` and `image_shape` at None (`get`,
-        `dtype` and `n_jobs` play no part).
+        `architecture`, `normalize`, `symmetry`, `backend` and `image_shape` at None (`get`
+        and `dtype` play no part).
     get : {"ntk", "nngp"}, default="ntk"
         Which kernel of the network.
-    alpha : float >= 0, default=1e-2
-        Ridge added to the kernel's diagonal, in units of K as in scikit-learn's
-        `KernelRidge`. The default is meant for inputs of about unit variance, whose
-        kernel has a diagonal near 1 to 10; it copes with repeated rows in float32 and
-        float64. 0 interpolates and fails on repeated rows.
-    alpha_scale : {"absolute", "mean_diagonal"}, default="absolute"
+    alpha : float >= 0, default=1e-3
+        Ridge added to the kernel's diagonal, in units of `alpha_scale`. The default copes
+        with repeated rows in every dtype, whatever the scale of X and the network. 0
+        interpolates and fails on repeated rows.
+    alpha_scale : {"mean_diagonal", "absolute"}, default="mean_diagonal"
         "mean_diagonal": `alpha` counts in units of the mean of K's diagonal, so that it
-        does not depend on the scale of X.
+        does not depend on the scale of X; which must not be zero everywhere. "absolute": in
+        units of K, as in scikit-learn's `KernelRidge`.
     normalize : {"unit_diagonal"} or None, default=None
         "unit_diagonal": K(x, z) / sqrt(K(x, x) K(z, z)).
     symmetry : {"flip"} or None, default=None
@@ -68,7 +70,9 @@ class NTKRegressor(MultiOutputMixin, RegressorMixin, KernelEstimator):
         nearly do, float32 and mixed want an `alpha` of 1e-4 of the mean diagonal, float64
         1e-8 (benchmarks/cifar10_precision.md).
     n_jobs : int or None, default=None
-        Threads for the kernel; None for all cores. Values do not depend on it.
+        Threads for the kernel and the solve; -1 for all cores, None for this process's share
+        of them: all, unless OMP_NUM_THREADS or LOKY_MAX_CPU_COUNT say less, as in the
+        processes of a grid search. Values do not depend on it.
 
     Attributes
     ----------
@@ -125,8 +129,8 @@ class NTKRegressor(MultiOutputMixin, RegressorMixin, KernelEstimator):
         *,
         kernel: str = "architecture",
         get: str = "ntk",
-        alpha: float = 1e-2,
-        alpha_scale: str = "absolute",
+        alpha: float = 1e-3,
+        alpha_scale: str = "mean_diagonal",
         normalize: str | None = None,
         symmetry: str | None = None,
         backend: str | None = None,
@@ -172,10 +176,12 @@ class NTKRegressor(MultiOutputMixin, RegressorMixin, KernelEstimator):
         NotPSDError
             If the Gram matrix is not positive definite at this `alpha`.
         """
+        y = y if y is None else read_targets(type(self).__name__, y)
         X, y = self._read(X, y, reset=True, multi_output=True, y_numeric=True)
-        y = y.astype(np.float64)
         weights = self._weights(sample_weight, len(X))
-        self.y_mean_ = np.average(y, axis=0, weights=weights) if self.center_y else 0.0
+        # Of weights over the largest: sums of huge ones overflow.
+        shares = None if weights is None else weights / weights.max()
+        self.y_mean_ = np.average(y, axis=0, weights=shares) if self.center_y else 0.0
         self._solve(X, y - self.y_mean_, weights)
         return self
 

@@ -49,11 +49,6 @@ def test_every_task_runs_once():
     assert sorted(ran) == list(range(37))
 
 
-def test_threads_are_the_cpus_this_process_may_use_unless_told():
-    assert threads.check_n_jobs(None) == threads.check_n_jobs(-1) >= 1
-    assert threads.check_n_jobs(7) == 7
-
-
 def test_a_worker_that_compiles_ends_before_the_next_pass():
     @compiled
     def loop(x):

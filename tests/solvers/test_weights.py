@@ -143,7 +143,7 @@ def test_equal_weights_warn_as_their_share_of_the_ridge_does(n, weight):
     with pytest.warns(PrecisionWarning, match="with its weights, is indefinite"):
         found = solve_cholesky(K, np.ones(n), alpha=5e-4 * weight, sample_weight=weight)
     assert found.min_eigenvalue == pytest.approx(-4e-4 * weight, rel=0.02)
-    with pytest.raises(NotPSDError, match="least eigenvalue of K -4.00e-04") as caught:
+    with pytest.raises(NotPSDError, match=r"least eigenvalue of K -4\.00e-04") as caught:
         solve_cholesky(K, np.ones(n), alpha=3e-4 * weight, sample_weight=weight)
     asked = float(re.search(r"at least about (\S+e[+-]\d+)", str(caught.value)).group(1))
     assert asked == pytest.approx(8e-4 * weight, rel=0.3)
