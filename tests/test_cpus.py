@@ -11,7 +11,9 @@ from ntkreg.errors import SpecError
 
 
 def _blas():
-    return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
+    return [
+        library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"
+    ]
 
 
 @pytest.fixture(autouse=True)
@@ -123,5 +125,5 @@ def test_a_variable_that_is_no_number_of_threads_is_none(monkeypatch, nonsense):
 
 @pytest.mark.parametrize("bad", [0, -2, 1.0, -1.0, True, "2"])
 def test_other_numbers_of_threads_are_refused(bad):
-    with pytest.raises(SpecError, match="n_jobs must be a positive integer, -1 .* got"):
+    with pytest.raises(SpecError, match=r"n_jobs must be a positive integer, -1 .* got"):
         check_n_jobs(bad)

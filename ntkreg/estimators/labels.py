@@ -13,7 +13,7 @@ _KINDS = {"b": "numbers", "i": "numbers", "u": "numbers", "f": "numbers", "U": "
 
 
 def read_labels(who: str, y: Any) -> np.ndarray:
-    """Return labels as an array (n,) of one kind: numbers, text, or whatever NumPy compares.
+    """Return labels, (n,) or (n, 1), of one kind: numbers, text, or whatever NumPy compares.
 
     Raises
     ------
@@ -21,9 +21,7 @@ def read_labels(who: str, y: Any) -> np.ndarray:
         Labels of several kinds, missing, continuous, or none; a table (`ShapeError`).
     """
     y = np.asarray(y)
-    if y.ndim == 2 and y.shape[1] == 1:
-        y = y[:, 0]
-    if y.ndim != 1 or not len(y):
+    if y.ndim not in (1, 2) or y.size != len(y) or not len(y):
         raise ShapeError(f"{who}: y must hold one label a sample; got shape {y.shape}.")
     if y.dtype == object:
         y = _of_one_kind(who, y)
@@ -42,7 +40,7 @@ def check_kind(who: str, y: np.ndarray, classes: np.ndarray) -> None:
     if (asked := _kind(classes)) != (got := _kind(y)):
         raise ValueError(
             f"{who}: y must hold labels of the kind seen in fit, {asked} such as "
-            f"{classes[:1].tolist()[0]!r}; got {got} such as {y[:1].tolist()[0]!r}."
+            f"{classes[:1].tolist()[0]!r}; got {got} such as {y.ravel()[:1].tolist()[0]!r}."
         )
 
 
@@ -53,7 +51,7 @@ def _kind(y: np.ndarray) -> str:
 def _of_one_kind(who: str, y: np.ndarray) -> np.ndarray:
     """Return objects as numbers if all are, else as they are: text."""
     kinds: dict[str, Any] = {}
-    for label in y.tolist():
+    for label in y.ravel().tolist():
         if _is_missing(label):
             raise ValueError(f"{who}: y contains {label!r}; leave out samples without a label.")
         kinds.setdefault("text" if isinstance(label, str) else "numbers", label)
@@ -65,8 +63,8 @@ def _of_one_kind(who: str, y: np.ndarray) -> np.ndarray:
     if "text" in kinds:
         return y
     numbers = np.array(y.tolist())
-    if numbers.ndim != 1 or numbers.dtype.kind not in "biuf":
-        raise ValueError(f"{who}: y must hold numbers or text; got {y[0]!r}.")
+    if numbers.shape != y.shape or numbers.dtype.kind not in "biuf":
+        raise ValueError(f"{who}: y must hold numbers or text; got {y.flat[0]!r}.")
     return numbers
 
 

@@ -44,7 +44,7 @@ class LabelScore(ClassifierMixin):
         y = read_labels(name, y)
         _check_length(name, y, n)
         check_kind(name, y, self.classes_)
-        return super().score(X, y, self._weights(sample_weight, n))
+        return super().score(X, y.ravel(), self._weights(sample_weight, n))
 
 
 class TargetScore(RegressorMixin):

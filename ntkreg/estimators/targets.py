@@ -22,7 +22,8 @@ def read_targets(who: str, y: Any) -> np.ndarray:
     given = np.asarray(y)
     sort = given.dtype
     if sort.kind not in "biufOSU":
-        raise ValueError(f"{who}: y must hold real numbers; got dtype {sort}.")
+        complex_ = " Complex data not supported." if sort.kind == "c" else ""
+        raise ValueError(f"{who}: y must hold real numbers; got dtype {sort}.{complex_}")
     try:
         values = given.astype(np.float64)
     except (TypeError, ValueError) as error:

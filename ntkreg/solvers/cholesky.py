@@ -2,6 +2,7 @@
 
 import contextlib
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -193,11 +194,10 @@ def _diagnosis(system: System, unit: float, what: str) -> str:
     # Rows of little weight have a large ridge and are not what is wrong.
     share = typical + system.ridge
     scale = np.sqrt(np.divide(typical, share, out=np.ones(n), where=share > 0))
-    M = system.scaled(scale)
-    norm = float(lapack.dlange("1", M.T))
-    values, vectors = eigh(M.T, subset_by_index=[0, 0], overwrite_a=True, check_finite=False)
-    direction = scale * vectors[:, 0]
-    curvature = float(values[0] - np.sum(system.ridge * direction**2))  # of K alone
+    norm = float(lapack.dlange("1", system.scaled(scale).T))
+    value, vector = _extreme(lambda: system.scaled(scale).T, 0)
+    direction = scale * vector
+    curvature = float(value - np.sum(system.ridge * direction**2))  # of K alone
     # Twice what is missing, and rounding of a factorisation of this norm on top.
     missing = 2 * max(-curvature, 0.0) + 10 * n * _EPS * norm
     enough = missing / float(np.sum(direction**2 / system.weights)) / unit
@@ -214,6 +214,15 @@ def _diagnosis(system: System, unit: float, what: str) -> str:
     )
 
 
+def _extreme(make: Callable[[], np.ndarray], k: int) -> tuple[float, np.ndarray]:
+    """Return eigenvalue k, counted from the least, and its vector, of the matrix that is made."""
+    options = {"overwrite_a": True, "check_finite": False}
+    values, vectors = eigh(make(), subset_by_index=[k, k], **options)
+    if not len(values):  # LAPACK asked for one loses it where all are nearly the same
+        values, vectors = (found[..., k : k + 1] for found in eigh(make(), **options))
+    return float(values[0]), vectors[:, 0]
+
+
 def _least_eigenvalue(factor: _Factor) -> float:
     """Return the least eigenvalue of W^1/2 K W^1/2; warn if it can change the solution."""
     system = factor.system
@@ -224,21 +233,21 @@ def _least_eigenvalue(factor: _Factor) -> float:
         """Multiply (n_kept, k) by the inverse of W^1/2 K W^1/2 + alpha I."""
         return factor.solve(v / root[:, None]) / root[:, None]
 
-    found = None
+    value: float | None = None
     if n > _SMALL:
         operator = LinearOperator(
             (n, n), matvec=lambda v: inverse(v.reshape(n, 1))[:, 0], dtype=np.float64
         )
         start = np.random.default_rng(0).standard_normal(n)
         with contextlib.suppress(ArpackNoConvergence):
-            found = eigsh(operator, k=1, which="LA", v0=start, tol=_HARMLESS)
-    if found is None:
-        found = eigh(inverse(np.eye(n)), subset_by_index=[n - 1, n - 1])
-    values, vectors = found
-    least = 1 / float(values[0]) - alpha
+            values, vectors = eigsh(operator, k=1, which="LA", v0=start, tol=_HARMLESS)
+            value, vector = float(values[0]), vectors[:, 0]
+    if value is None:
+        value, vector = _extreme(lambda: inverse(np.eye(n)), n - 1)
+    least = 1 / value - alpha
     # What rounding of the factorised matrix is in this direction.
     with np.errstate(over="ignore"):
-        stretch = float(np.sum((vectors[:, 0] * root / system.scale) ** 2))
+        stretch = float(np.sum((vector * root / system.scale) ** 2))
     rounding = n * _EPS * factor.norm * stretch
     if least < -max(_HARMLESS * alpha, rounding):
         weighted = "" if (root == 1).all() else ", with its weights,"

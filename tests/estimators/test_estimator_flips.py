@@ -20,8 +20,12 @@ NET = cntk(2)
 def test_a_regressor_predicts_what_one_of_the_doubled_set_does_at_twice_alpha(get, weights):
     y = RNG.normal(size=(12, 2)) + 3
     twice = None if weights is None else np.tile(weights, 2)
-    flipped = NTKRegressor(NET, get=get, alpha=0.1, alpha_scale="absolute", symmetry="flip").fit(X, y, weights)
-    doubled = NTKRegressor(NET, get=get, alpha=0.2, alpha_scale="absolute").fit(DOUBLED, np.tile(y, (2, 1)), twice)
+    flipped = NTKRegressor(NET, get=get, alpha=0.1, alpha_scale="absolute", symmetry="flip").fit(
+        X, y, weights
+    )
+    doubled = NTKRegressor(NET, get=get, alpha=0.2, alpha_scale="absolute").fit(
+        DOUBLED, np.tile(y, (2, 1)), twice
+    )
     got = flipped.predict(T)
     np.testing.assert_allclose(got, doubled.predict(T), rtol=0, atol=1e-8)
     np.testing.assert_allclose(flipped.predict(T[:, :, ::-1]), got, rtol=0, atol=1e-8)

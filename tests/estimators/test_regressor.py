@@ -21,7 +21,11 @@ def data():
 def test_equals_kernel_ridge_of_scikit_learn_on_the_same_gram(data):
     X, y, Z = data
     network = fully_connected(2)
-    ours = NTKRegressor(network, alpha=0.1, alpha_scale="absolute", center_y=False).fit(X, y).predict(Z)
+    ours = (
+        NTKRegressor(network, alpha=0.1, alpha_scale="absolute", center_y=False)
+        .fit(X, y)
+        .predict(Z)
+    )
     ridge = KernelRidge(kernel="precomputed", alpha=0.1).fit(kernel(network, X), y)
     np.testing.assert_allclose(ours, ridge.predict(kernel(network, Z, X)), rtol=1e-10)
 
@@ -29,7 +33,9 @@ def test_equals_kernel_ridge_of_scikit_learn_on_the_same_gram(data):
 def test_depth_zero_is_linear_ridge(data):
     X, y, Z = data
     # K = x.z / d, so the penalty on the weights of x is alpha * d.
-    ours = NTKRegressor(fully_connected(0), alpha=0.1, alpha_scale="absolute", center_y=False).fit(X, y)
+    ours = NTKRegressor(fully_connected(0), alpha=0.1, alpha_scale="absolute", center_y=False).fit(
+        X, y
+    )
     ridge = Ridge(alpha=0.1 * X.shape[1], fit_intercept=False).fit(X, y)
     np.testing.assert_allclose(ours.predict(Z), ridge.predict(Z), rtol=1e-10)
 

@@ -37,8 +37,12 @@ class RowImageClassifier(ReadsRowsAsImages, NTKClassifier):
     [
         NTKRegressor(),
         NTKClassifier(),
-        NTKRegressor(kernel="precomputed", alpha_scale="absolute", alpha=ABOVE_EVERY_NEGATIVE_EIGENVALUE),
-        NTKClassifier(kernel="precomputed", alpha_scale="absolute", alpha=ABOVE_EVERY_NEGATIVE_EIGENVALUE),
+        NTKRegressor(
+            kernel="precomputed", alpha_scale="absolute", alpha=ABOVE_EVERY_NEGATIVE_EIGENVALUE
+        ),
+        NTKClassifier(
+            kernel="precomputed", alpha_scale="absolute", alpha=ABOVE_EVERY_NEGATIVE_EIGENVALUE
+        ),
         RowImageRegressor(),
         RowImageClassifier(),
     ]

@@ -238,3 +238,11 @@ def test_a_failure_is_diagnosed_with_one_working_copy_too(dtype):
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 8 * n * (n + 4 * 128)  # and some rows of it
+
+
+def test_the_least_eigenvalue_of_nearly_a_multiple_of_the_identity_is_found():
+    # LAPACK's default driver finds no eigenvalue in one of these.
+    for seed in range(30):
+        X = np.random.default_rng(seed).standard_normal((21, 3))
+        found = solve_cholesky(X @ X.T, np.ones(21), alpha=2000.0)
+        assert abs(found.min_eigenvalue) < 1e-8
