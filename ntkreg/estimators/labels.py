@@ -21,13 +21,13 @@ def read_labels(who: str, y: Any) -> np.ndarray:
         Labels of several kinds, missing, continuous, or none; a table (`ShapeError`).
     """
     y = np.asarray(y)
-    if y.ndim not in (1, 2) or y.size != len(y) or not len(y):
+    if y.ndim not in (1, 2) or y.size != len(y):
         raise ShapeError(f"{who}: y must hold one label a sample; got shape {y.shape}.")
     if y.dtype == object:
         y = _of_one_kind(who, y)
     if y.dtype.kind == "f" and not np.isfinite(y).all():
         raise ValueError(f"{who}: y contains NaN or infinity; leave out samples without a label.")
-    if y.dtype.kind == "f" and type_of_target(y).startswith("continuous"):
+    if y.dtype.kind == "f" and len(y) and type_of_target(y).startswith("continuous"):
         raise ValueError(
             f"{who}: Unknown label type: y must hold classes; got continuous values such as "
             f"{float(y[y != np.round(y)][0])!r}. Use a regressor, or turn them into classes."

@@ -72,7 +72,7 @@ BAD_LABELS = [
     (TARGETS, r"Unknown label type: y must hold classes; got continuous values such as 0\.1"),
     (LABELS[:5], "one entry for each of the 12 samples in X; got 5"),
     (np.zeros((12, 2)), r"one label a sample; got shape \(12, 2\)"),
-    ([], r"one label a sample; got shape \(0,\)"),
+    ([], "one entry for each of the 12 samples in X; got 0"),
     (None, r"one label a sample; got shape \(\)"),
     (3, r"one label a sample; got shape \(\)"),
     (np.array([1j] * 12), "numbers such as 0; got complex128 values"),
