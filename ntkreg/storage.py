@@ -26,6 +26,7 @@ __all__ = [
     "replacing",
     "write_arrays",
     "write_json",
+    "write_table",
     "write_text",
 ]
 
@@ -54,20 +55,31 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     ------
     OSError
         The folder cannot be written, or the disk is full; `path` is as before.
+    DataError
+        `path` is a pipe or a device, or another process writes it now.
     """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise DataError(_not_plain(path, "a pipe or a device"))
     draft = draft_of(path)
     # What a killed run left; of a link this takes the link away, not its target.
     draft.unlink(missing_ok=True)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFE, 0o666)
+    ours = os.fstat(descriptor)
     try:
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFE, 0o666)
         with open(descriptor, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
+        if not _is_there(draft, ours):
+            raise DataError(
+                f"{path}: another process writes it at the same time. Run one at a time, or give "
+                "each a folder of its own."
+            )
         os.replace(draft, path)
     except BaseException:
         with contextlib.suppress(OSError):
-            draft.unlink(missing_ok=True)
+            if _is_there(draft, ours):
+                draft.unlink()
         raise
     _sync_folder(path.parent)
 
@@ -93,6 +105,11 @@ def write_arrays(path: Path, arrays: Mapping[str, Any], *, compressed: bool = Fa
     save = np.savez_compressed if compressed else np.savez
     with replacing(path) as file:
         save(file, allow_pickle=False, **{name: np.asarray(a) for name, a in arrays.items()})
+
+
+def write_table(path: Path, frame: Any, **options: Any) -> None:
+    """Write a pandas DataFrame as CSV without its index by `replacing`; `to_csv`'s options."""
+    write_text(path, frame.to_csv(index=False, **options))
 
 
 def open_regular(path: Path, mode: str = "rb") -> IO[bytes]:
@@ -143,7 +160,8 @@ def read_bytes(path: Path, limit: int, *, links: bool = True) -> bytes:
     DataError
         Too large, a pipe, a device or, without `links`, a symbolic link.
     """
-    with open_regular(path.resolve() if links else path) as file:
+    # Unlike Path.resolve, realpath has nothing against links that point at each other.
+    with open_regular(Path(os.path.realpath(path)) if links else path) as file:
         content = file.read(limit + 1)
     if len(content) > limit:
         raise DataError(
@@ -189,7 +207,7 @@ def check_name(key: str, name: Any) -> str:
     'cntk 5'
     """
     ok = isinstance(name, str) and len(name) <= _LONGEST_NAME and _NAME.fullmatch(name)
-    if not ok or name.endswith((" ", ".")) or name.split(".")[0].lower() in _RESERVED:
+    if not ok or name.endswith((" ", ".")) or name.split(".")[0].strip().lower() in _RESERVED:
         raise SpecError(
             f"{key} must be a name of letters, digits, spaces and _ . + = , ( ) -, starting with "
             f"a letter, a digit or _, at most {_LONGEST_NAME} characters, since a file is named "
@@ -222,6 +240,14 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _is_there(path: Path, file: os.stat_result) -> bool:
+    """Whether a name stands for a file, and not for another of that name."""
+    try:
+        return os.path.samestat(os.lstat(path), file)
+    except FileNotFoundError:
+        return False
 
 
 def _not_plain(path: Path, what: str) -> str:
