@@ -79,7 +79,7 @@ def test_yaml_is_read_as_people_mean_it(text, value):
 )  # fmt: skip
 def test_yaml_that_is_wrong_or_beyond_bounds_is_refused_at_once(text, message):
     start = time.perf_counter()
-    with pytest.raises(SpecError, match="^text: not valid YAML") as caught:
+    with pytest.raises(SpecError, match=r"^text: not valid YAML") as caught:
         parse_yaml(text, "text")
     assert message in str(caught.value)
     assert time.perf_counter() - start < 5
@@ -102,7 +102,7 @@ def test_yaml_that_is_wrong_or_beyond_bounds_is_refused_at_once(text, message):
     ids=lambda value: repr(value)[:40],
 )
 def test_json_that_is_wrong_or_beyond_bounds_is_refused(text, message):
-    with pytest.raises(DataError, match="^text: ") as caught:
+    with pytest.raises(DataError, match=r"^text: ") as caught:
         parse_json(text, "text")
     assert message in str(caught.value)
 
