@@ -10,11 +10,11 @@ from typing import Any
 from threadpoolctl import threadpool_limits
 
 from ntkreg.errors import PlanError
-from ntkreg.gram.machine import free_disk, free_memory, readable
 from ntkreg.gram.manifest import VALUES
 from ntkreg.gram.threads import check_n_jobs
 from ntkreg.gram.tiles import count_tiles, tile_size
 from ntkreg.gram.work import GramWork, check_work
+from ntkreg.machine import free_disk, free_memory, readable
 
 __all__ = ["GramPlan", "check_plan", "make_plan", "plan_gram"]
 
