@@ -112,14 +112,17 @@ def write_table(path: Path, frame: Any, **options: Any) -> None:
     write_text(path, frame.to_csv(index=False, **options))
 
 
-def open_regular(path: Path, mode: str = "rb") -> IO[bytes]:
-    """Open a file that is neither a link nor a pipe nor a device.
+def open_regular(path: Path, mode: str = "rb", *, links: bool = False) -> IO[bytes]:
+    """Open a file that is neither a pipe nor a device nor, without `links`, a link.
 
     Parameters
     ----------
     path : Path
     mode : {"rb", "r+b", "ab"}
         As for `open`; only "ab" makes a file that is not there.
+    links : bool
+        True for files that a user names; inside folders that we write alone a link is
+        somebody else's.
 
     Raises
     ------
@@ -128,6 +131,9 @@ def open_regular(path: Path, mode: str = "rb") -> IO[bytes]:
     DataError
         It is something else than a plain file; it was neither read nor written.
     """
+    if links:
+        # Unlike Path.resolve, realpath has nothing against links that point at each other.
+        path = Path(os.path.realpath(path))
     if path.is_symlink():  # also where the system knows no O_NOFOLLOW
         raise DataError(_not_plain(path, "a symbolic link"))
     try:
@@ -152,7 +158,7 @@ def read_bytes(path: Path, limit: int, *, links: bool = True) -> bytes:
     limit : int
         Bytes that a sound file of this kind never exceeds.
     links : bool
-        False inside folders that we write alone: there a link is somebody else's.
+        As in `open_regular`.
 
     Raises
     ------
@@ -160,8 +166,7 @@ def read_bytes(path: Path, limit: int, *, links: bool = True) -> bytes:
     DataError
         Too large, a pipe, a device or, without `links`, a symbolic link.
     """
-    # Unlike Path.resolve, realpath has nothing against links that point at each other.
-    with open_regular(Path(os.path.realpath(path)) if links else path) as file:
+    with open_regular(path, links=links) as file:
         content = file.read(limit + 1)
     if len(content) > limit:
         raise DataError(

@@ -113,6 +113,11 @@ def make_image_data(
         )
     _check_labels(source, "train", y_train, len(X_train), class_names)
     _check_labels(source, "test", y_test, len(X_test), class_names)
+    if len(y_test) and (y_train.dtype.kind == "U") != (y_test.dtype.kind == "U"):
+        raise DataError(
+            f"{source}: y_train and y_test must both be numbers or both strings; found dtypes "
+            f"{y_train.dtype} and {y_test.dtype}."
+        )
     sha256 = fingerprint_arrays(X_train, y_train, X_test, y_test)
     provenance = Provenance(source, sha256, len(X_train), len(X_test), X_train.shape[1:])
     return ImageData(X_train, y_train, X_test, y_test, class_names, provenance)

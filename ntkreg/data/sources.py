@@ -4,10 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
+from ntkreg.data.archive import read_arrays
 from ntkreg.data.cifar10 import load_cifar10
 from ntkreg.data.digits import load_digits_split
 from ntkreg.data.images import ImageData
-from ntkreg.data.npz import load_npz, read_arrays
+from ntkreg.data.npz import load_npz
 from ntkreg.errors import DataError
 
 __all__ = ["load_data", "load_inputs"]
