@@ -22,6 +22,7 @@ __all__ = [
     "differences",
     "draft_of",
     "open_regular",
+    "plain_number",
     "read_bytes",
     "replacing",
     "write_arrays",
@@ -96,8 +97,15 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, values: Any) -> None:
-    """Write plain data as JSON by `replacing`."""
-    write_text(path, json.dumps(values, indent=1) + "\n")
+    """Write plain data, NumPy's numbers among them, as JSON by `replacing`."""
+    write_text(path, json.dumps(values, indent=1, default=plain_number) + "\n")
+
+
+def plain_number(value: Any) -> Any:
+    """Return a NumPy number as Python's: `json.dumps` takes this as its `default`."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} {value!r} is no plain data.")
 
 
 def write_arrays(path: Path, arrays: Mapping[str, Any], *, compressed: bool = False) -> None:

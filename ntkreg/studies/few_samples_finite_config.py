@@ -86,8 +86,7 @@ class FewSamplesNetworkConfig:
     kernel_depth: int | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.data, str) or not self.data:
-            raise SpecError(f"data must be the path of an npz file; got {self.data!r}.")
+        object.__setattr__(self, "data", check_source("data", self.data))
         object.__setattr__(self, "architecture", to_dict(from_dict(self.architecture)))
         check_int("pool", self.pool, 1)
         if self.n_test is not None:

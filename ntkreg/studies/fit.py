@@ -23,6 +23,7 @@ from ntkreg.studies.config import (
     check_int,
     check_number,
     check_positive,
+    check_source,
 )
 from ntkreg.studies.preprocessing import PREPROCESSINGS, make_preprocessing
 from ntkreg.studies.record import write_record
@@ -90,8 +91,7 @@ class FitConfig:
     store_kernel: bool = False
 
     def __post_init__(self) -> None:
-        if not isinstance(self.data, str) or not self.data:
-            raise SpecError(f"data must be 'digits' or a path; got {self.data!r}.")
+        object.__setattr__(self, "data", check_source("data", self.data))
         # With all of the recipe's arguments, so that the stored configuration says them.
         object.__setattr__(self, "architecture", to_dict(from_dict(self.architecture)))
         check_choice("task", self.task, ("classify", "regress"))

@@ -27,6 +27,7 @@ from ntkreg.studies.config import (
     check_ints,
     check_number,
     check_positive,
+    check_source,
 )
 from ntkreg.studies.preprocessing import PREPROCESSINGS, make_preprocessing
 from ntkreg.studies.record import write_record
@@ -88,8 +89,7 @@ class PrecisionConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not isinstance(self.data, str) or not self.data:
-            raise SpecError(f"data must be the path of an npz file; got {self.data!r}.")
+        object.__setattr__(self, "data", check_source("data", self.data))
         if not isinstance(self.networks, Mapping) or not self.networks:
             raise SpecError(
                 f"networks must map at least one name to a network; got {self.networks!r}."
