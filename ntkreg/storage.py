@@ -77,7 +77,9 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
                 "each a folder of its own."
             )
         os.replace(draft, path)
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(path)  # a full disk does not say whose file it was
         with contextlib.suppress(OSError):
             if _is_there(draft, ours):
                 draft.unlink()

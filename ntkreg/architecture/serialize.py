@@ -8,9 +8,9 @@ within layers in the same way, ``{Residual: {body: [Relu, Conv]}}``.
 import difflib
 from collections.abc import Iterable
 from dataclasses import fields
-from numbers import Integral
 from typing import Any
 
+import numpy as np
 import yaml
 
 from ntkreg.architecture.base import Layer
@@ -50,7 +50,7 @@ def from_dict(spec: Any) -> Architecture:
         recipe = RECIPES[_known("recipe", spec["recipe"], RECIPES)]
         for name, value in arguments.items():
             _known(f"argument of recipe {spec['recipe']}", name, recipe().get_params())
-            if isinstance(value, Integral) and value > _MOST:
+            if isinstance(value, int | np.integer) and value > _MOST:
                 raise SpecError(
                     f"architecture: argument {name} of recipe {spec['recipe']} must be at most "
                     f"{_MOST:,}; got {value}."

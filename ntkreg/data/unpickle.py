@@ -72,6 +72,7 @@ def _check_opcodes(content: bytes) -> None:
     gigabytes for a string that does not come, or for a memo of one entry.
     """
     n_tuples = 0
+    argument: Any
     for count, (opcode, argument, _) in enumerate(pickletools.genops(content)):
         if count >= _MOST_OPCODES:
             raise ValueError(f"over {_MOST_OPCODES:,} instructions")

@@ -8,6 +8,7 @@ import dataclasses
 import difflib
 import hashlib
 import json
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
@@ -108,10 +109,10 @@ def config_hash(config: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def check_source(key: str, value: Any) -> str:
+def check_source(key: str, value: Any, what: str = "the path of an npz file") -> str:
     """Return a path as text, or raise unless `value` is text or a path."""
     if not isinstance(value, str | Path) or not str(value) or "\0" in str(value):
-        raise SpecError(f"{key} must be the path of a file; got {shortened(value)}.")
+        raise SpecError(f"{key} must be {what}; got {shortened(value)}.")
     return str(value)
 
 
@@ -137,8 +138,9 @@ def check_ints(key: str, value: Any, least: int) -> tuple[int, ...]:
 def check_number(key: str, value: Any, least: float) -> float:
     """Return `value` as float, or raise unless it is finite and >= `least`."""
     ok = isinstance(value, Real) and not isinstance(value, bool)
-    # Compared, not converted: an integer can be larger than any float.
-    if not ok or not least <= value <= sys.float_info.max:
+    if isinstance(value, Integral):  # compared, not converted: it can be larger than any float
+        ok = ok and abs(int(value)) <= sys.float_info.max
+    if not ok or not math.isfinite(value) or value < least:
         hint = f" Write {key}: 1e-6 without quotes." if isinstance(value, str) else ""
         raise SpecError(
             f"{key} must be a finite number >= {least:g}; got {shortened(value)}.{hint}"

@@ -1,12 +1,19 @@
 """Settings of the few-samples study of finite networks."""
 
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 from ntkreg.architecture import from_dict, to_dict
 from ntkreg.errors import SpecError
 from ntkreg.estimators import OPTIMIZERS
-from ntkreg.studies.config import check_choice, check_int, check_ints, check_positive
+from ntkreg.studies.config import (
+    check_choice,
+    check_int,
+    check_ints,
+    check_positive,
+    check_source,
+)
 from ntkreg.studies.preprocessing import PREPROCESSINGS
 
 __all__ = ["FewSamplesNetworkConfig"]
@@ -119,8 +126,9 @@ class FewSamplesNetworkConfig:
         whitening = check_positive("zca_regularization", self.zca_regularization)
         object.__setattr__(self, "zca_regularization", whitening)
         check_choice("dtype", self.dtype, ("float32", "float64"))
-        if self.kernel_rows is not None and not isinstance(self.kernel_rows, str):
-            raise SpecError(f"kernel_rows must be the path of a CSV file; got {self.kernel_rows!r}")
+        if self.kernel_rows is not None:
+            rows = check_source("kernel_rows", self.kernel_rows, "the path of a CSV file")
+            object.__setattr__(self, "kernel_rows", rows)
         if (self.kernel_rows is None) != (self.kernel_depth is None):
             raise SpecError("kernel_rows and kernel_depth go together: give both or neither.")
         if self.kernel_depth is not None:
@@ -128,7 +136,7 @@ class FewSamplesNetworkConfig:
 
 
 def _draws(value: Any, n_sizes: int) -> tuple[int, ...]:
-    given = [value] if isinstance(value, int) else value
+    given = [value] if isinstance(value, Integral) else value
     if isinstance(given, str) or not isinstance(given, list | tuple):
         raise SpecError(f"n_draws must be integers >= 1; got {value!r}.")
     numbers = tuple(check_int(f"n_draws[{i}]", v, 1) for i, v in enumerate(given))

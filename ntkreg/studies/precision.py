@@ -21,6 +21,7 @@ from ntkreg.architecture import Architecture, from_dict
 from ntkreg.data import balanced_draws, load_npz
 from ntkreg.errors import NotPSDError, SpecError
 from ntkreg.gram import compute_gram
+from ntkreg.storage import check_name, write_table
 from ntkreg.studies.config import (
     check_choice,
     check_int,
@@ -95,7 +96,7 @@ class PrecisionConfig:
                 f"networks must map at least one name to a network; got {self.networks!r}."
             )
         for name in self.networks:
-            self.network(name)
+            self.network(check_name("networks", name))
         check_int("n_train", self.n_train, 1)
         check_int("n_copies", self.n_copies, 1)
         if self.n_copies > self.n_train:
@@ -197,8 +198,8 @@ def run_precision(
         with threadpool_limits(1, user_api="blas"):
             rows += _evaluate(config, name, grams, y, y_test, classes)
     frame = pd.DataFrame(rows).assign(seed=config.seed)
-    frame.to_csv(output / "rows.csv", index=False)
-    safe_alphas(frame, config.tolerance).to_csv(output / "safe.csv", index=False)
+    write_table(output / "rows.csv", frame)
+    write_table(output / "safe.csv", safe_alphas(frame, config.tolerance))
     write_record(
         output,
         config,

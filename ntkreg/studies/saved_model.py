@@ -7,13 +7,15 @@ A pickle would be shorter, but whoever opens one runs what its writer wanted.
 import functools
 import hashlib
 import math
+from io import BufferedReader
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from ntkreg.architecture import from_dict, to_dict
+from ntkreg.arrays import refuse_masked
 from ntkreg.data import read_arrays
 from ntkreg.documents import read_json_mapping
 from ntkreg.errors import DataError
@@ -65,6 +67,8 @@ def save_model(model: Pipeline, folder: str | Path) -> None:
         "dual_coef": estimator.dual_coef_,
         TARGET[name]: np.asarray(getattr(estimator, f"{TARGET[name]}_")),
     }
+    for entry, array in arrays.items():
+        refuse_masked(f"save_model: {entry}", array)
     preprocessing = None
     if len(model) > 1:
         preprocessing, more = describe_preprocessing(model[0])
@@ -214,4 +218,4 @@ def _build(folder: Path, described: dict[str, Any], n_jobs: int | None) -> Pipel
 
 def _sha256(path: Path) -> str:
     with open_regular(path, links=True) as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+        return hashlib.file_digest(cast(BufferedReader, stream), "sha256").hexdigest()

@@ -32,7 +32,7 @@ _PARAMETERS = {
     "backend": (None, "jax"),
 }
 _SOLUTION = ("alpha", "condition", "residual", "min_eigenvalue")
-_FITTED = {
+_FITTED: dict[str, dict[str, tuple[str, ...]]] = {
     "channel": {"parameters": ("image_shape",), "fitted": ("n_features_in_",)},
     "zca": {
         "parameters": ("center_features", "center_images", "regularization", "unit_norm"),

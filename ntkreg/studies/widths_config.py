@@ -85,7 +85,8 @@ class WidthsConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "data", check_source("data", self.data))
+        source = check_source("data", self.data, "'digits' or a path")
+        object.__setattr__(self, "data", source)
         object.__setattr__(self, "positive", check_ints("positive", self.positive, 0))
         object.__setattr__(self, "depths", check_ints("depths", self.depths, 1))
         object.__setattr__(self, "architecture", _checked(self.architecture, self.depths[0]))
