@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from ntkreg.gram import Gram as Gram
     from ntkreg.gram import compute_gram as compute_gram
     from ntkreg.gram import kernel as kernel
+    from ntkreg.gram import open_gram as open_gram
     from ntkreg.gram import plan_gram as plan_gram
     from ntkreg.solvers import solve_cholesky as solve_cholesky
 
@@ -76,6 +77,7 @@ _HOME = {
     "fully_connected": "architecture",
     "kernel": "gram",
     "myrtle": "architecture",
+    "open_gram": "gram",
     "plan_gram": "gram",
     "resnet": "architecture",
     "solve_cholesky": "solvers",

@@ -1,14 +1,21 @@
-"""What this machine can hold: memory and disk that are still free."""
+"""What this machine can hold, memory and disk that are still free, and what it computes with."""
 
+import contextlib
 import math
 import os
 import shutil
 from pathlib import Path
 
-__all__ = ["free_disk", "free_memory", "readable"]
+import numpy as np
+from threadpoolctl import threadpool_info
+
+__all__ = ["free_disk", "free_memory", "readable", "stored_bytes", "this_machine"]
 
 _CGROUP = Path("/sys/fs/cgroup")
 _MEMINFO = Path("/proc/meminfo")
+_VECTORS = tuple(f"+{name}" for name in ("sse", "ssse", "avx", "fma", "neon", "sve", "fullfp16"))
+"""What instructions for vectors are called on x86 and ARM; others do not change values."""
+
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
@@ -27,10 +34,50 @@ def free_memory() -> int | None:
         return None
 
 
-def free_disk(folder: Path) -> int:
-    """Return the free bytes of the disk that holds `folder`, which need not exist yet."""
-    existing = next(p for p in (folder.absolute(), *folder.absolute().parents) if p.exists())
-    return shutil.disk_usage(existing).free
+def free_disk(folder: Path) -> int | None:
+    """Return the free bytes of the disk that holds `folder`, which need not exist yet.
+
+    None where nobody can say, as of some network disks and of what is none (/proc).
+    """
+    for path in (folder.absolute(), *folder.absolute().parents):
+        with contextlib.suppress(OSError):
+            usage = shutil.disk_usage(path)
+            return usage.free if usage.total else None
+    return None
+
+
+def stored_bytes(folder: Path) -> int:
+    """Return the bytes of all files in a folder; 0 if there is none. Links are not followed."""
+    total = 0
+    for path, _, names in os.walk(folder):
+        for name in names:
+            # Another process may be at work there, whose drafts come and go.
+            with contextlib.suppress(OSError):
+                total += os.lstat(os.path.join(path, name)).st_size
+    return total
+
+
+def this_machine() -> dict[str, str]:
+    """Return the CPU that loops are compiled for, its vector instructions, and NumPy's BLAS.
+
+    Where they are the same, so are the bits of kernel values. numba's settings count, as
+    ``NUMBA_CPU_NAME`` by which several machines can agree on one CPU.
+    """
+    from numba.core.registry import cpu_target  # most of a second, and not all that plan need it
+
+    _, cpu, features = cpu_target.target_context.codegen().magic_tuple()
+    vectors = sorted(name[1:] for name in features.split(",") if name.startswith(_VECTORS))
+    libraries = [each for each in threadpool_info() if each["user_api"] == "blas"]
+    # SciPy may bring a BLAS of its own, which is there once SciPy is imported.
+    of_numpy = str(Path(np.__file__).resolve().parent)
+    libraries = [b for b in libraries if b["filepath"].startswith(of_numpy)] or libraries
+    parts = ("internal_api", "version", "architecture")
+    blas = sorted({" ".join(str(each.get(part)) for part in parts) for each in libraries})
+    return {
+        "cpu": cpu,
+        "vectors": " ".join(vectors) or "unknown",
+        "blas": ", ".join(blas) or "unknown",
+    }
 
 
 def readable(n_bytes: float) -> str:

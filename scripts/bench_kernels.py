@@ -5,23 +5,24 @@ excluded, and the table gives medians with the spread of the rounds. Peers: jitt
 neural-tangents at the best of a few batch sizes, scikit-learn's rbf_kernel, the image engine's
 programs through JAX, and its loop in C++ (bench_image_loop.cpp, built with g++ if there is one).
 
-    python scripts/bench_kernels.py                 # everything; about 20 minutes on 2 cores
+    python scripts/bench_kernels.py                 # everything; about half an hour on 2 cores
     python scripts/bench_kernels.py --only image --rounds 3
 """
 
 import argparse
 import json
-import platform
+import os
 import subprocess
 import sys
+import tempfile
 import time
 import timeit
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from bench_page import markdown
 
 from ntkreg import (
     Architecture,
@@ -38,6 +39,23 @@ from ntkreg import (
 
 HERE = Path(__file__).resolve().parent
 BOTH = ("nngp", "ntk")
+BATCHES = {
+    "GAP and JAX": (1, 2, 4),
+    "flatten": (8, 16, 32, 64),
+    "Myrtle and residual": (1, 2, 4),
+    "dense": (500, 1000, 2000, 4000),
+}
+"""Batch sizes that neural-tangents is tried with; it runs at the best of them."""
+
+NOTES = (
+    "What else differs: neural-tangents runs jitted on one block at the best of a few batch sizes ("
+    + "; ".join(f"{of}: {', '.join(map(str, sizes))}" for of, sizes in BATCHES.items())
+    + "); where that is the largest or the smallest, others may be better. Of a dense Gram it "
+    "computes every block, ntkreg one triangle. scikit-learn's rbf_kernel computes one triangle "
+    "too, but multiplies float32 inputs in float64."
+)
+
+FIRST_LAYER = [{"train_first": True}, {"train_first": False}]
 STRIDED = (Conv(stride=2), Relu(), *(Conv(), Relu()) * 8, GlobalAvgPool(), Dense(1.0))
 Contender = tuple[str, Callable[[], object], float]  # name, one call, units of work in a call
 
@@ -102,9 +120,10 @@ def neural_tangents(
     return f"neural-tangents (batch {batch})", call, batch**2
 
 
-def ours(name: str, network: object, n: int, **options: object) -> Contender:
-    X, Z = images(n, options.pop("dtype", "float32")), images(n, seed=1)
-    Z = Z.astype(X.dtype)
+def ours(
+    name: str, network: object, n: int, inputs: str = "float32", **options: object
+) -> Contender:
+    X, Z = images(n, inputs), images(n, inputs, seed=1)
     call = lambda: kernel(network, X, Z, get=BOTH, progress=False, **options)  # noqa: E731
     call()
     return name, call, n * n
@@ -113,9 +132,7 @@ def ours(name: str, network: object, n: int, **options: object) -> Contender:
 def cpp(n: int, depth: int) -> Contender | None:
     """The same loop in C++, fed with the engine's own tables."""
     import ctypes
-    import os
     import shutil
-    import tempfile
 
     from ntkreg.kernels import make_engine
     from ntkreg.kernels.relu_dual import relu_dual
@@ -167,12 +184,14 @@ def cpp(n: int, depth: int) -> Contender | None:
 def bench_image(rounds: int) -> list[dict[str, object]]:
     rows = []
     gap, flatten, lap = cntk(10), cntk(10, "flatten"), cntk(10, "lap", half_width=4)
-    peers = [neural_tangents(gap, images, (1, 2, 4)), cpp(32, 10)]
+    peers = [neural_tangents(gap, images, BATCHES["GAP and JAX"]), cpp(32, 10)]
     contenders = [
         ours("ntkreg", gap, 32),
         ours("ntkreg, four depths", gap, 32, depths=(4, 6, 8, 10)),
         ours("ntkreg, LAP 4", lap, 64),
-        ours("ntkreg, float64", gap, 16, dtype="float64"),
+        ours("ntkreg, float64", gap, 16, "float64"),
+        ours("ntkreg, mixed", gap, 32, dtype="mixed"),
+        ours("ntkreg, first layer trained and not", gap, 32, variants=FIRST_LAYER),
         *[p for p in peers if p is not None],
     ]
     times = take_turns(contenders, rounds)
@@ -183,7 +202,9 @@ def bench_image(rounds: int) -> list[dict[str, object]]:
     rows.append(ratio_row(case, times, "ntkreg, four depths", "ntkreg", "<= 1.15"))
     rows.append(ratio_row(case, times, "ntkreg, LAP 4", "ntkreg", "<= 0.30"))
     rows.append(ratio_row(case, times, "ntkreg, float64", "ntkreg", "<= 4.5"))
-    peer = neural_tangents(flatten, images, (8, 16, 32, 64))
+    rows.append(ratio_row(case, times, "ntkreg, mixed", "ntkreg", "<= 1.1"))
+    rows.append(ratio_row(case, times, "ntkreg, first layer trained and not", "ntkreg", "<= 1.4"))
+    peer = neural_tangents(flatten, images, BATCHES["flatten"])
     times = take_turns([ours("ntkreg", flatten, 512), peer], 3 * rounds)
     case = "10 conv + flatten, 32 x 32 x 3, float32, NNGP + NTK, a pair"
     rows.append(ratio_row(case, times, peer[0], "ntkreg", ">= 30"))
@@ -221,7 +242,7 @@ def bench_networks(rounds: int) -> list[dict[str, object]]:
     ):
         case = f"{name}, 32 x 32 x 3, float32, NNGP + NTK, a pair"
         if claim:
-            peer = neural_tangents(network, images, (1, 2))
+            peer = neural_tangents(network, images, BATCHES["Myrtle and residual"])
             times = take_turns([ours("ntkreg", network, 64), peer], rounds)
             rows.append(ratio_row(case, times, peer[0], "ntkreg", claim))
         else:
@@ -240,7 +261,7 @@ def bench_jax(rounds: int) -> list[dict[str, object]]:
     import jax
 
     network = cntk(10)
-    peer = neural_tangents(network, images, (1, 2, 4))
+    peer = neural_tangents(network, images, BATCHES["GAP and JAX"])
     name = f"JAX engine ({jax.default_backend()})"
     contenders = [ours(name, network, 32, backend="jax"), ours("ntkreg", network, 32), peer]
     times = take_turns(contenders, rounds)
@@ -262,7 +283,7 @@ def bench_dense(rounds: int) -> list[dict[str, object]]:
     _, _, kernel_fn = to_stax(network)
     best = None
     x = jax.numpy.asarray(X)
-    for batch in (1000, 2000, 4000):
+    for batch in BATCHES["dense"]:
         jitted = jax.jit(lambda a, b: kernel_fn(a, b, BOTH))
 
         def whole(batch: int = batch, jitted: Callable = jitted) -> None:
@@ -316,73 +337,65 @@ def status(key):  # MiB
 
 open("/proc/self/clear_refs", "w").write("5")  # the peak starts from here
 before = status("VmRSS")
-start = time.perf_counter()
+start, start_cpu = time.perf_counter(), time.process_time()
 K = kernel({network}, X, get={get}, progress=False)
-seconds = time.perf_counter() - start
+seconds, cpu = time.perf_counter() - start, time.process_time() - start_cpu
 size = sum(k.nbytes for k in (K if isinstance(K, tuple) else (K,))) / 2**20
-print(json.dumps([seconds, status("VmHWM") - before, size]))
+print(json.dumps([seconds, cpu, status("VmHWM") - before, size]))
 """
 
 
-def probe(network: str, shape: tuple[int, ...], get: object = "ntk") -> tuple[float, float, float]:
-    """Seconds of the first call, MiB beyond imports and inputs, MiB of the result."""
+def probe(
+    network: str, shape: tuple[int, ...], get: object = "ntk", cache: str | None = None
+) -> tuple[float, float, float, float]:
+    """Wall and CPU seconds of the first call, MiB beyond imports and inputs, MiB of the result.
+
+    `cache` is the folder of compiled loops; the usual one unless given.
+    """
     code = PROBE.format(network=network, shape=shape, get=repr(get))
+    environment = os.environ | ({} if cache is None else {"NUMBA_CACHE_DIR": cache})
     command = [sys.executable, "-c", code]
-    return tuple(json.loads(subprocess.run(command, check=True, stdout=-1, text=True).stdout))
+    out = subprocess.run(command, check=True, stdout=-1, text=True, env=environment).stdout
+    return tuple(json.loads(out))
+
+
+def probe_compiling(network: str, shape: tuple[int, ...]) -> tuple[float, float, float, float]:
+    """`probe` with no loop compiled before."""
+    with tempfile.TemporaryDirectory() as cache:
+        return probe(network, shape, cache=cache)
 
 
 def bench_process(rounds: int) -> list[dict[str, object]]:
-    """First calls with a warm on-disk cache, and peak memory, each in a process of its own."""
+    """First calls with loops compiled before and not, and peak memory, each in a process."""
     rows = []
     for case, network, shape in (
         ("first call, 10 conv + GAP, 1 image", "cntk(10)", (1, 32, 32, 3)),
         ("first call, dense depth 5, 10 rows", "fully_connected(5)", (10, 3072)),
     ):
-        probe(network, shape)  # fills the cache
-        seconds = pd.Series([probe(network, shape)[0] for _ in range(rounds)])
-        spread = {"median": seconds.median(), "least": seconds.min(), "greatest": seconds.max()}
-        rows.append({"case": case, "ratio": "seconds", **spread, "claim": "< 2", "rounds": rounds})
+        probe(network, shape)  # fills the usual cache
+        for cache, first_call, claim in (
+            ("warm cache", probe, "< 2"),
+            ("empty cache", probe_compiling, ""),
+        ):
+            calls = [first_call(network, shape) for _ in range(rounds)]
+            seconds = pd.DataFrame([c[:2] for c in calls], columns=["wall seconds", "CPU seconds"])
+            for figure, own in seconds.items():
+                spread = {"median": own.median(), "least": own.min(), "greatest": own.max()}
+                row = {"case": f"{case}, {cache}", "ratio": figure, **spread}
+                rows.append(row | {"claim": claim if "wall" in figure else "", "rounds": rounds})
     for case, network, shape, get in (
         ("dense depth 5, n = 4000, d = 3072", "fully_connected(5)", (4000, 3072), "ntk"),
         ("dense depth 5, n = 4000, d = 3072, both", "fully_connected(5)", (4000, 3072), BOTH),
         ("10 conv + flatten, n = 1500", "cntk(10, 'flatten')", (1500, 32, 32, 3), "ntk"),
         ("10 conv + GAP, n = 24", "cntk(10)", (24, 32, 32, 3), "ntk"),
     ):
-        _, peak, size = probe(network, shape, get)
+        *_, peak, size = probe(network, shape, get)
         claim = f"<= {1.1 * size + 200:.0f} (result {size:.0f}, 10 % of it, 200)"
         row = {"case": f"peak memory beyond imports and inputs, {case}", "ratio": "MiB"}
         rows.append(
             {**row, "median": peak, "least": peak, "greatest": peak, "claim": claim, "rounds": 1}
         )
     return rows
-
-
-def machine() -> str:
-    import os
-
-    model = next(
-        (
-            s.split(":")[1].strip()
-            for s in Path("/proc/cpuinfo").read_text().splitlines()
-            if "model name" in s
-        ),
-        platform.processor(),
-    )
-    packages = (
-        "ntkreg",
-        "numpy",
-        "numba",
-        "llvmlite",
-        "scipy",
-        "scikit-learn",
-        "jax",
-        "neural-tangents",
-    )
-    versions = ", ".join(f"{p} {version(p)}" for p in packages)
-    return (
-        f"{len(os.sched_getaffinity(0))} cores of {model}; {platform.system()}, "
-        f"Python {platform.python_version()}; {versions}"
-    )
 
 
 SECTIONS = {
@@ -414,28 +427,11 @@ def main() -> None:
         "kernels" if len(arguments.only) == len(SECTIONS) else "kernels_" + "_".join(arguments.only)
     )
     table.to_csv(arguments.output / f"{name}.csv", index=False, float_format="%.5g")
-    lines = [
-        "# Kernel benchmarks",
-        "",
-        f"Machine: {machine()}.",
-        "",
-        f"Command: `python scripts/bench_kernels.py --rounds {arguments.rounds}`. "
-        "Contenders take turns; medians over rounds, and the spread of the rounds.",
-        "",
-        "| case | figure | median | least..greatest | claim | times (ms) |",
-        "|---|---|---|---|---|---|",
-    ]
-    for row in rows:
-        times = (
-            f"{row['numerator_ms']:.4g} / {row['denominator_ms']:.4g}"
-            if "numerator_ms" in row
-            else ""
-        )
-        lines.append(
-            f"| {row['case']} | {row['ratio']} | {row['median']:.3g} | "
-            f"{row['least']:.3g}..{row['greatest']:.3g} | {row['claim']} | {times} |"
-        )
-    text = "\n".join(lines) + "\n"
+    stored = pd.read_csv(arguments.output / f"{name}.csv")
+    command = f"python scripts/bench_kernels.py --rounds {arguments.rounds}"
+    if len(arguments.only) < len(SECTIONS):
+        command += f" --only {' '.join(arguments.only)}"
+    text = markdown(stored, command, NOTES)
     (arguments.output / f"{name}.md").write_text(text)
     print(text)
 

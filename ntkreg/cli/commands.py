@@ -32,7 +32,7 @@ __all__ = [
 
 def quickstart(arguments: list[str]) -> None:
     """Run the comparison on digits, print its table, make its page."""
-    from ntkreg.studies.quickstart import QuickstartConfig, run_quickstart
+    from ntkreg.studies.quickstart_config import QuickstartConfig
 
     parser = make_parser(
         "quickstart",
@@ -50,6 +50,7 @@ def quickstart(arguments: list[str]) -> None:
         return print_config(config)
     from ntkreg.report.quickstart import write_quickstart_report
     from ntkreg.report.tables import accuracy_table, text_table
+    from ntkreg.studies.quickstart import run_quickstart
 
     output = prepare_folder(output_folder(given, "quickstart"))
     rows = run_quickstart(config, output, n_jobs=given.get("n_jobs"))
@@ -61,7 +62,7 @@ def quickstart(arguments: list[str]) -> None:
 
 def fit(arguments: list[str]) -> None:
     """Fit, test and save one model."""
-    from ntkreg.studies.fit import FitConfig, run_fit
+    from ntkreg.studies.fit_config import FitConfig
 
     parser = make_parser(
         "fit",
@@ -78,6 +79,8 @@ def fit(arguments: list[str]) -> None:
     config = resolve(FitConfig, given)
     if "print_config" in given:
         return print_config(config)
+    from ntkreg.studies.fit import run_fit
+
     output = prepare_folder(output_folder(given, "fit"))
     results = run_fit(config, output, n_jobs=given.get("n_jobs"))
     print(_sentence(results))
@@ -90,8 +93,6 @@ def fit(arguments: list[str]) -> None:
 
 def predict(arguments: list[str]) -> None:
     """Predict with a saved model."""
-    from ntkreg.studies.fit import run_predict
-
     parser = make_parser(
         "predict",
         "MODEL_FOLDER --data DATA [--key KEY] [--output FILE]",
@@ -106,6 +107,8 @@ def predict(arguments: list[str]) -> None:
     given = parse(parser, arguments)
     if "data" not in given:
         parser.error("--data is missing: digits, an .npz file, or CIFAR-10's official files.")
+    from ntkreg.studies.fit import run_predict
+
     output = Path(given.get("output", "predictions.csv"))
     prepare_folder(output.parent)
     results = run_predict(
@@ -122,9 +125,8 @@ def predict(arguments: list[str]) -> None:
 def plan(arguments: list[str]) -> None:
     """Say what a configuration's kernels cost; refuse what cannot fit."""
     from ntkreg.studies.config import read_mapping
-    from ntkreg.studies.few_samples import FewSamplesConfig
-    from ntkreg.studies.fit import FitConfig
-    from ntkreg.studies.plan import plan_few_samples, plan_fit
+    from ntkreg.studies.few_samples_config import FewSamplesConfig
+    from ntkreg.studies.fit_config import FitConfig
 
     # Which study a file is for shows in its keys; --help is about `fit`.
     files = [a for a in arguments if a.endswith((".yaml", ".yml"))]
@@ -154,6 +156,8 @@ def plan(arguments: list[str]) -> None:
     config: Any = resolve(FitConfig if is_fit else FewSamplesConfig, given)
     if "print_config" in given:
         return print_config(config)
+    from ntkreg.studies.plan import plan_few_samples, plan_fit
+
     plans = (plan_fit if is_fit else plan_few_samples)(
         config, output_folder(given, "plan"), n_jobs=given.get("n_jobs")
     )
@@ -165,7 +169,7 @@ def plan(arguments: list[str]) -> None:
 
 def few_samples(arguments: list[str]) -> None:
     """Run the few-samples study and make its page."""
-    from ntkreg.studies.few_samples import FewSamplesConfig, run_few_samples
+    from ntkreg.studies.few_samples_config import FewSamplesConfig
 
     parser = make_parser(
         "few-samples",
@@ -186,6 +190,7 @@ def few_samples(arguments: list[str]) -> None:
     from ntkreg.report.few_samples import write_few_samples_report
     from ntkreg.report.read import StudyFolder
     from ntkreg.report.tables import depth_table, text_table
+    from ntkreg.studies.few_samples import run_few_samples
 
     output = prepare_folder(output_folder(given, "few_samples"))
     run_few_samples(config, output, n_jobs=given.get("n_jobs"))
@@ -197,7 +202,7 @@ def few_samples(arguments: list[str]) -> None:
 
 def few_samples_compare(arguments: list[str]) -> None:
     """Say which of several few-samples runs' kernels is best at each n; make the page."""
-    from ntkreg.studies.kernel_comparison import ComparisonConfig, run_kernel_comparison
+    from ntkreg.studies.kernel_comparison_config import ComparisonConfig
 
     parser = make_parser(
         "few-samples-compare",
@@ -217,6 +222,7 @@ def few_samples_compare(arguments: list[str]) -> None:
         return print_config(config)
     from ntkreg.report.kernel_comparison import best_table, write_kernel_comparison_report
     from ntkreg.report.tables import text_table
+    from ntkreg.studies.kernel_comparison import run_kernel_comparison
 
     output = prepare_folder(output_folder(given, "few_samples_compare"))
     comparison = run_kernel_comparison(config, output)
@@ -228,7 +234,7 @@ def few_samples_compare(arguments: list[str]) -> None:
 
 def precision(arguments: list[str]) -> None:
     """Run the precision study and make its page."""
-    from ntkreg.studies.precision import PrecisionConfig, run_precision
+    from ntkreg.studies.precision_config import PrecisionConfig
 
     parser = make_parser(
         "precision",
@@ -248,6 +254,7 @@ def precision(arguments: list[str]) -> None:
     from ntkreg.report.precision import safe_table, write_precision_report
     from ntkreg.report.read import StudyFolder
     from ntkreg.report.tables import text_table
+    from ntkreg.studies.precision import run_precision
 
     output = prepare_folder(output_folder(given, "precision"))
     run_precision(config, output, n_jobs=given.get("n_jobs"))
@@ -262,7 +269,6 @@ def precision(arguments: list[str]) -> None:
 
 def few_samples_network(arguments: list[str]) -> None:
     """Train networks of finite width on the draws of the few-samples study."""
-    from ntkreg.studies.few_samples_finite import run_few_samples_network
     from ntkreg.studies.few_samples_finite_config import FewSamplesNetworkConfig
 
     parser = make_parser(
@@ -282,6 +288,7 @@ def few_samples_network(arguments: list[str]) -> None:
     from ntkreg.report.few_samples_network import network_table, write_few_samples_network_report
     from ntkreg.report.read import StudyFolder
     from ntkreg.report.tables import text_table
+    from ntkreg.studies.few_samples_finite import run_few_samples_network
 
     output = prepare_folder(output_folder(given, "few_samples_network"))
     run_few_samples_network(config, output)

@@ -109,11 +109,11 @@ def _dispatch(arguments: list[str]) -> int:
 
 def _one_line(error: BaseException) -> str:
     if isinstance(error, OSError) and error.errno is not None:
-        text = f"{error.filename or 'output'}: {error.strerror}"
-        if error.errno == errno.ENOSPC:
+        text = f"{error.filename or 'a file'}: {error.strerror}"
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
             text += ". Free some space, or give another --output"
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            text += ". Give another --output, or change the permissions"
+            text += ". Give another path, or change the permissions"
         return f"{text}."
     if isinstance(error, MemoryError) and not str(error):
         return "out of memory. `ntkreg plan` says what would fit."

@@ -15,7 +15,7 @@ __all__ = ["plan_widths", "widths"]
 
 def widths(arguments: list[str]) -> None:
     """Run the width-scaling study and make its page."""
-    from ntkreg.studies.widths import WidthsConfig, run_widths
+    from ntkreg.studies.widths_config import WidthsConfig
 
     parser = make_parser(
         "widths",
@@ -40,6 +40,7 @@ def widths(arguments: list[str]) -> None:
     from ntkreg.report.tables import text_table
     from ntkreg.report.width_tables import verdict_table
     from ntkreg.report.widths import write_widths_report
+    from ntkreg.studies.widths import run_widths
 
     output = prepare_folder(output_folder(given, "widths"))
     slopes = run_widths(config, output, n_jobs=given.get("n_jobs"))
@@ -51,8 +52,7 @@ def widths(arguments: list[str]) -> None:
 
 def plan_widths(arguments: list[str]) -> None:
     """Say what a width study costs."""
-    from ntkreg.studies import width_plan
-    from ntkreg.studies.widths import WidthsConfig
+    from ntkreg.studies.widths_config import WidthsConfig
 
     parser = make_parser(
         "plan",
@@ -68,4 +68,6 @@ def plan_widths(arguments: list[str]) -> None:
     config = resolve(WidthsConfig, given)
     if "print_config" in given:
         return print_config(config)
+    from ntkreg.studies import width_plan
+
     print(width_plan.plan_widths(config))

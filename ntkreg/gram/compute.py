@@ -3,13 +3,14 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ntkreg.errors import SpecError
+from ntkreg.gram.manifest import check_folder
 from ntkreg.gram.plan import check_plan, make_plan
+from ntkreg.gram.store import compute_in_folder
 from ntkreg.gram.threads import check_n_jobs, run_tasks
 from ntkreg.gram.tiles import (
     Tile,
@@ -191,6 +192,7 @@ def compute_gram(
     n_jobs: int | None = None,
     progress: bool | None = None,
     tile: int | None = None,
+    other_machine: bool = False,
 ) -> Gram:
     """Compute a Gram matrix tile by tile, in memory or into a folder.
 
@@ -202,23 +204,29 @@ def compute_gram(
         Where to keep the tiles. A run that was stopped or killed goes on where it was, to
         the same bits; a complete folder is only read. A folder that belongs to another
         network, other data or other settings is refused. What one backend or device has
-        begun only the same goes on with; a complete folder is read under any.
+        begun only the same goes on with, on the same kind of CPU; a complete folder is read
+        under any.
     tile : int or None
         Side of a tile in inputs, rounded up to whole blocks of the engine; changes no bit.
         A folder that exists keeps the tile it was begun with.
+    other_machine : bool, default=False
+        Go on with a folder that a machine with another CPU or BLAS has begun. The new tiles
+        then agree with the old to rounding, not to the bit; the manifest says so.
 
     Returns
     -------
     Gram
         With a folder, its values are read from there when used: ``np.asarray(values)``,
-        or ``values.read(rows, columns)`` for a part.
+        or ``values.read(rows, columns)`` for a part. They stay those of this folder when
+        the process goes elsewhere; a tile deleted or damaged since is a `DataError` when read.
 
     Raises
     ------
     PlanError
         It cannot fit into memory or onto the disk; says what would.
     StoreMismatchError
-        The folder holds something else; says what differs.
+        The folder holds something else, says what differs; or it was begun on another
+        machine, or changed by something else than `compute_gram`.
     OSError
         The folder cannot be written, or another process is at work on it.
     KeyboardInterrupt
@@ -230,8 +238,9 @@ def compute_gram(
     -----
     Peak memory beyond the inputs: see `plan_gram`. BLAS is held to one thread meanwhile,
     in the whole process. A folder holds manifest.json (network, hashes of the data,
-    settings, versions), values.zarr (n_fields, n_variants, n, m; only the upper triangle of
-    tiles if symmetric) and tiles.txt (SHA-256 of each finished tile).
+    settings, versions, machine), values.zarr (an uncompressed Zarr array of format 3,
+    n_fields, n_variants, n, m; only the upper triangle of tiles if symmetric) and tiles.txt
+    (SHA-256 of each finished tile). `open_gram` reads it without network and inputs.
 
     Examples
     --------
@@ -253,17 +262,17 @@ def compute_gram(
         symmetry=symmetry,
         backend=backend,
     )
-    plan = make_plan(work, folder=folder, n_jobs=n_jobs, tile=tile)
-    check_plan(plan, folder)
+    if not isinstance(other_machine, bool | np.bool_):
+        raise SpecError(f"compute_gram: other_machine must be a bool; got {other_machine!r}.")
+    path = None if folder is None else check_folder(folder)
+    plan = make_plan(work, folder=path, n_jobs=n_jobs, tile=tile)
     values: dict[str, Any]
-    if folder is None:
+    if path is None:
+        check_plan(plan, None)
         values = _compute_in_memory(work, plan.tile, plan.n_jobs, progress)
     else:
-        # zarr takes most of a second to import: only who stores pays for it.
-        from ntkreg.gram.store import compute_in_folder
-
         values = compute_in_folder(
-            work, Path(folder), plan.tile, n_jobs=plan.n_jobs, progress=progress
+            work, path, plan, progress=progress, other_machine=bool(other_machine)
         )
     return Gram(
         values, work.engine.value_dtype, work.network.fingerprint, plan.engine, work.symmetric

@@ -1,31 +1,33 @@
 """What a kernel folder says about itself, and whether that is what was asked for."""
 
 import hashlib
-import json
 import os
+import stat
+from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ntkreg import storage
 from ntkreg.architecture import Architecture, to_dict
-from ntkreg.errors import SpecError, StoreMismatchError
+from ntkreg.documents import read_json
+from ntkreg.errors import DataError, SpecError, StoreMismatchError
+from ntkreg.gram.manifest_schema import FORMAT, complaints
+from ntkreg.gram.tile_files import inside
 from ntkreg.gram.work import GramWork
 from ntkreg.kernels.variants import variant_networks
+from ntkreg.machine import this_machine
 
-__all__ = ["MANIFEST", "VALUES", "differences", "make_manifest", "read_manifest", "write_json"]
+__all__ = ["HOW", "MANIFEST", "check_folder", "differences", "make_manifest", "read_manifest"]
 
 MANIFEST = "manifest.json"
 """Name of the file that makes a folder a kernel folder."""
 
-VALUES = "values.zarr"
-"""Name of the array beside it."""
-
-_FORMAT = "ntkreg kernel, 1"
-
-_HOW = ("engine", "tile", "versions")
-"""Entries that say how values were computed, not which: they never make a folder another's."""
+HOW = ("engine", "tile", "versions", "machine")
+"""Entries that say how values were computed, not which: values that are all there can be read
+by any version on any machine, but two must not share the computing of one Gram."""
 
 
 def make_manifest(work: GramWork, tile: int) -> dict[str, Any]:
@@ -45,7 +47,7 @@ def make_manifest(work: GramWork, tile: int) -> dict[str, Any]:
         )
     described = to_dict(network) if isinstance(network, Architecture) else {"name": repr(network)}
     return {
-        "format": _FORMAT,
+        "format": FORMAT,
         "network": {**described, "fingerprint": network.fingerprint},
         "X": _data(work.X),
         "Z": None if work.Z is None else _data(work.Z),
@@ -62,56 +64,79 @@ def make_manifest(work: GramWork, tile: int) -> dict[str, Any]:
             "numpy": np.__version__,
             "numba": version("numba"),
         },
+        "machine": this_machine(),
     }
 
 
-def differences(stored: dict[str, Any], asked: dict[str, Any], *, resume: bool) -> list[str]:
+def differences(
+    stored: Mapping[str, Any], asked: Mapping[str, Any], *, left_out: Iterable[str] = ()
+) -> list[str]:
     """Return what keeps a folder from being used, one line a key; empty if nothing does.
 
-    A network is its layers: recipes that give the same layers are the same. Engine and
-    versions count with `resume` only: values that are all there can be read by any version,
-    but two versions must not share the computing of one Gram. Folders from before there was a
-    list of networks are compared without it.
+    A network is its layers: recipes that give the same layers are the same. Folders from before
+    there was a list of networks, or a machine, are compared without it.
     """
-    if stored.get("network", {}).get("fingerprint") == asked["network"]["fingerprint"]:
+    if stored["network"]["fingerprint"] == asked["network"]["fingerprint"]:
         stored = {**stored, "network": asked["network"]}
-    left_out = {"tile"} if resume else set(_HOW)
-    left_out |= {"networks"} - stored.keys()
-    was, now = (_flat({k: v for k, v in d.items() if k not in left_out}) for d in (stored, asked))
-    return [
-        f"{key}: stored {was.get(key)!r}, asked {now.get(key)!r}"
-        for key in dict.fromkeys([*now, *was])
-        if was.get(key) != now.get(key)
-    ]
+    later = {"networks", "machine"} - stored.keys()
+    return storage.differences(stored, asked, left_out={*left_out, *later, "other_machines"})
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:
-    """Return the manifest of a kernel folder; None if there is no such file."""
+    """Return the manifest of a kernel folder, checked; None if there is no such file.
+
+    Raises
+    ------
+    StoreMismatchError
+        It is damaged, of another format, or says what no Gram of ours is like.
+    """
+    path = inside(folder, MANIFEST)
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        manifest = read_json(path, links=False)
     except FileNotFoundError:
         return None
-    except (ValueError, UnicodeDecodeError) as error:
+    except DataError as error:
+        raise StoreMismatchError(f"{error} Give another folder, or delete this one.") from None
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise StoreMismatchError(
-            f"compute_gram: {folder / MANIFEST} cannot be read as JSON ({error}). "
-            "Give another folder, or delete this one."
-        ) from None
-    if not isinstance(manifest, dict) or manifest.get("format") != _FORMAT:
+            f"{path}: is not the manifest of a kernel folder that this version reads "
+            f"({FORMAT!r}). Give another folder."
+        )
+    if wrong := complaints(manifest):
         raise StoreMismatchError(
-            f"compute_gram: {folder / MANIFEST} is not the manifest of a kernel folder that "
-            f"this version reads ({_FORMAT!r}). Give another folder."
+            f"{path}: {'; '.join(wrong)}. The folder is damaged or of a later version. Give "
+            "another folder, or delete this one."
         )
     return manifest
 
 
-def write_json(path: Path, data: dict[str, Any]) -> None:
-    """Write a file that is there as a whole or not at all, whatever happens meanwhile."""
-    draft = path.with_name(path.name + ".tmp")
-    with open(draft, "w", encoding="utf-8") as file:
-        json.dump(data, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(draft, path)
+def check_folder(folder: Any, who: str = "compute_gram") -> Path:
+    """Return a kernel folder's path, absolute, so that it stays the same after os.chdir.
+
+    Raises
+    ------
+    SpecError
+        It is no path, or empty.
+    StoreMismatchError
+        It is a file.
+    OSError
+        There can be no folder of this name, or it cannot be looked at.
+    """
+    path = os.fspath(folder) if isinstance(folder, str | os.PathLike) else None
+    if not isinstance(path, str) or not path or "\0" in path:
+        raise SpecError(f'{who}: folder must be a path, such as "kernels/cntk"; got {folder!r}.')
+    absolute = Path(path).absolute()
+    try:
+        is_folder = stat.S_ISDIR(os.stat(absolute).st_mode)
+    except FileNotFoundError:
+        return absolute
+    except OSError as error:
+        raise OSError(
+            error.errno, f"{who}: cannot use folder {absolute}: {error.strerror}. Give another."
+        ) from None
+    if not is_folder:
+        raise StoreMismatchError(f"{who}: folder {absolute} is a file. Give a folder.")
+    return absolute
 
 
 def _variants(work: GramWork) -> dict[str, Any]:
@@ -140,14 +165,3 @@ def _data(X: np.ndarray) -> dict[str, Any]:
     """Return shape, dtype and hash of an array as the engine reads it."""
     digest = hashlib.sha256(X.data).hexdigest()
     return {"shape": list(X.shape), "dtype": str(X.dtype), "sha256": digest}
-
-
-def _flat(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return {"network.depth": 10, ...} for {"network": {"depth": 10}, ...}."""
-    flat: dict[str, Any] = {}
-    for key, value in nested.items():
-        if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[prefix + key] = value
-    return flat

@@ -9,12 +9,14 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-from ntkreg.errors import PlanError
-from ntkreg.gram.manifest import VALUES
+from ntkreg.errors import PlanError, SpecError
+from ntkreg.gram.layout import MOST_TILES
+from ntkreg.gram.manifest import check_folder, read_manifest
 from ntkreg.gram.threads import check_n_jobs
+from ntkreg.gram.tile_files import VALUES
 from ntkreg.gram.tiles import count_tiles, tile_size
 from ntkreg.gram.work import GramWork, check_work
-from ntkreg.machine import free_disk, free_memory, readable
+from ntkreg.machine import free_disk, free_memory, readable, stored_bytes
 
 __all__ = ["GramPlan", "check_plan", "make_plan", "plan_gram"]
 
@@ -160,8 +162,9 @@ def plan_gram(
         symmetry=symmetry,
         backend=backend,
     )
-    plan = make_plan(work, folder=folder, n_jobs=n_jobs, tile=tile)
-    check_plan(plan, folder)
+    path = None if folder is None else check_folder(folder, "plan_gram")
+    plan = make_plan(work, folder=path, n_jobs=n_jobs, tile=tile)
+    check_plan(plan, path)
     at_once = min(plan.n_jobs, plan.tiles)
     return replace(plan, seconds=_seconds_per_pair(work) * plan.pairs / at_once)
 
@@ -169,14 +172,21 @@ def plan_gram(
 def make_plan(
     work: GramWork,
     *,
-    folder: str | os.PathLike[str] | None,
+    folder: Path | None,
     n_jobs: int | None,
     tile: int | None,
 ) -> GramPlan:
     """Return the plan of checked work, without its time: no kernel value is computed."""
     n_fields, n_variants, n, m = work.shape
     side = tile_size(work, tile, in_folder=folder is not None)
+    if folder is not None and (stored := read_manifest(folder)) is not None:
+        side = stored["tile"]
     jobs, tiles = check_n_jobs(n_jobs), count_tiles(work, side)
+    if folder is not None and tiles > MOST_TILES:
+        raise SpecError(
+            f"compute_gram: tile={side} would make {tiles:,} files in folder {folder}, of which "
+            f"{MOST_TILES:,} are the most. Give a larger tile, or None."
+        )
     cell = n_fields * n_variants * work.engine.value_dtype.itemsize
     result = n * m * cell
     # A worker holds a block from the engine and one of norms in float64; in a folder, its tile.
@@ -184,7 +194,8 @@ def make_plan(
     block = min(work.engine.block, n) * min(work.engine.block, m)
     worker = (2 if work.engine.terms == 1 else 4) * block * n_fields * n_variants * 8
     if folder is not None:
-        worker += min(side, n) * min(side, m) * cell
+        # Its values, and the same filled up to the length of all files at the edges.
+        worker += (min(side, n) * min(side, m) + side * side) * cell
     flips = 0 if work.symmetry is None else work.X.nbytes + (0 if work.Z is None else work.Z.nbytes)
     workspace = min(jobs, tiles) * worker + flips
     return GramPlan(
@@ -208,17 +219,16 @@ def make_plan(
     )
 
 
-def check_plan(plan: GramPlan, folder: str | os.PathLike[str] | None) -> None:
+def check_plan(plan: GramPlan, folder: Path | None) -> None:
     """Raise `PlanError` if the plan cannot fit, saying what would."""
     memory = free_memory()
     if memory is not None and plan.peak_bytes > _SHARE * memory:
         raise PlanError(_refusal(plan, plan.peak_bytes, int(_SHARE * memory), "memory"))
     if folder is not None:
-        path = Path(folder)
-        held = sum(f.stat().st_size for f in (path / VALUES).rglob("*") if f.is_file())
-        disk = int(_SHARE * free_disk(path)) + held
-        if plan.disk_bytes > disk:
-            raise PlanError(_refusal(plan, plan.disk_bytes, disk, f"disk at {path}"))
+        free = free_disk(folder)
+        disk = None if free is None else int(_SHARE * free) + stored_bytes(folder / VALUES)
+        if disk is not None and plan.disk_bytes > disk:
+            raise PlanError(_refusal(plan, plan.disk_bytes, disk, f"disk at {folder}"))
 
 
 def _refusal(plan: GramPlan, need: int, free: int, where: str) -> str:
@@ -231,7 +241,7 @@ def _refusal(plan: GramPlan, need: int, free: int, where: str) -> str:
         options.append(f"one of {' and '.join(plan.fields)} at a time")
     if plan.n_variants > 1 and (at_once := free * plan.n_variants // need):
         options.append(f"{at_once} of the {plan.n_variants} variants at a time")
-    if where == "memory" and plan.result_bytes <= _SHARE * free_disk(Path()):
+    if where == "memory" and plan.result_bytes <= _SHARE * (free_disk(Path()) or 0):
         options.append(f"folder=... ({readable(plan.result_bytes)} on disk at most)")
     fits = f"What would fit: {'; '.join(options)}." if options else "Use a larger machine."
     return (

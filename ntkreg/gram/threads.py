@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
 from ntkreg.errors import SpecError
+from ntkreg.kernels.flags import checked_while_compiling
 
 __all__ = ["Stopped", "check_n_jobs", "run_tasks"]
 
@@ -58,18 +59,26 @@ def run_tasks(
 
     `done(k)` counts k more pairs for the progress bar; it raises `Stopped` once another
     task has failed or the user has pressed Ctrl-C, so that workers end at their next
-    block. The first exception of a worker, or KeyboardInterrupt, is raised here after
-    all workers have ended. BLAS runs on one thread inside: more would change the order
-    of sums with the number of workers, and fight over the same CPUs.
+    block, or before the compiler's next pass. The first exception of a worker, or
+    KeyboardInterrupt, is raised here after all workers have ended. BLAS runs on one thread
+    inside: more would change the order of sums with the number of workers, and fight over
+    the same CPUs.
     """
     stop, lock, count = threading.Event(), threading.Lock(), 0
 
-    def done(k: int) -> None:
-        nonlocal count
+    def end_if_stopped() -> None:
         if stop.is_set():
             raise Stopped
+
+    def done(k: int) -> None:
+        nonlocal count
+        end_if_stopped()
         with lock:
             count += k
+
+    def run(task: T) -> None:
+        with checked_while_compiling(end_if_stopped):
+            work(task, done)
 
     queue = iter(tasks)
     with (
@@ -80,13 +89,13 @@ def run_tasks(
         try:
             # Two tasks a thread are in flight, never all: a million would fill the memory.
             running: set[Future[None]] = {
-                pool.submit(work, task, done) for task in itertools.islice(queue, 2 * n_jobs)
+                pool.submit(run, task) for task in itertools.islice(queue, 2 * n_jobs)
             }
             while running:
                 ended, running = wait(running, timeout=_REFRESH, return_when=FIRST_COMPLETED)
                 for future in ended:
                     future.result()
-                running |= {pool.submit(work, t, done) for t in itertools.islice(queue, len(ended))}
+                running |= {pool.submit(run, t) for t in itertools.islice(queue, len(ended))}
                 bar.update(count - bar.n)
         except BaseException:
             stop.set()

@@ -11,6 +11,7 @@ from numbers import Integral
 import numpy as np
 
 from ntkreg.errors import SpecError
+from ntkreg.gram.layout import Layout
 from ntkreg.gram.threads import run_tasks
 from ntkreg.gram.work import GramWork
 
@@ -55,7 +56,8 @@ def tile_size(work: GramWork, tile: int | None, *, in_folder: bool = False) -> i
         raise SpecError(f"tile must be an integer >= 1 or None; got {tile!r}.")
     block = work.engine.block
     good = max(32, max(work.shape[2:]) // 128) if in_folder else block
-    return -(-(tile or good) // block) * block
+    # NumPy's integers overflow, and are no JSON.
+    return -(-int(tile or good) // block) * block
 
 
 def count_tiles(work: GramWork, tile: int) -> int:
@@ -64,7 +66,7 @@ def count_tiles(work: GramWork, tile: int) -> int:
     return down * (down + 1) // 2 if work.symmetric else down * across
 
 
-def iter_tiles(work: GramWork, tile: int) -> Iterator[Tile]:
+def iter_tiles(work: GramWork | Layout, tile: int) -> Iterator[Tile]:
     """Yield the tiles to compute: all, or the upper triangle (i <= j) if symmetric."""
     n, m = work.shape[2:]
     for i, top in enumerate(range(0, n, tile)):

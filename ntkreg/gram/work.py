@@ -1,6 +1,6 @@
 """`GramWork`: one Gram matrix to compute, checked, with the engine that will do it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -100,10 +100,10 @@ def check_work(
     """
     network = as_network(network)
     variants = as_variants(network, depths, variants)
-    asked = (get,) if isinstance(get, str) else tuple(get)
-    if not asked or len(set(asked)) < len(asked) or not set(asked) <= set(FIELDS):
+    asked = (get,) if isinstance(get, str) else tuple(get) if isinstance(get, Iterable) else ()
+    if not asked or any(f not in FIELDS or asked.count(f) > 1 for f in asked):
         raise SpecError(f'get must be "nngp", "ntk" or both in a tuple; got {get!r}.')
-    if normalize not in (None, "unit_diagonal"):
+    if not (normalize is None or (isinstance(normalize, str) and normalize == "unit_diagonal")):
         raise SpecError(f'normalize must be None or "unit_diagonal"; got {normalize!r}.')
     X = np.asarray(X)
     Z = None if Z is None else np.asarray(Z)

@@ -1,14 +1,18 @@
 """How every compiled loop of the package is compiled."""
 
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numba
 from llvmlite import ir
-from numba.core import types
+from numba.core import event, types
 from numba.extending import intrinsic
 
 __all__ = [
     "FASTMATH",
+    "checked_while_compiling",
     "compiled",
     "counting_nothing",
     "inlined",
@@ -24,7 +28,6 @@ infinity never occur (nnan, ninf): that would drop the clamps of correlations to
 
 _OPTIONS: dict[str, Any] = {
     "nogil": True,
-    "cache": True,
     "fastmath": FASTMATH,
     "error_model": "numpy",
 }
@@ -38,7 +41,7 @@ def compiled(function: Any) -> Any:
     Division by zero gives inf or NaN as in NumPy; indices are not checked, so loops index
     with unsigned integers (a signed index costs a wrap-around test and the vectorisation).
     """
-    return numba.njit(**_OPTIONS)(function)
+    return _kept(numba.njit(**_OPTIONS)(function))
 
 
 def counting_nothing(function: Any) -> Any:
@@ -47,12 +50,60 @@ def counting_nothing(function: Any) -> Any:
     References to arrays are not counted: at every call of a loop with many arrays, counting
     them took longer than the loop.
     """
-    return numba.njit(**_UNCOUNTED, forceinline=False)(function)
+    return _kept(numba.njit(**_UNCOUNTED, forceinline=False)(function))
 
 
 def inlined(function: Any) -> Any:
     """As `counting_nothing`, and always copied into its callers by LLVM."""
-    return numba.njit(**_UNCOUNTED, forceinline=True)(function)
+    return _kept(numba.njit(**_UNCOUNTED, forceinline=True)(function))
+
+
+def _kept(loop: Any) -> Any:
+    """Keep a loop's machine code on disk: in our way, or numba's own if its inside has changed."""
+    if not hasattr(loop, "py_func"):  # NUMBA_DISABLE_JIT: it is the Python function still
+        return loop
+    try:
+        from ntkreg.kernels.machine_code import LoopCache
+
+        cache = LoopCache(loop.py_func)
+    except (ImportError, AttributeError):
+        cache = None
+    if cache is None or not hasattr(loop, "_cache"):
+        loop.enable_caching()
+    else:
+        loop._cache = cache
+    return loop
+
+
+@contextlib.contextmanager
+def checked_while_compiling(check: Callable[[], None]) -> Iterator[None]:
+    """Call `check` before each of numba's passes in this thread; what it raises ends compiling.
+
+    Python tells the main thread alone of a Ctrl-C; another would go on compiling for a minute.
+    A pass takes milliseconds, but for LLVM's, which take up to four seconds. What is compiled by
+    then is kept.
+    """
+    _checks.check = check
+    try:
+        yield
+    finally:
+        _checks.check = None
+
+
+class _Passes(event.Listener):
+    """Hears of every pass of the compiler."""
+
+    def on_start(self, _: Any) -> None:
+        check = getattr(_checks, "check", None)
+        if check is not None:
+            check()
+
+    def on_end(self, _: Any) -> None:
+        pass
+
+
+_checks = threading.local()
+event.register("numba:run_pass", _Passes())
 
 
 def _hint(builder: Any) -> None:

@@ -151,8 +151,8 @@ class _Files(StudyFolder):
         tables = []
         if len(self.comparison):
             tables += [
-                (f"NTK: {text}", comparison_table(self.comparison, reading))
-                for reading, text in READINGS.items()
+                (f"NTK: {READINGS[reading]}", comparison_table(self.comparison, reading))
+                for reading in _readings(self.comparison)
             ]
         for get in ("ntk", "nngp"):
             name = get.upper()
@@ -183,17 +183,23 @@ def _step_verdicts(steps: pd.DataFrame) -> list[str]:
     ]
 
 
+def _readings(comparison: pd.DataFrame) -> list[str]:
+    """Return the readings under which a published NTK row has a depth of ours beside it."""
+    ours = comparison[comparison["get"] == "ntk"]
+    return [reading for reading in READINGS if (ours.reading == reading).any()]
+
+
 def _verdicts(comparison: pd.DataFrame) -> list[str]:
     """Say for each reading how many NTK comparisons are outside their interval."""
     sentences = []
-    for reading, text in READINGS.items():
+    for reading in _readings(comparison):
         chosen = comparison[(comparison["get"] == "ntk") & (comparison.reading == reading)]
         outside = chosen[chosen.verdict == "outside"]
         where = ", ".join(
             f"{r.published} at n = {r.n} ({r.difference:+.1f})" for r in outside.itertuples()
         )
         sentences.append(
-            f"{text}: {len(outside)} of {len(chosen)} published NTK figures differ from ours "
-            f"by more than the 95 % interval{': ' + where if where else ''}."
+            f"{READINGS[reading]}: {len(outside)} of {len(chosen)} published NTK figures differ "
+            f"from ours by more than the 95 % interval{': ' + where if where else ''}."
         )
     return sentences

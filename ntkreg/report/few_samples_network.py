@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 from matplotlib.figure import Figure
+from scipy.special import stdtrit
 
 from ntkreg.report.benchmark import files_of, provenance
 from ntkreg.report.figures import COLOURS, plain_log_x
@@ -26,8 +27,10 @@ ALT = "accuracy against training images"
 
 LEGEND = (
     "Accuracy in percent, ± standard deviation over draws. 'network less kernel': mean over the "
-    "draws that both have, ± its standard error over draws; the test images and the pool are "
-    "the same for both and are not resampled, so it says nothing about other test images. "
+    "draws that both have, ± its standard error over draws, and Student's t interval; the test "
+    "images and the pool are the same for both and are not resampled, so it says nothing about "
+    "other test images. Where 0 lies inside, no difference is claimed. What else differs between "
+    "network and kernel (loss, layers that are trained, ridge) stands in their configurations. "
     "ResNet-34 is published (Arora et al. 2020, arXiv 1910.01663), on other draws and all "
     "10,000 test images."
 )
@@ -44,6 +47,7 @@ def network_table(beside: pd.DataFrame) -> pd.DataFrame:
             "kernel": _number(row.kernel, ".1f"),
             "network less kernel": _number(row.difference, "+.1f")
             + ("" if pd.isna(row.difference_error) else f" ± {row.difference_error:.1f}"),
+            "95 % interval": _interval(row),
             "ResNet-34": _number(row.resnet34, ".2f"),
         }
         for row in beside.itertuples()
@@ -111,6 +115,14 @@ def write_few_samples_network_benchmark(
     parts += [markdown_table(network_table(beside)), provenance(record, study.config_text())]
     write_text(text, "\n".join(parts))
     return text, rows, picture
+
+
+def _interval(row) -> str:
+    """Return the difference's 95 % interval over draws."""
+    if pd.isna(row.difference_error):
+        return ""
+    half = stdtrit(row.n_paired - 1, 0.975) * row.difference_error
+    return f"{row.difference - half:+.1f} .. {row.difference + half:+.1f}"
 
 
 def _number(value: float, form: str) -> str:

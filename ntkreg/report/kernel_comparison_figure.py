@@ -7,7 +7,7 @@ from ntkreg.report.figures import COLOURS, plain_log_x
 
 __all__ = ["kernel_comparison_figure"]
 
-MARKERS = "os^Dv<>P"
+MARKERS = "os^Dv<>PX"
 
 
 def kernel_comparison_figure(comparison: pd.DataFrame) -> Figure:

@@ -5,6 +5,9 @@ import pandas as pd
 __all__ = ["ends_table", "gap_table", "noise_table", "sentences", "verdict_table"]
 
 
+LABELS = ("correct", "random")
+
+
 def verdict_table(verdicts: pd.DataFrame, question: str) -> pd.DataFrame:
     """Return the statements on one question with their intervals."""
     own = verdicts[verdicts.question == question]
@@ -137,8 +140,8 @@ def _stopping(verdicts: pd.DataFrame) -> list[str]:
     distance = verdicts[verdicts.quantity.str.startswith("greatest distance")].set_index("subject")
     parts = [
         f"{name}: best stopped over best ridge {row.estimate:.3f} ({_interval(row)}; "
-        f"{row.verdict}), predictions at ridge n / t never farther apart than "
-        f"{distance.loc[name].estimate:.2f}"
+        f"{row.verdict}), greatest distance from the predictions at ridge n / t "
+        f"{distance.loc[name].estimate:.3f} ({_interval(distance.loc[name])})"
         for name, row in own.iterrows()
     ]
     return ["Stopping and ridge, test loss with flipped labels: " + "; ".join(parts) + "."]
@@ -147,13 +150,15 @@ def _stopping(verdicts: pd.DataFrame) -> list[str]:
 def _labels(verdicts: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
     gaps = verdicts[verdicts.quantity == "test error, random less correct labels, points"]
     worse = gaps[gaps.verdict == "random labels are worse"]
-    own = runs[(runs.outcome == "reached") & runs.labels.isin(["correct", "random"])]
-    error = own.groupby("labels").test_error.mean()
+    own = runs[(runs.outcome == "reached") & runs.labels.isin(LABELS)]
+    starts = own.groupby(["labels", "seed"]).test_error.mean()
+    error = {labels: _spread(starts.get(labels, starts[:0]), "{:.1f}") for labels in LABELS}
     return [
         f"Labels: with training losses between {own.train_loss.min():.4f} and "
-        f"{own.train_loss.max():.4f} the test error is {error.get('correct', float('nan')):.1f} % "
-        f"on correct and {error.get('random', float('nan')):.1f} % on random labels; the "
-        f"difference is above 0 for {len(worse)} of {len(gaps)} optimisers. Training loss does "
+        f"{own.train_loss.max():.4f} the test error, ± its standard deviation over starts, is "
+        f"{error['correct'] or 'unknown'} % on correct and {error['random'] or 'unknown'} % on "
+        f"random labels; the difference is above 0 for {len(worse)} of {len(gaps)} optimisers. "
+        "Training loss does "
         + ("not predict generalisation here." if len(worse) else "not show it here.")
     ]
 

@@ -62,7 +62,7 @@ def verdict_table(slopes: pd.DataFrame) -> pd.DataFrame:
                 "expected": f"{'≤ ' if r.kind == 'bound' else ''}{r.expected:g}",
                 "slope": _number(r.slope, ".2f"),
                 "95 % interval": _interval(r.low, r.high, ".2f"),
-                "widths": _widths(r),
+                "widths": _widths(r) + (", c = 0" if r.n_widths and r.correction == 0 else ""),
                 "source": r.source,
             }
             for r in lines

@@ -18,7 +18,8 @@ __all__ = ["write_widths_benchmark", "write_widths_report"]
 
 METHOD = (
     "Slopes are of log(quantity) against log(width): weighted least squares on log v = a + b log n "
-    "+ c/n, v the geometric mean over starts (for bias and fluctuation, roots of unbiased means "
+    "+ c/n, or with c = 0 where fewer than five widths have a point (said beside them); v the "
+    "geometric mean over starts (for bias and fluctuation, roots of unbiased means "
     "over pairs of starts), weights from the spread over starts. The narrowest widths are left out "
     "while chi squared refuses the fit at the 5 % level and more than five widths remain; the "
     "interval is Student's 95 % one, wider by the root of chi squared over its degrees of freedom "
@@ -32,7 +33,8 @@ METHOD = (
 ENSEMBLES = (
     "Means and variances over starts of the trained networks' test outputs, against formulas for "
     "infinitely wide ones; sums over all test inputs, limits by least squares on a + c/n. The "
-    "posterior of the NNGP is what training the read-out alone for ever samples, and differs. "
+    "posterior of the NNGP is what training the read-out alone for ever samples, by theory "
+    "another: `disagrees` means that it is not told from the ensemble here. "
     "Stopped at the time at which its mean is nearest to the NTK-GP's it can come close: of that "
     "nothing is claimed."
 )
@@ -49,7 +51,8 @@ FIGURES = (
         "Lazy and feature-learning networks",
         ("ntk_drift", "feature_drift"),
         "relative change in training",
-        "In ntk kernels stop moving as the width grows, in mup they do not.",
+        "By theory kernels stop moving in ntk as the width grows, and do not in mup; the table "
+        "says which slopes are decided.",
     ),
     (
         "Weights",

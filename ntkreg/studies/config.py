@@ -22,6 +22,7 @@ from ntkreg.errors import SpecError
 from ntkreg.storage import plain_number
 
 __all__ = [
+    "PREPROCESSINGS",
     "check_choice",
     "check_flag",
     "check_int",
@@ -40,6 +41,9 @@ __all__ = [
 _MOST = 2**63 - 1
 
 C = TypeVar("C")
+
+PREPROCESSINGS = ("channel", "zca", "none")
+"""What `preprocessing` may be in every study (`ntkreg.studies.preprocessing`)."""
 
 
 def read_config(cls: type[C], path: str | Path, overrides: Mapping[str, Any] | None = None) -> C:

@@ -6,6 +6,7 @@ from typing import Any
 from ntkreg.architecture import Activation, Architecture, Layer, Residual, from_dict, to_dict
 from ntkreg.errors import SpecError
 from ntkreg.studies.config import (
+    PREPROCESSINGS,
     check_choice,
     check_int,
     check_ints,
@@ -13,7 +14,6 @@ from ntkreg.studies.config import (
     check_positive,
     check_source,
 )
-from ntkreg.studies.preprocessing import PREPROCESSINGS
 
 __all__ = ["FewSamplesConfig", "hidden_layers", "network_of"]
 

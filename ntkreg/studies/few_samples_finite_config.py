@@ -6,15 +6,14 @@ from typing import Any
 
 from ntkreg.architecture import from_dict, to_dict
 from ntkreg.errors import SpecError
-from ntkreg.estimators import OPTIMIZERS
 from ntkreg.studies.config import (
+    PREPROCESSINGS,
     check_choice,
     check_int,
     check_ints,
     check_positive,
     check_source,
 )
-from ntkreg.studies.preprocessing import PREPROCESSINGS
 
 __all__ = ["FewSamplesNetworkConfig"]
 
@@ -93,6 +92,9 @@ class FewSamplesNetworkConfig:
     kernel_depth: int | None = None
 
     def __post_init__(self) -> None:
+        # Here, since it brings scikit-learn, for which `--help` should not wait.
+        from ntkreg.estimators import OPTIMIZERS
+
         object.__setattr__(self, "data", check_source("data", self.data))
         object.__setattr__(self, "architecture", to_dict(from_dict(self.architecture)))
         check_int("pool", self.pool, 1)

@@ -1,6 +1,5 @@
 """Which kernel is best at each number of training images, from finished few-samples runs."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,14 +12,14 @@ from ntkreg.data.tables import read_table
 from ntkreg.documents import read_json_mapping
 from ntkreg.errors import DataError, SpecError
 from ntkreg.storage import write_table
-from ntkreg.studies.config import check_choice, read_mapping
+from ntkreg.studies.config import read_mapping
+from ntkreg.studies.kernel_comparison_config import ComparisonConfig
 from ntkreg.studies.paired import compare_with_best
 from ntkreg.studies.record import write_record
 from ntkreg.studies.statistics import summarize_draws
 
 __all__ = ["ComparisonConfig", "run_kernel_comparison"]
 
-FIELDS = ("ntk", "nngp")
 
 SAME = ("classes", "pool", "n_samples", "n_draws", "seed")
 """Keys that kernels compared draw by draw must share, beside data and test images."""
@@ -31,38 +30,6 @@ SHOWN = ("preprocessing", "symmetry", "normalize", "alpha", "alpha_scale", "dtyp
 
 _ROWS = {"get": "text", "depth": "int", "n": "int", "draw": "int", "accuracy": "float",
          "condition": "float"}  # fmt: skip
-
-
-@dataclass(frozen=True)
-class ComparisonConfig:
-    """Settings of `run_kernel_comparison`; every key of the YAML file.
-
-    Attributes
-    ----------
-    kernels : mapping
-        Name of each network: the folder of its few-samples run. Two or more.
-    get : tuple of {"ntk", "nngp"}
-        Which kernels of each network.
-    """
-
-    kernels: dict[str, str]
-    get: tuple[str, ...] = FIELDS
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.kernels, dict) or len(self.kernels) < 2:
-            raise SpecError(
-                "kernels must map two or more names to folders of few-samples runs; "
-                f"got {self.kernels!r}."
-            )
-        for name, folder in self.kernels.items():
-            if not isinstance(folder, str) or not folder:
-                raise SpecError(f"kernels: {name} must have a folder; got {folder!r}.")
-        get = (self.get,) if isinstance(self.get, str) else self.get
-        if not isinstance(get, Sequence) or not get or len(set(get)) < len(get):
-            raise SpecError(f"get must be ntk, nngp or both in a list; got {self.get!r}.")
-        for field in get:
-            check_choice("get", field, FIELDS)
-        object.__setattr__(self, "get", tuple(get))
 
 
 def run_kernel_comparison(config: ComparisonConfig, output: str | Path) -> pd.DataFrame:

@@ -7,15 +7,11 @@ import numpy as np
 from ntkreg.data import ChannelStandardizer, ZCAWhitener
 
 __all__ = [
-    "PREPROCESSINGS",
     "array_names",
     "build_preprocessing",
     "describe_preprocessing",
     "make_preprocessing",
 ]
-
-PREPROCESSINGS = ("channel", "zca", "none")
-"""The values of the key."""
 
 Preprocessing = ChannelStandardizer | ZCAWhitener
 

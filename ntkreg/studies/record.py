@@ -15,7 +15,7 @@ from ntkreg.studies.config import config_hash, config_to_dict
 
 __all__ = ["environment", "write_record"]
 
-_LIBRARIES = ("numpy", "scipy", "scikit-learn", "numba", "pandas", "zarr", "jax", "jaxlib", "optax")
+_LIBRARIES = ("numpy", "scipy", "scikit-learn", "numba", "pandas", "jax", "jaxlib", "optax")
 
 
 def environment() -> dict[str, Any]:

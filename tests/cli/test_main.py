@@ -1,6 +1,9 @@
 import errno
+import os
+import signal
 import subprocess
 import sys
+import time
 import warnings
 
 import pytest
@@ -61,7 +64,12 @@ def test_an_unknown_command_suggests_the_nearest(capsys):
         (BackendError("no neural-tangents"), "no neural-tangents"),
         (FileNotFoundError("a.npz: there is no such file."), "a.npz: there is no such file."),
         (OSError(errno.ENOSPC, "No space left", "out/a"), "out/a: No space left. Free some"),
-        (PermissionError(errno.EACCES, "Permission denied", "b"), "b: Permission denied. Give"),
+        (
+            PermissionError(errno.EACCES, "Permission denied", "b"),
+            "b: Permission denied. Give another path",
+        ),
+        (OSError(errno.ENOSPC, "No space left"), "a file: No space left. Free some space, or"),
+        (OSError(errno.EDQUOT, "Quota exceeded", "d"), "d: Quota exceeded. Free some space, or"),
         (MemoryError(), "out of memory"),
     ],
 )
@@ -117,3 +125,43 @@ def test_help_imports_nothing_heavy():
         "assert not {'numpy', 'sklearn', 'numba', 'pandas', 'jax', 'yaml'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_help_of_no_command_waits_for_what_only_its_work_needs():
+    heavy = ("jax", "matplotlib", "numba", "optax", "pandas", "scipy", "sklearn", "zarr")
+    code = (
+        "import sys\n"
+        "from ntkreg.cli import main\n"
+        f"for command in {sorted(COMMANDS)}:\n"
+        "    assert main([command, '--help']) == 0\n"
+        f"    found = set({heavy}) & set(sys.modules)\n"
+        "    if found: sys.exit(f'{command} --help imports {sorted(found)}')\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.count("--debug") >= len(COMMANDS)
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_the_first_compilation_and_keeps_what_is_compiled(config, tmp_path):
+    kept = tmp_path / "kept"
+    run = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "ntkreg", "fit", config, "--output", str(tmp_path / "fit")),
+            *("--architecture", "{recipe: cntk, depth: 2}"),
+        ],
+        env=os.environ | {"NUMBA_CACHE_DIR": str(kept)},
+        # A shell tells its jobs in the background to ignore it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not list(kept.glob("*/*.nbc")):
+        assert run.poll() is None
+        time.sleep(0.1)
+    time.sleep(5)
+    run.send_signal(signal.SIGINT)
+    assert "interrupted" in run.communicate()[1]
+    assert run.returncode == 130
+    # The loop that calls all others is the last to be compiled.
+    assert not list(kept.glob("*/image_loops.run_stages-*.nbc"))

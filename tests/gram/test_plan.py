@@ -1,7 +1,9 @@
+import os
 import subprocess
 import sys
 import time
 import tracemalloc
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ import toy_engine
 from ntkreg import cntk, compute_gram, fully_connected, machine, plan_gram
 from ntkreg.errors import PlanError
 from ntkreg.gram import plan
-from ntkreg.machine import free_disk, free_memory, readable
+from ntkreg.machine import free_disk, free_memory, readable, stored_bytes
 
 NET = fully_connected(depth=2)
 
@@ -80,6 +82,42 @@ def test_disk_that_is_not_there_is_refused_and_nothing_is_written(monkeypatch, t
     with pytest.raises(PlanError, match=r"of disk at .*900 B can be used"):
         compute_gram(NET, np.ones((50, 2)), folder=tmp_path / "K")
     assert not (tmp_path / "K").exists()
+
+
+def test_a_disk_of_which_nobody_knows_the_size_is_tried(monkeypatch, tmp_path):
+    unknown = SimpleNamespace(total=0, free=0)
+    monkeypatch.setattr(machine.shutil, "disk_usage", lambda path: unknown)
+    assert free_disk(tmp_path) is None
+    compute_gram(NET, np.ones((50, 2)), folder=tmp_path / "K")
+
+
+def test_a_complete_folder_is_read_on_a_full_disk_whatever_tile_is_asked(monkeypatch, tmp_path):
+    toy_engine.install(monkeypatch.setattr)
+    X = np.ones((50, 2))
+    compute_gram(NET, X, folder=tmp_path / "K", tile=4)
+    monkeypatch.setattr(plan, "free_disk", lambda folder: 0)
+    gram = compute_gram(NET, X, folder=tmp_path / "K", tile=4000)
+    assert np.array_equal(np.asarray(gram.values["ntk"]), compute_gram(NET, X).values["ntk"])
+    assert plan_gram(NET, X, folder=tmp_path / "K", tile=4000).tile == 4
+
+
+def test_a_folder_at_which_others_work_can_be_planned_for(monkeypatch, tmp_path):
+    (tmp_path / "draft.tmp").write_bytes(b"1234")
+    (tmp_path / "link").symlink_to(tmp_path / "draft.tmp")
+    (tmp_path / "K").mkdir()
+    (tmp_path / "K" / "tile").write_bytes(b"123")
+    only_links = os.lstat(tmp_path / "link").st_size
+    assert stored_bytes(tmp_path) == 7 + only_links
+    lstat = os.lstat
+
+    def gone(path):
+        if str(path).endswith(".tmp"):
+            raise FileNotFoundError(path)
+        return lstat(path)
+
+    monkeypatch.setattr(machine.os, "lstat", gone)
+    assert stored_bytes(tmp_path) == 3 + only_links
+    assert stored_bytes(tmp_path / "none") == 0
 
 
 def test_a_folder_needs_memory_for_tiles_only():

@@ -1,11 +1,13 @@
 import json
 import pickle
+import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import toy_engine
 
-from ntkreg import cntk, compute_gram, fully_connected
+from ntkreg import cntk, compute_gram, fully_connected, plan_gram
 from ntkreg.architecture import Architecture, LeakyRelu, from_dict
 from ntkreg.errors import SpecError, StoreMismatchError
 from ntkreg.gram import manifest as manifest_module
@@ -169,12 +171,62 @@ def test_a_folder_of_other_things_is_refused_and_left_alone(folder):
     with pytest.raises(StoreMismatchError, match=r"not empty and holds no kernel"):
         compute_gram(NET, X, folder=folder)
     assert [p.name for p in folder.iterdir()] == ["thesis.tex"]
-    with pytest.raises(StoreMismatchError, match="is a file"):
-        compute_gram(NET, X, folder=folder / "thesis.tex")
+    for call in (compute_gram, plan_gram):
+        with pytest.raises(StoreMismatchError, match=f"{call.__name__}: folder .* is a file"):
+            call(NET, X, folder=folder / "thesis.tex")
+
+
+@pytest.mark.parametrize("name", ["", b"K", 5, True, "K\0", 1.5])
+def test_a_folder_that_is_no_path_is_refused(name):
+    for call in (compute_gram, plan_gram):
+        with pytest.raises(SpecError, match=rf"{call.__name__}: folder must be a path, .* got"):
+            call(NET, X, folder=name)
+
+
+@pytest.mark.parametrize("name", ["thesis.tex/K", "k" * 300])
+def test_a_folder_that_cannot_be_is_a_clear_error(tmp_path, name):
+    (tmp_path / "thesis.tex").write_text("dear")
+    for call in (compute_gram, plan_gram):
+        with pytest.raises(OSError, match=f"{call.__name__}: cannot use folder .*Give another"):
+            call(NET, X, folder=tmp_path / name)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
+def test_a_folder_where_the_system_keeps_no_files_is_a_clear_error():
+    with pytest.raises(OSError, match=r"cannot write to folder /proc/K: .*give another folder"):
+        compute_gram(NET, X, folder="/proc/K")
+    with pytest.raises(StoreMismatchError, match="folder /proc is not empty and holds no kernel"):
+        compute_gram(NET, X, folder="/proc")
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.int32, np.uint8, np.int8])
+def test_integers_of_numpy_are_integers(monkeypatch, folder, kind):
+    toy_engine.install(monkeypatch.setattr)
+    options = {"tile": kind(8), "n_jobs": kind(2)}
+    wanted = compute_gram(NET, X, **options).values["ntk"]
+    gram = compute_gram(NET, X, folder=folder, depths=[kind(1), kind(2)], **options)
+    assert np.array_equal(np.asarray(gram.values["ntk"])[1], wanted)
+    assert json.loads((folder / "manifest.json").read_text())["tile"] == 8
+    plan = plan_gram(NET, X, folder=folder, **options)
+    assert plan == replace(plan_gram(NET, X, folder=folder, tile=8, n_jobs=2), seconds=plan.seconds)
+    assert type(plan.tile) is type(plan.disk_bytes) is int
+
+
+def test_more_tiles_than_a_folder_can_hold_are_refused(monkeypatch, folder):
+    toy_engine.install(monkeypatch.setattr)
+    with pytest.raises(SpecError, match=r"tile=4 would make 4,501,500 files .* Give a larger tile"):
+        plan_gram(NET, np.ones((12000, 1)), folder=folder, tile=4)
+    plan_gram(NET, np.ones((12000, 1)), folder=folder, tile=8)
+
+
+@pytest.mark.parametrize("get", [None, [["ntk"]], 3, (), ["ntk", "ntk"], "both", np.array([1.0])])
+def test_what_is_no_field_is_refused(get):
+    with pytest.raises(SpecError, match='get must be "nngp", "ntk" or both'):
+        compute_gram(NET, X, get=get)
 
 
 @pytest.mark.parametrize(
-    ("text", "match"), [("{", "cannot be read as JSON"), ("{}", "not the manifest"), ("[]", "not")]
+    ("text", "match"), [("{", "not sound JSON"), ("{}", "not the manifest"), ("[]", "not")]
 )
 def test_a_broken_manifest_is_refused(folder, text, match):
     folder.mkdir(parents=True)

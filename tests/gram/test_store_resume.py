@@ -14,7 +14,7 @@ import toy_engine
 
 from ntkreg import compute_gram, fully_connected
 from ntkreg.gram import store
-from ntkreg.gram.store import _TileStore
+from ntkreg.gram.tile_files import TileFiles
 
 X = np.random.default_rng(0).standard_normal((30, 3))
 NET = fully_connected(depth=2)
@@ -193,7 +193,7 @@ def test_a_folder_keeps_its_tile(folder):
 
 
 def test_a_full_disk_is_a_clear_error_and_keeps_what_is_done(folder, monkeypatch):
-    write, written = _TileStore._write, []
+    write, written = TileFiles.write, []
 
     def full_after_ten(self, *arguments):
         if len(written) >= 10:
@@ -201,13 +201,13 @@ def test_a_full_disk_is_a_clear_error_and_keeps_what_is_done(folder, monkeypatch
         written.append(1)
         write(self, *arguments)
 
-    monkeypatch.setattr(_TileStore, "_write", full_after_ten)
+    monkeypatch.setattr(TileFiles, "write", full_after_ten)
     with pytest.raises(
         OSError, match=r"cannot write to folder .*No space left.*are kept"
     ) as caught:
         _compute(folder)
     assert caught.value.errno == errno.ENOSPC
-    monkeypatch.setattr(_TileStore, "_write", write)
+    monkeypatch.setattr(TileFiles, "write", write)
     computed = _count_computed(monkeypatch)
     assert np.array_equal(_compute(folder), _wanted())
     assert len(computed) == TILES - 10
@@ -232,11 +232,11 @@ def test_a_small_disk_that_fills_up_is_a_clear_error(tmp_path, monkeypatch):
 
 
 def test_a_read_only_folder_is_a_clear_error(folder, monkeypatch):
-    # Root may write anywhere, so the refusal comes from a stand-in for `open`.
+    # Root may write anywhere, so the refusal comes from a stand-in for opening the lock.
     def refused(path, *rest):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
 
-    monkeypatch.setattr(store, "open", refused, raising=False)
+    monkeypatch.setattr(store, "open_regular", refused)
     with pytest.raises(PermissionError, match=r"cannot write to folder .*Permission denied"):
         _compute(folder)
 

@@ -1,8 +1,10 @@
+import contextlib
 import time
 
 import pytest
 
 from ntkreg.gram import threads
+from ntkreg.kernels.flags import compiled
 
 
 def test_no_more_than_two_tasks_a_thread_wait_in_the_pool(monkeypatch):
@@ -50,3 +52,22 @@ def test_every_task_runs_once():
 def test_threads_are_the_cpus_this_process_may_use_unless_told():
     assert threads.check_n_jobs(None) == threads.check_n_jobs(-1) >= 1
     assert threads.check_n_jobs(7) == 7
+
+
+def test_a_worker_that_compiles_ends_before_the_next_pass():
+    @compiled
+    def loop(x):
+        return x + x
+
+    def work(task, done):
+        if task == 0:
+            raise FloatingPointError
+        with contextlib.suppress(threads.Stopped):
+            while True:
+                done(0)
+        loop(1.0)
+
+    with pytest.raises(FloatingPointError):
+        threads.run_tasks(range(2), work, pairs=2, n_jobs=2, progress=False)
+    assert not loop.overloads
+    assert loop(1.0) == 2.0

@@ -16,6 +16,7 @@ from ntkreg.report.kernel_comparison import (
     write_kernel_comparison_benchmark,
     write_kernel_comparison_report,
 )
+from ntkreg.report.kernel_comparison_figure import kernel_comparison_figure
 from ntkreg.report.page import figure_block, page, provenance_block
 from ntkreg.report.quickstart import write_quickstart_report
 
@@ -61,6 +62,19 @@ def test_few_samples_page_shows_both_readings_and_the_verdict(few_samples_page):
     assert few_samples_page.count("<img") == 1
     for words in ("CNTK-5", "d - 1 hidden layers", "inside", "corrected std", "arXiv 1910.01663"):
         assert words in few_samples_page
+
+
+def test_a_reading_without_a_published_depth_is_not_mentioned(few_samples_folder, tmp_path):
+    folder = shutil.copytree(few_samples_folder, tmp_path / "copy")
+    known = pd.read_csv(folder / "comparison.csv")
+    known = known[known.reading == "convolutions"]
+    known.to_csv(folder / "comparison.csv", index=False)
+    text, *_ = write_few_samples_benchmark(folder, tmp_path / "page")
+    for made in (text, write_few_samples_report(folder)):
+        said = made.read_text(encoding="utf-8")
+        assert "read as d convolutions" in said
+        assert "with the read-out" not in said
+        assert "0 of 0" not in said
 
 
 def test_benchmark_files_hold_table_rows_and_picture(few_samples_folder, tmp_path):
@@ -215,3 +229,12 @@ def test_report_computes_nothing():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_ten_kernels_are_told_apart_in_the_comparison():
+    names = [f"kernel {i}" for i in range(10)]
+    numbers = dict.fromkeys(["mean_error", "low", "high", "difference"], 1.0)
+    table = pd.DataFrame({"name": names, "get": "ntk", "n": 10, "mean": range(10), **numbers})
+    table["verdict"] = ["worse"] * 9 + ["best"]
+    lines = kernel_comparison_figure(table).axes[0].get_lines()
+    assert len({(line.get_color(), line.get_marker()) for line in lines}) == 10

@@ -7,6 +7,7 @@ from typing import Any
 from ntkreg.architecture.activations import ACTIVATIONS
 from ntkreg.errors import SpecError
 from ntkreg.studies.config import (
+    PREPROCESSINGS,
     check_choice,
     check_int,
     check_ints,
@@ -14,7 +15,6 @@ from ntkreg.studies.config import (
     check_positive,
     check_source,
 )
-from ntkreg.studies.preprocessing import PREPROCESSINGS
 
 __all__ = ["DEFAULT_RATES", "REFERENCE", "OptimizersConfig"]
 

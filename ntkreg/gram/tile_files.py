@@ -1,0 +1,247 @@
+"""The files of a stored Gram: one a tile, and the journal of those that are finished.
+
+They make up an uncompressed Zarr array of format 3, which any reader of Zarr opens. Here they
+are written and read byte by byte: a folder may be a stranger's, and what a decoder does is for
+metadata to choose. Nothing but numbers of the length, dtype and checksum expected is ever read.
+"""
+
+import hashlib
+import os
+import re
+import stat
+import threading
+from pathlib import Path
+
+import numpy as np
+
+from ntkreg.documents import read_json
+from ntkreg.errors import DataError, PlanError, StoreMismatchError
+from ntkreg.gram.layout import Layout
+from ntkreg.machine import free_memory, readable
+from ntkreg.storage import differences, open_regular, read_bytes, replacing, write_json
+
+__all__ = ["VALUES", "TileFiles", "inside"]
+
+VALUES = "values.zarr"
+"""Name of the array in a kernel folder."""
+
+_JOURNAL = "tiles.txt"
+_METADATA = (VALUES, "zarr.json")
+
+_LINE = re.compile(rb"^([0-9]{1,8}) ([0-9]{1,8}) ([0-9a-f]{64})\n", re.MULTILINE)
+"""A whole line: one without its end is what a killed run did not finish."""
+
+_JOURNAL_BYTES = 1 << 20
+"""A journal has at most these and 256 a tile, enough to compute every tile three times over."""
+
+
+def inside(folder: Path, *names: str) -> Path:
+    """Return the path of a file in a kernel folder, which need not exist.
+
+    Raises
+    ------
+    StoreMismatchError
+        It, or a folder on the way, is a link, a pipe or a device: whoever made the folder
+        would choose what we read or, worse, overwrite.
+    """
+    path = folder
+    for k, name in enumerate(names):
+        path = path / name
+        try:
+            mode = os.lstat(path).st_mode
+        except FileNotFoundError:
+            return folder.joinpath(*names)
+        last = k == len(names) - 1
+        if not (stat.S_ISREG(mode) if last else stat.S_ISDIR(mode)):
+            what = "a symbolic link" if stat.S_ISLNK(mode) else "of another kind"
+            wanted = "file" if last else "folder"
+            raise StoreMismatchError(
+                f"{path}: is {what}, where a kernel folder has a plain {wanted}. It was left "
+                f"alone. Give another folder, or put a plain {wanted} there."
+            )
+    return path
+
+
+class TileFiles:
+    """The tiles of one folder, with the checksums that its journal has for them.
+
+    Parameters
+    ----------
+    folder : Path
+        Absolute, so that it stays the same folder wherever the process goes.
+    layout : Layout
+
+    Attributes
+    ----------
+    checksums : dict of (int, int) to str
+        SHA-256 of the values of each finished tile (i, j).
+
+    Raises
+    ------
+    DataError, StoreMismatchError
+        A journal that is too long, links, metadata of another Zarr format.
+    PlanError
+        Not even one tile fits into memory.
+    """
+
+    def __init__(self, folder: Path, layout: Layout) -> None:
+        self.folder, self.layout = folder, layout
+        free = free_memory()
+        if free is not None and layout.file_bytes > free:
+            raise PlanError(
+                f"{folder}: a tile of side {layout.tile:,} takes {readable(layout.file_bytes)} of "
+                f"memory; {readable(free)} are free. Give another folder."
+            )
+        # Two documents that say what an array is may say two things, to two readers.
+        for other in inside(folder, *_METADATA).parent.glob(".z*"):
+            raise StoreMismatchError(
+                f"{other}: belongs to another format of Zarr than kernel folders have. It was not "
+                "read. Give another folder."
+            )
+        self.checksums = self._read_journal()
+        self._lock = threading.Lock()
+        self._verified: dict[tuple[int, int], tuple[int, ...]] = {}
+
+    def __getstate__(self) -> dict[str, object]:
+        # Elsewhere, files may be others under the same numbers: they are verified anew.
+        return {"folder": self.folder, "layout": self.layout, "checksums": self.checksums}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__.update(state, _lock=threading.Lock(), _verified={})
+
+    def has_metadata(self) -> bool:
+        """Return whether zarr.json is there.
+
+        Raises
+        ------
+        StoreMismatchError
+            It is not the one of this Gram.
+        """
+        path = inside(self.folder, *_METADATA)
+        try:
+            stored = read_json(path, links=False)
+        except FileNotFoundError:
+            return False
+        except DataError as error:
+            raise StoreMismatchError(f"{error} Give another folder, or delete this one.") from None
+        found = (
+            differences(stored, self.layout.zarr_metadata())
+            if isinstance(stored, dict)
+            else ["no mapping"]
+        )
+        if found:
+            raise StoreMismatchError(
+                f"{path}: does not fit manifest.json beside it: {'; '.join(found)}. The folder was "
+                "changed by something else. Give another folder, or delete this one."
+            )
+        return True
+
+    def write_metadata(self) -> None:
+        """Write zarr.json, for other readers of the array."""
+        path = inside(self.folder, *_METADATA)
+        path.parent.mkdir(exist_ok=True)
+        write_json(path, self.layout.zarr_metadata())
+
+    def read(self, i: int, j: int) -> np.ndarray:
+        """Return a tile's values, (n_fields, n_variants, rows, columns).
+
+        They are compared with their checksum unless the very file was so before: if it was
+        changed or replaced since, it is compared again.
+
+        Raises
+        ------
+        DataError
+            The tile is missing or damaged.
+        """
+        layout, wanted = self.layout, self.checksums.get((i, j))
+        if wanted is None:
+            raise DataError(self._complaint(i, j, "was not computed yet"))
+        path = self._path(i, j)
+        try:
+            file = open_regular(path)
+        except FileNotFoundError:
+            raise DataError(self._complaint(i, j, f"is missing: no file {path.name}")) from None
+        with file:
+            status = os.fstat(file.fileno())
+            # Before room for it is made: a file of another length is not read at all.
+            if status.st_size != layout.file_bytes:
+                what = f"is damaged: {status.st_size:,} bytes in place of {layout.file_bytes:,}"
+                raise DataError(self._complaint(i, j, what))
+            count = layout.file_bytes // layout.dtype.itemsize
+            whole = np.fromfile(file, layout.dtype.newbyteorder("<"), count)
+        if whole.nbytes != layout.file_bytes:
+            raise DataError(self._complaint(i, j, "was changed while it was read"))
+        rows, columns = (
+            min(layout.tile, size - k * layout.tile) for k, size in ((i, layout.n), (j, layout.m))
+        )
+        values = np.ascontiguousarray(
+            whole.reshape(layout.file_shape)[:, :, :rows, :columns], layout.dtype
+        )
+        this = (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+        if self._verified.get((i, j)) != this:
+            if _checksum(values) != wanted:
+                raise DataError(
+                    self._complaint(i, j, "is damaged: its values do not match their checksum")
+                )
+            self._verified[i, j] = this
+        return values
+
+    def is_whole(self, i: int, j: int) -> bool:
+        """Return whether a tile is there as it was computed."""
+        try:
+            self.read(i, j)
+        except DataError:
+            return False
+        return True
+
+    def write(self, i: int, j: int, values: np.ndarray) -> None:
+        """Write a tile's values, and then its line in the journal."""
+        whole = np.ascontiguousarray(values, self.layout.dtype.newbyteorder("<"))
+        if whole.shape != self.layout.file_shape:
+            full = self.layout.file_shape
+            beyond = [(0, size - held) for size, held in zip(full, values.shape, strict=True)]
+            whole = np.pad(whole, beyond, constant_values=np.nan)
+        path = self._path(i, j)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as file:
+            file.write(whole.data)
+        checksum = _checksum(values)
+        with self._lock, open_regular(inside(self.folder, _JOURNAL), "ab") as journal:
+            journal.write(f"{i} {j} {checksum}\n".encode())
+            journal.flush()
+            os.fsync(journal.fileno())
+            self.checksums[i, j] = checksum
+
+    def trim_journal(self) -> None:
+        """Cut off a last line that a killed or full-disk run did not finish."""
+        path = inside(self.folder, _JOURNAL)
+        if path.exists():
+            content = self._journal_bytes(path)
+            with open_regular(path, "r+b") as file:
+                file.truncate(content.rfind(b"\n") + 1)
+
+    def _read_journal(self) -> dict[tuple[int, int], str]:
+        """Return tile -> checksum; of two lines for a tile, the later one."""
+        try:
+            content = self._journal_bytes(inside(self.folder, _JOURNAL))
+        except FileNotFoundError:
+            return {}
+        lines = ((int(line[1]), int(line[2]), line[3]) for line in _LINE.finditer(content))
+        return {(i, j): checksum.decode() for i, j, checksum in lines if self.layout.has(i, j)}
+
+    def _journal_bytes(self, path: Path) -> bytes:
+        return read_bytes(path, _JOURNAL_BYTES + 256 * self.layout.tiles, links=False)
+
+    def _path(self, i: int, j: int) -> Path:
+        # The chunk's key in Zarr: fields and variants are never cut.
+        return inside(self.folder, VALUES, "c", "0", "0", str(i), str(j))
+
+    def _complaint(self, i: int, j: int, what: str) -> str:
+        return (
+            f"tile ({i}, {j}) of the Gram in {self.folder} {what}. Make the call of compute_gram "
+            "that made the folder again: it computes what is missing or damaged."
+        )
+
+
+def _checksum(values: np.ndarray) -> str:
+    return hashlib.sha256(np.ascontiguousarray(values).data).hexdigest()
