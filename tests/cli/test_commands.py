@@ -272,7 +272,7 @@ def test_a_folder_that_cannot_be_written_is_told_before_work(config, tmp_path, c
     monkeypatch.setattr("ntkreg.cli.options.replacing", refuse)
     monkeypatch.setattr("ntkreg.studies.fit.run_fit", lambda *a, **k: 1 / 0)
     assert main(["fit", config, "--output", str(tmp_path / "out")]) == 2
-    assert "Permission denied. Give another --output" in capsys.readouterr().err
+    assert "Permission denied. Give another path" in capsys.readouterr().err
 
 
 def test_a_full_disk_is_one_clear_line(config, tmp_path, capsys, monkeypatch):
