@@ -4,44 +4,42 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 import yaml
 
 from ntkreg.errors import DataError, SpecError
 from ntkreg.storage import read_bytes
 
-__all__ = ["parse_json", "parse_yaml", "read_json", "read_yaml"]
+__all__ = ["parse_json", "parse_yaml", "read_json", "read_json_mapping", "read_yaml"]
 
 MOST_BYTES = 1 << 20
 """Bytes of a document; the longest of our own, a manifest of a hundred networks, has a tenth."""
 
 _MOST_DEPTH = 50
 _MOST_NODES = 100_000
+_LONGEST_NUMBER = 100
+_TOO_MANY = f"over {_MOST_NODES:,} values, aliases written out."
+_TOO_DEEP = "{}: not sound JSON: nested too deeply."
 
 # YAML 1.1 reads 1e-3 as text, since it wants a dot and a sign; YAML 1.2 and people do not.
-_NUMBER = re.compile(r"[-+]?(?:[0-9][0-9_]*)(?:\.[0-9_]*)?[eE][-+]?[0-9]+")
+_NUMBER = re.compile(r"[-+]?(?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9][0-9_]*)[eE][-+]?[0-9]+")
+
+_TAG = "tag:yaml.org,2002:"
+_NUMBERS = {f"{_TAG}int", f"{_TAG}float"}
+_PLAIN = _NUMBERS | {f"{_TAG}{kind}" for kind in ("str", "bool", "null", "map", "seq", "merge")}
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """PyYAML's safe loader that reads 1e-3 as a number and refuses a key given twice."""
+    """PyYAML's safe loader that reads 1e-3 as a number, and 2020-01-01 as text."""
 
-    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-        first: dict[Any, int] = {}
-        for key, _ in node.value:
-            line = key.start_mark.line + 1
-            name = key.value if isinstance(key, yaml.ScalarNode) else None
-            # A merge key, <<, may stand beside others of its kind.
-            if name in first and key.tag != "tag:yaml.org,2002:merge":
-                raise yaml.constructor.ConstructorError(
-                    problem=f"key {name!r} is given twice, in line {first[name]} and in line {line}"
-                )
-            if name is not None:
-                first[name] = line
-        return super().construct_mapping(node, deep)
+    yaml_implicit_resolvers: ClassVar = {
+        first: [(tag, form) for tag, form in resolvers if tag != f"{_TAG}timestamp"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
 
-_Loader.add_implicit_resolver("tag:yaml.org,2002:float", _NUMBER, list("-+0123456789"))
+_Loader.add_implicit_resolver(f"{_TAG}float", _NUMBER, list("-+.0123456789"))
 
 
 def parse_yaml(text: str, source: str) -> Any:
@@ -57,7 +55,7 @@ def parse_yaml(text: str, source: str) -> Any:
     ------
     SpecError
         Not YAML, tags that would make objects, a key twice in one mapping (both lines are
-        named), over 1 MiB, or nested or repeated by aliases beyond any sensible document.
+        named), over 1 MiB, or numbers, depth, values or aliases beyond any sensible document.
 
     Examples
     --------
@@ -71,14 +69,14 @@ def parse_yaml(text: str, source: str) -> Any:
     if len(text) > MOST_BYTES:
         refuse(f"{len(text):,} characters, more than a configuration can need.")
     try:
-        # Events come without recursion, so that depth is known before anything recurses.
-        _check_depth(yaml.parse(text, Loader=_Loader), refuse)
+        # Events come without recursion: size and depth are known before anything recurses.
+        _check_events(yaml.parse(text, Loader=_Loader), refuse)
         loader = _Loader(text)
         try:
             node = loader.get_single_node()
             if node is None:
                 return None
-            _check_expansion(node, refuse)
+            _check_nodes(node, refuse)
             return loader.construct_document(node)
         finally:
             loader.dispose()
@@ -88,22 +86,33 @@ def parse_yaml(text: str, source: str) -> Any:
         refuse(error)
 
 
-def parse_json(text: str | bytes, source: str) -> Any:
+def parse_json(text: str | bytes, source: str, *, limit: int = MOST_BYTES) -> Any:
     """Return the plain data of a JSON text.
+
+    Parameters
+    ----------
+    text : str or bytes
+    source : str
+        What errors call it.
+    limit : int
+        Bytes, or characters, that a sound text never exceeds.
 
     Raises
     ------
     DataError
-        Not JSON or not UTF-8, over 1 MiB, nested too deeply, or with a key twice.
+        Not JSON or not UTF-8, over `limit`, nested too deeply, or with a key twice.
     """
-    if len(text) > MOST_BYTES:
+    if len(text) > limit:
         raise DataError(f"{source}: {len(text):,} bytes, more than a file of this kind has.")
     try:
-        return json.loads(text, object_pairs_hook=_once)
+        value = json.loads(text, object_pairs_hook=_once)
     except RecursionError:
-        raise DataError(f"{source}: not sound JSON: nested too deeply.") from None
+        raise DataError(_TOO_DEEP.format(source)) from None
     except ValueError as error:
         raise DataError(f"{source}: not sound JSON ({error}).") from None
+    if _is_deeper(value, _MOST_DEPTH):
+        raise DataError(_TOO_DEEP.format(source))
+    return value
 
 
 def read_yaml(path: Path) -> Any:
@@ -123,7 +132,7 @@ def read_yaml(path: Path) -> Any:
     return parse_yaml(text, str(path))
 
 
-def read_json(path: Path, *, links: bool = True) -> Any:
+def read_json(path: Path, *, links: bool = True, limit: int = MOST_BYTES) -> Any:
     """Return the plain data of a JSON file, as `parse_json` does; `links` as in `read_bytes`.
 
     Raises
@@ -131,12 +140,29 @@ def read_json(path: Path, *, links: bool = True) -> Any:
     FileNotFoundError
     DataError
     """
-    return parse_json(read_bytes(path, MOST_BYTES, links=links), str(path))
+    return parse_json(read_bytes(path, limit, links=links), str(path), limit=limit)
 
 
-def _check_depth(events: Any, refuse: Callable[[Any], NoReturn]) -> None:
-    depth = 0
+def read_json_mapping(path: Path, *, links: bool = True, limit: int = MOST_BYTES) -> dict[str, Any]:
+    """Return what `read_json` does, or refuse anything but one mapping.
+
+    Raises
+    ------
+    FileNotFoundError
+    DataError
+    """
+    value = read_json(path, links=links, limit=limit)
+    if not isinstance(value, dict):
+        raise DataError(f"{path}: must hold one JSON object; found a {type(value).__name__}.")
+    return value
+
+
+def _check_events(events: Any, refuse: Callable[[Any], NoReturn]) -> None:
+    depth = n_nodes = 0
     for event in events:
+        n_nodes += isinstance(event, yaml.NodeEvent)
+        if n_nodes > _MOST_NODES:
+            refuse(_TOO_MANY)
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > _MOST_DEPTH:
@@ -145,27 +171,59 @@ def _check_depth(events: Any, refuse: Callable[[Any], NoReturn]) -> None:
             depth -= 1
 
 
-def _check_expansion(root: Any, refuse: Callable[[Any], NoReturn]) -> None:
-    """Count nodes as if each alias were written out: a few lines can stand for billions."""
+def _check_nodes(root: Any, refuse: Callable[[Any], NoReturn]) -> None:
+    """Look at every node, and count them as if aliases were written out.
+
+    A few lines of aliases of aliases can stand for billions of values.
+    """
     counted: dict[int, int] = {}
     open_nodes: set[int] = set()
 
     def count(node: Any) -> int:
+        line = node.start_mark.line + 1
+        if node.tag not in _PLAIN:
+            refuse(f"line {line}: {node.tag.removeprefix(_TAG)!r} is no plain value.")
         if isinstance(node, yaml.ScalarNode):
+            if node.tag in _NUMBERS and len(node.value) > _LONGEST_NUMBER:
+                refuse(f"line {line}: a number of {len(node.value):,} characters.")
             return 1
         if id(node) in open_nodes:
-            refuse(f"line {node.start_mark.line + 1}: an alias of what it stands in.")
+            refuse(f"line {line}: an alias of what it stands in.")
         if id(node) not in counted:
             open_nodes.add(id(node))
-            pairs = isinstance(node, yaml.MappingNode)
-            children = [c for pair in node.value for c in pair] if pairs else node.value
+            children = node.value
+            if isinstance(node, yaml.MappingNode):
+                _check_keys(node, refuse)
+                children = [child for pair in node.value for child in pair]
             counted[id(node)] = 1 + sum(count(child) for child in children)
             open_nodes.discard(id(node))
         if counted[id(node)] > _MOST_NODES:
-            refuse(f"over {_MOST_NODES:,} values, aliases written out.")
+            refuse(_TOO_MANY)
         return counted[id(node)]
 
     count(root)
+
+
+def _check_keys(node: Any, refuse: Callable[[Any], NoReturn]) -> None:
+    """Refuse a key that a mapping gives twice: PyYAML would take the last in silence."""
+    lines: dict[tuple[str, str], int] = {}
+    for key, _ in node.value:
+        # Merge keys, <<, may stand beside each other; lists as keys are refused later.
+        if isinstance(key, yaml.ScalarNode) and key.tag != f"{_TAG}merge":
+            line = key.start_mark.line + 1
+            name = (key.tag, key.value)
+            if name in lines:
+                refuse(f"key {key.value!r} is given twice, in line {lines[name]} and line {line}.")
+            lines[name] = line
+
+
+def _is_deeper(value: Any, depth: int) -> bool:
+    """Whether lists and mappings lie over `depth` deep in each other."""
+    level = [value]
+    for _ in range(depth + 1):
+        containers = [v for v in level if isinstance(v, list | dict)]
+        level = [c for v in containers for c in (v.values() if isinstance(v, dict) else v)]
+    return bool(containers)
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

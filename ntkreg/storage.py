@@ -22,10 +22,12 @@ __all__ = [
     "differences",
     "draft_of",
     "open_regular",
+    "plain_number",
     "read_bytes",
     "replacing",
     "write_arrays",
     "write_json",
+    "write_table",
     "write_text",
 ]
 
@@ -54,20 +56,33 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     ------
     OSError
         The folder cannot be written, or the disk is full; `path` is as before.
+    DataError
+        `path` is a pipe or a device, or another process writes it now.
     """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise DataError(_not_plain(path, "a pipe or a device"))
     draft = draft_of(path)
     # What a killed run left; of a link this takes the link away, not its target.
     draft.unlink(missing_ok=True)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFE, 0o666)
+    ours = os.fstat(descriptor)
     try:
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFE, 0o666)
         with open(descriptor, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
+        if not _is_there(draft, ours):
+            raise DataError(
+                f"{path}: another process writes it at the same time. Run one at a time, or give "
+                "each a folder of its own."
+            )
         os.replace(draft, path)
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(path)  # a full disk does not say whose file it was
         with contextlib.suppress(OSError):
-            draft.unlink(missing_ok=True)
+            if _is_there(draft, ours):
+                draft.unlink()
         raise
     _sync_folder(path.parent)
 
@@ -84,8 +99,15 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, values: Any) -> None:
-    """Write plain data as JSON by `replacing`."""
-    write_text(path, json.dumps(values, indent=1) + "\n")
+    """Write plain data, NumPy's numbers among them, as JSON by `replacing`."""
+    write_text(path, json.dumps(values, indent=1, default=plain_number) + "\n")
+
+
+def plain_number(value: Any) -> Any:
+    """Return a NumPy number as Python's: `json.dumps` takes this as its `default`."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} {value!r} is no plain data.")
 
 
 def write_arrays(path: Path, arrays: Mapping[str, Any], *, compressed: bool = False) -> None:
@@ -95,14 +117,22 @@ def write_arrays(path: Path, arrays: Mapping[str, Any], *, compressed: bool = Fa
         save(file, allow_pickle=False, **{name: np.asarray(a) for name, a in arrays.items()})
 
 
-def open_regular(path: Path, mode: str = "rb") -> IO[bytes]:
-    """Open a file that is neither a link nor a pipe nor a device.
+def write_table(path: Path, frame: Any, **options: Any) -> None:
+    """Write a pandas DataFrame as CSV without its index by `replacing`; `to_csv`'s options."""
+    write_text(path, frame.to_csv(index=False, **options))
+
+
+def open_regular(path: Path, mode: str = "rb", *, links: bool = False) -> IO[bytes]:
+    """Open a file that is neither a pipe nor a device nor, without `links`, a link.
 
     Parameters
     ----------
     path : Path
     mode : {"rb", "r+b", "ab"}
         As for `open`; only "ab" makes a file that is not there.
+    links : bool
+        True for files that a user names; inside folders that we write alone a link is
+        somebody else's.
 
     Raises
     ------
@@ -111,6 +141,9 @@ def open_regular(path: Path, mode: str = "rb") -> IO[bytes]:
     DataError
         It is something else than a plain file; it was neither read nor written.
     """
+    if links:
+        # Unlike Path.resolve, realpath has nothing against links that point at each other.
+        path = Path(os.path.realpath(path))
     if path.is_symlink():  # also where the system knows no O_NOFOLLOW
         raise DataError(_not_plain(path, "a symbolic link"))
     try:
@@ -135,7 +168,7 @@ def read_bytes(path: Path, limit: int, *, links: bool = True) -> bytes:
     limit : int
         Bytes that a sound file of this kind never exceeds.
     links : bool
-        False inside folders that we write alone: there a link is somebody else's.
+        As in `open_regular`.
 
     Raises
     ------
@@ -143,7 +176,7 @@ def read_bytes(path: Path, limit: int, *, links: bool = True) -> bytes:
     DataError
         Too large, a pipe, a device or, without `links`, a symbolic link.
     """
-    with open_regular(path.resolve() if links else path) as file:
+    with open_regular(path, links=links) as file:
         content = file.read(limit + 1)
     if len(content) > limit:
         raise DataError(
@@ -189,7 +222,7 @@ def check_name(key: str, name: Any) -> str:
     'cntk 5'
     """
     ok = isinstance(name, str) and len(name) <= _LONGEST_NAME and _NAME.fullmatch(name)
-    if not ok or name.endswith((" ", ".")) or name.split(".")[0].lower() in _RESERVED:
+    if not ok or name.endswith((" ", ".")) or name.split(".")[0].strip().lower() in _RESERVED:
         raise SpecError(
             f"{key} must be a name of letters, digits, spaces and _ . + = , ( ) -, starting with "
             f"a letter, a digit or _, at most {_LONGEST_NAME} characters, since a file is named "
@@ -222,6 +255,14 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _is_there(path: Path, file: os.stat_result) -> bool:
+    """Whether a name stands for a file, and not for another of that name."""
+    try:
+        return os.path.samestat(os.lstat(path), file)
+    except FileNotFoundError:
+        return False
 
 
 def _not_plain(path: Path, what: str) -> str:

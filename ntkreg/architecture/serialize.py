@@ -10,15 +10,20 @@ from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any
 
+import numpy as np
 import yaml
 
 from ntkreg.architecture.base import Layer
 from ntkreg.architecture.network import Architecture
 from ntkreg.architecture.recipe import RECIPES
 from ntkreg.architecture.registry import BRIDGE_ONLY, LAYERS, no_native_form
+from ntkreg.documents import parse_yaml
 from ntkreg.errors import SpecError
 
 __all__ = ["from_dict", "from_yaml", "to_dict", "to_yaml"]
+
+_MOST = 100_000
+"""Of a recipe's integers: deeper networks would fill the memory with layers."""
 
 
 def to_dict(architecture: Architecture) -> dict[str, Any]:
@@ -43,8 +48,13 @@ def from_dict(spec: Any) -> Architecture:
     if "recipe" in spec:
         arguments = {k: v for k, v in spec.items() if k != "recipe"}
         recipe = RECIPES[_known("recipe", spec["recipe"], RECIPES)]
-        for name in arguments:
+        for name, value in arguments.items():
             _known(f"argument of recipe {spec['recipe']}", name, recipe().get_params())
+            if isinstance(value, int | np.integer) and value > _MOST:
+                raise SpecError(
+                    f"architecture: argument {name} of recipe {spec['recipe']} must be at most "
+                    f"{_MOST:,}; got {value}."
+                )
         layers = {
             name: _layer(f"argument {name} of recipe {spec['recipe']}", value)
             for name, value in arguments.items()
@@ -67,10 +77,7 @@ def to_yaml(architecture: Architecture) -> str:
 
 def from_yaml(text: str) -> Architecture:
     """Build the network that YAML text describes."""
-    try:
-        return from_dict(yaml.safe_load(text))
-    except yaml.YAMLError as error:
-        raise SpecError(f"architecture: not valid YAML: {error}") from None
+    return from_dict(parse_yaml(text, "architecture"))
 
 
 def _spelled(layer: Layer) -> dict[str, Any]:

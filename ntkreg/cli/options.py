@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from jsonargparse import ArgumentParser, DefaultHelpFormatter
+from jsonargparse import ArgumentParser, DefaultHelpFormatter, get_loader, set_loader
 
+from ntkreg.documents import parse_yaml
 from ntkreg.errors import SpecError
+from ntkreg.storage import replacing
 from ntkreg.studies.config import config_hash, config_to_dict, make_config, read_mapping
 
 __all__ = [
@@ -49,6 +51,17 @@ KINDS = {
 """What options of these types take; a configuration has no others."""
 
 
+_YAML = "ntkreg"
+"""Name under which jsonargparse knows the reader of option values below."""
+
+
+def _read_value(text: str) -> Any:
+    """Return the value that an option's text stands for, as in CONFIG; or the text itself."""
+    value = parse_yaml(text, "value")
+    # What jsonargparse makes of '{a, b}' and of 'a:', which are text here.
+    return get_loader("yaml")(text) if isinstance(value, dict) else value
+
+
 class _Formatter(argparse.RawDescriptionHelpFormatter, DefaultHelpFormatter):
     """Keeps the line breaks of description and examples."""
 
@@ -63,7 +76,7 @@ class Parser(ArgumentParser):
     """
 
     def __init__(self, *args: Any, **settings: Any) -> None:
-        super().__init__(*args, **settings)
+        super().__init__(*args, parser_mode=_YAML, **settings)
         self.kinds: dict[str, str] = {}
 
     def error(self, message: str, ex: Exception | None = None) -> typing.NoReturn:
@@ -77,7 +90,9 @@ class Parser(ArgumentParser):
             message = f"unknown option {name}. {hint}"
         wrong = re.match(r'Parser key "([^"]*)":.*(?:Given|Got) value: (.*)', message, re.DOTALL)
         if wrong and wrong[1] in self.kinds:
-            message = f"--{wrong[1]} must be {self.kinds[wrong[1]]}; got {wrong[2].strip()}."
+            value = wrong[2].strip()
+            message = f"--{wrong[1]} must be {self.kinds[wrong[1]]}; got {value[:200]}."
+            message += _why_not(value)
         raise SpecError(f"{self.prog.removeprefix('ntkreg ')}: {message}")
 
 
@@ -136,7 +151,10 @@ def add_config(parser: Parser, cls: type, *, config_required: bool = True) -> No
 
 def parse(parser: Parser, arguments: Sequence[str]) -> dict[str, Any]:
     """Return the arguments that were given, by name, and nothing else."""
-    return parser.parse_args(list(arguments), defaults=False).as_dict()
+    try:
+        return parser.parse_args(list(arguments), defaults=False).as_dict()
+    except OverflowError as error:
+        parser.error(f"a number is too large ({error}).")
 
 
 def resolve(cls: type[C], given: Mapping[str, Any]) -> C:
@@ -201,9 +219,20 @@ def prepare_folder(folder: Path) -> Path:
     """Make a folder and try to write into it, before work that would be lost otherwise."""
     folder.mkdir(parents=True, exist_ok=True)
     probe = folder / ".ntkreg_writes_here"
-    probe.write_bytes(b"")
-    probe.unlink()
+    with replacing(probe):
+        pass
+    probe.unlink(missing_ok=True)
     return folder
+
+
+def _why_not(value: str) -> str:
+    """Say what is wrong with a list or a mapping; of other values their kind says it."""
+    try:
+        if value.startswith(("[", "{")):
+            parse_yaml(value, "It is")
+    except SpecError as error:
+        return " " + str(error).replace("It is: ", "It is ")[:300]
+    return ""
 
 
 def _readable(hint: Any) -> str:
@@ -230,3 +259,6 @@ def attribute_docs(cls: type) -> dict[str, str]:
             text = f"{text} One of {choices}.".strip()
         docs |= {name.strip(): text or kind for name in names.split(",")}
     return docs
+
+
+set_loader(_YAML, _read_value, exceptions=(SpecError,))

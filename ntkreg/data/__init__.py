@@ -1,11 +1,12 @@
 """Data: load, check, standardise and draw; arrays that say where they come from."""
 
+from ntkreg.data.archive import read_arrays
 from ntkreg.data.cifar10 import load_cifar10
 from ntkreg.data.digits import load_digits_images, load_digits_split
 from ntkreg.data.downscale import downscale_images
 from ntkreg.data.draws import balanced_draws
 from ntkreg.data.images import ImageData, Provenance, fingerprint_arrays
-from ntkreg.data.npz import load_npz, read_arrays
+from ntkreg.data.npz import load_npz
 from ntkreg.data.sources import load_data, load_inputs
 from ntkreg.data.standardize import ChannelStandardizer
 from ntkreg.data.zca import ZCAWhitener

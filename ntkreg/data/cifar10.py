@@ -3,16 +3,16 @@
 A binary record is one label byte and 3072 pixel bytes, channel by channel, row by row.
 """
 
-import tarfile
-import zlib
 from collections.abc import Callable
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 
 from ntkreg.data.images import ImageData, make_image_data
+from ntkreg.data.tar import read_members
 from ntkreg.data.unpickle import load_plain_pickle
 from ntkreg.errors import DataError
+from ntkreg.storage import read_bytes
 
 __all__ = ["CLASS_NAMES", "load_cifar10"]
 
@@ -136,7 +136,7 @@ def _read_folder(path: Path) -> Contents:
                 _check_complete(path, [f.name for f in files if not f.is_file()])
                 for f in files:
                     _check_size(str(f), f.stat().st_size)
-                return {str(f): (f.read_bytes(), parse) for f in files}
+                return {str(f): (read_bytes(f, MAX_BATCH_BYTES), parse) for f in files}
     raise FileNotFoundError(
         f"{path}: no CIFAR-10 batches here (data_batch_1.bin or data_batch_1, ...). Give the "
         "folder cifar-10-batches-bin or cifar-10-batches-py."
@@ -145,22 +145,7 @@ def _read_folder(path: Path) -> Contents:
 
 def _read_archive(path: Path) -> Contents:
     wanted = {f"{name}{suffix}" for name in BATCHES for suffix in FORMATS}
-    found: dict[str, bytes] = {}
-    try:
-        with tarfile.open(path) as archive:
-            for member in archive:
-                name = PurePosixPath(member.name).name
-                if name in wanted and member.isfile():
-                    _check_size(f"{path}, {name}", member.size)
-                    stream = archive.extractfile(member)
-                    found[name] = stream.read() if stream else b""
-    except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
-        if isinstance(error, PermissionError):
-            raise
-        raise DataError(
-            f"{path}: not a sound .tar.gz archive ({error}). It is truncated or of another "
-            "format. Download CIFAR-10 again."
-        ) from None
+    found = read_members(path, wanted, MAX_BATCH_BYTES)
     if not found:
         raise DataError(f"{path}: the archive holds no CIFAR-10 batches (data_batch_1, ...).")
     suffix = ".bin" if any(name.endswith(".bin") for name in found) else ""

@@ -1,7 +1,10 @@
 """Smaller images, by averaging squares of pixels."""
 
+from numbers import Integral
+
 import numpy as np
 
+from ntkreg.arrays import refuse_masked
 from ntkreg.errors import ShapeError, SpecError
 
 __all__ = ["downscale_images"]
@@ -36,10 +39,11 @@ def downscale_images(X: np.ndarray, side: int) -> np.ndarray:
     array([[ 2.5,  4.5],
            [10.5, 12.5]], dtype=float32)
     """
+    refuse_masked("downscale_images: X", X)
     if X.ndim != 4 or X.shape[1] != X.shape[2]:
         raise ShapeError(f"downscale_images: X must be square images (n, h, h, c); got {X.shape}.")
     n, h, _, c = X.shape
-    if not 1 <= side <= h or h % side:
+    if not isinstance(side, Integral) or side is True or not 1 <= side <= h or h % side:
         divisors = [d for d in range(1, h + 1) if h % d == 0]
         raise SpecError(
             f"downscale_images: side must divide the images' {h} pixels "

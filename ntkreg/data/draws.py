@@ -1,9 +1,11 @@
 """Class-balanced random draws of indices."""
 
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 
+from ntkreg.arrays import refuse_masked
 from ntkreg.errors import ShapeError, SpecError
 
 __all__ = ["balanced_draws"]
@@ -44,12 +46,15 @@ def balanced_draws(y: Any, n: int, n_draws: int, seed: int) -> np.ndarray:
     >>> draws.shape, sorted(draws[0][:2].tolist())
     ((3, 4), [0, 3])
     """
+    refuse_masked("balanced_draws: y", y)
     y = np.asarray(y)
     if y.ndim != 1 or not len(y):
         raise ShapeError(f"balanced_draws: y must be one label a sample; got shape {y.shape}.")
-    for name, value in (("n", n), ("n_draws", n_draws)):
-        if value < 1:
-            raise SpecError(f"balanced_draws: {name} must be >= 1; got {value}.")
+    for name, value, least in (("n", n, 1), ("n_draws", n_draws, 1), ("seed", seed, 0)):
+        if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
+            raise SpecError(
+                f"balanced_draws: {name} must be >= {least}, an integer; got {value!r}."
+            )
     classes, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
     if n % len(classes):
         below = n - n % len(classes)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ntkreg.arrays import refuse_masked
 from ntkreg.errors import DataError
 
 __all__ = ["ImageData", "Provenance", "fingerprint_arrays", "make_image_data"]
@@ -70,7 +71,8 @@ def fingerprint_arrays(*arrays: np.ndarray) -> str:
     False
     """
     digest = hashlib.sha256()
-    for a in arrays:
+    for i, a in enumerate(arrays):
+        refuse_masked(f"fingerprint_arrays: array {i}", a)
         # Byte order is part of the dtype, so that equal bytes mean equal values.
         digest.update(f"{a.dtype.str}{a.shape}".encode())
         digest.update(np.ascontiguousarray(a).tobytes())
@@ -103,6 +105,9 @@ def make_image_data(
         Wrong rank or dtype, no training samples, NaN or infinity, lengths or shapes that
         differ, labels out of range.
     """
+    named = {"X_train": X_train, "y_train": y_train, "X_test": X_test, "y_test": y_test}
+    for name, array in named.items():
+        refuse_masked(f"{source}: {name}", array)
     X_train, X_test = _inputs(source, "X_train", X_train), _inputs(source, "X_test", X_test)
     if not len(X_train):
         raise DataError(f"{source}: there are no training samples; X_train is {X_train.shape}.")
@@ -113,6 +118,11 @@ def make_image_data(
         )
     _check_labels(source, "train", y_train, len(X_train), class_names)
     _check_labels(source, "test", y_test, len(X_test), class_names)
+    if len(y_test) and (y_train.dtype.kind == "U") != (y_test.dtype.kind == "U"):
+        raise DataError(
+            f"{source}: y_train and y_test must both be numbers or both strings; found dtypes "
+            f"{y_train.dtype} and {y_test.dtype}."
+        )
     sha256 = fingerprint_arrays(X_train, y_train, X_test, y_test)
     provenance = Provenance(source, sha256, len(X_train), len(X_test), X_train.shape[1:])
     return ImageData(X_train, y_train, X_test, y_test, class_names, provenance)

@@ -1,16 +1,16 @@
-"""Arrays out of ``.npz`` archives, without unpickling anything."""
+"""Training and test data out of ``.npz`` archives."""
 
-import zipfile
-import zlib
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
+from ntkreg.data.archive import read_arrays
 from ntkreg.data.images import ImageData, make_image_data
 from ntkreg.errors import DataError
 
-__all__ = ["load_npz", "read_arrays"]
+__all__ = ["load_npz"]
+
+_MOST_CLASSES = 100_000
 
 
 def load_npz(
@@ -53,52 +53,18 @@ def load_npz(
         found[y_train],
         found[x_test],
         found[y_test],
-        None if names is None else tuple(str(name) for name in names.ravel()),
+        None if names is None else _class_names(path, names),
         path.name,
     )
 
 
-def read_arrays(
-    path: str | Path, keys: Iterable[str], optional: Iterable[str] = ()
-) -> dict[str, np.ndarray]:
-    """Return arrays of an ``.npz`` archive by name; `optional` ones only if they are there.
-
-    Raises
-    ------
-    FileNotFoundError
-        No such file.
-    DataError
-        Not an npz archive, truncated, `keys` missing, or pickled objects.
-    """
-    path = Path(path)
-    if not path.exists():
-        raise FileNotFoundError(f"{path}: there is no such file. Check the path of the data.")
-    if not path.is_file():
-        raise DataError(f"{path}: is a folder; expected an .npz file.")
-    try:
-        # Opened here: NumPy leaves its own handle open when the archive is damaged.
-        with open(path, "rb") as stream:
-            archive = np.load(stream, allow_pickle=False)
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise DataError(f"{path}: holds one bare array; expected an .npz archive.")
-            keys = list(keys)
-            missing = [key for key in keys if key not in archive.files]
-            if missing:
-                raise DataError(
-                    f"{path}: no array named {', '.join(missing)}. "
-                    f"The archive holds: {', '.join(archive.files) or 'nothing'}."
-                )
-            return {
-                key: archive[key] for key in [*keys, *(k for k in optional if k in archive.files)]
-            }
-    except DataError:
-        raise
-    except MemoryError:
+def _class_names(path: Path, names: np.ndarray) -> tuple[str, ...]:
+    """Return the names as text."""
+    if names.dtype.kind not in "USiu" or names.size > _MOST_CLASSES:
         raise DataError(
-            f"{path}: an array does not fit in memory, or its header is damaged."
-        ) from None
-    except (ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(
-            f"{path}: not a sound .npz archive ({error}). It is truncated, of another format, "
-            "or holds pickled objects, which are not read. Download or write it again."
-        ) from None
+            f"{path.name}: class names must be at most {_MOST_CLASSES:,} strings; found shape "
+            f"{names.shape}, dtype {names.dtype}."
+        )
+    if names.dtype.kind == "S":
+        names = np.char.decode(names, "utf-8", "replace")
+    return tuple(str(name) for name in names.ravel())

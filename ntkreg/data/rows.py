@@ -1,5 +1,6 @@
 """What transformers of images share: images in and out as checked float rows."""
 
+import functools
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-__all__ = ["batches", "in_shape_of", "read_rows"]
+__all__ = ["batches", "images_stay_arrays", "in_shape_of", "read_rows"]
 
 BATCH = 1024
 """Rows at a time, so that float64 copies of them stay small beside X."""
@@ -66,6 +67,23 @@ def read_rows(
 def in_shape_of(X: Any, Z: np.ndarray) -> np.ndarray:
     """Return Z as images if X came as images, else as rows."""
     return Z.reshape(np.shape(X)) if _ndim(X) == 4 else Z.reshape(len(Z), -1)
+
+
+def images_stay_arrays(cls: type) -> type:
+    """Let a transformer's images be arrays whatever `set_output` says: tables have no images."""
+
+    def spare(method: Any) -> Any:
+        plain = method.__wrapped__  # scikit-learn's wrapper makes tables of what it returns
+
+        @functools.wraps(plain)
+        def transform(self: Any, X: Any, *args: Any, **settings: Any) -> Any:
+            return (plain if _ndim(X) == 4 else method)(self, X, *args, **settings)
+
+        return transform
+
+    for name in ("transform", "fit_transform"):
+        setattr(cls, name, spare(getattr(cls, name)))
+    return cls
 
 
 def batches(rows: np.ndarray) -> Iterator[np.ndarray]:

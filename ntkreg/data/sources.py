@@ -4,21 +4,22 @@ from pathlib import Path
 
 import numpy as np
 
+from ntkreg.data.archive import read_arrays
 from ntkreg.data.cifar10 import load_cifar10
 from ntkreg.data.digits import load_digits_split
 from ntkreg.data.images import ImageData
-from ntkreg.data.npz import load_npz, read_arrays
-from ntkreg.errors import DataError
+from ntkreg.data.npz import load_npz
+from ntkreg.errors import DataError, SpecError
 
 __all__ = ["load_data", "load_inputs"]
 
 
-def load_data(source: str) -> ImageData:
+def load_data(source: str | Path) -> ImageData:
     """Load training and test data from the place that `source` names.
 
     Parameters
     ----------
-    source : str
+    source : str or path
         ``digits`` for scikit-learn's digits (`load_digits_split`); a path that ends in
         ``.npz`` (`load_npz`); else a path of CIFAR-10's official files (`load_cifar10`).
 
@@ -26,18 +27,23 @@ def load_data(source: str) -> ImageData:
     ------
     FileNotFoundError, DataError
         As the loader raises them.
+    SpecError
+        `source` is neither text nor a path.
     """
+    source = _text(source)
     if source == "digits":
         return load_digits_split()
     return load_npz(source) if source.endswith(".npz") else load_cifar10(source)
 
 
-def load_inputs(source: str, key: str = "x_test") -> tuple[np.ndarray, np.ndarray | None, str]:
+def load_inputs(
+    source: str | Path, key: str = "x_test"
+) -> tuple[np.ndarray, np.ndarray | None, str]:
     """Load inputs alone, to predict, and their labels if there are any.
 
     Parameters
     ----------
-    source : str
+    source : str or path
         As in `load_data`.
     key : str
         Array to read: any of an npz archive; elsewhere ``x_train`` or ``x_test``. Labels
@@ -54,7 +60,10 @@ def load_inputs(source: str, key: str = "x_test") -> tuple[np.ndarray, np.ndarra
     ------
     FileNotFoundError, DataError
         No such file, a damaged one, or no such array.
+    SpecError
+        `source` is neither text nor a path.
     """
+    source = _text(source)
     labels = f"y{key[1:]}" if key[:1] in "xX" else ""
     if source.endswith(".npz"):
         found = read_arrays(source, (key,), optional=(labels,))
@@ -66,3 +75,9 @@ def load_inputs(source: str, key: str = "x_test") -> tuple[np.ndarray, np.ndarra
     if key == "x_train":
         return data.X_train, data.y_train, data.provenance.source
     return data.X_test, data.y_test, data.provenance.source
+
+
+def _text(source: str | Path) -> str:
+    if not isinstance(source, str | Path) or not str(source):
+        raise SpecError(f"data must be 'digits' or a path; got {source!r}.")
+    return str(source)

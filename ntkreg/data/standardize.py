@@ -7,12 +7,13 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, _fit_context
 
-from ntkreg.data.rows import batches, in_shape_of, read_rows
+from ntkreg.data.rows import batches, images_stay_arrays, in_shape_of, read_rows
 from ntkreg.errors import ShapeError
 
 __all__ = ["ChannelStandardizer"]
 
 
+@images_stay_arrays
 class ChannelStandardizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     r"""Subtract each channel's mean and divide by its standard deviation.
 
@@ -38,6 +39,8 @@ class ChannelStandardizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator)
 
     Notes
     -----
+    `set_output` makes tables of rows; images stay arrays, which no table can hold.
+
     uint8, float16 and float32 give float32; everything else float64, statistics always
     float64. Memory beyond the result: a thousand rows in float64.
 

@@ -9,6 +9,7 @@ NumPy's own reconstruction is not called either: it trusts the flags and sizes i
 import io
 import math
 import pickle
+import pickletools
 import re
 from collections.abc import Callable
 from typing import Any
@@ -18,6 +19,14 @@ import numpy as np
 from ntkreg.errors import DataError
 
 __all__ = ["load_plain_pickle"]
+
+# A batch of CIFAR-10 takes 60,000 instructions, and 10,000 tuples as newer versions write it.
+_MOST_OPCODES = 1_000_000
+_MOST_TUPLES = 20_000
+"""Hashing nested tuples runs on the machine's own stack: some 100,000 deep it ends in a crash."""
+
+_NESTING = {"TUPLE", "TUPLE1", "TUPLE2", "TUPLE3", "FROZENSET"}
+_MOST_AXES = 32
 
 
 def load_plain_pickle(content: bytes, source: str) -> Any:
@@ -39,9 +48,9 @@ def load_plain_pickle(content: bytes, source: str) -> Any:
     DataError
         Anything else in it, named; or a damaged pickle.
     """
-    reader = _PlainUnpickler(io.BytesIO(content), encoding="bytes")
     try:
-        return _plain(reader.load())
+        _check_opcodes(content)
+        return _Conversion(len(content)).plain(_PlainUnpickler(content).load())
     except _Refused as refusal:
         raise DataError(
             f"{source}: this pickle asks for {refusal}, which a data file has no need of. It is "
@@ -51,9 +60,27 @@ def load_plain_pickle(content: bytes, source: str) -> Any:
     except Exception as error:
         # The pickle machine raises nearly any exception on damaged input; all mean that.
         raise DataError(
-            f"{source}: not a sound pickle ({type(error).__name__}: {error}). It is truncated or "
-            "of another format. Download it again."
+            f"{source}: not a sound pickle ({type(error).__name__}: {str(error)[:200]}). It is "
+            "truncated or of another format. Download it again."
         ) from None
+
+
+def _check_opcodes(content: bytes) -> None:
+    """Raise for what would cost memory or the stack out of proportion to the file.
+
+    pickletools checks lengths against what is there; a dozen bytes can make pickle allocate
+    gigabytes for a string that does not come, or for a memo of one entry.
+    """
+    n_tuples = 0
+    argument: Any
+    for count, (opcode, argument, _) in enumerate(pickletools.genops(content)):
+        if count >= _MOST_OPCODES:
+            raise ValueError(f"over {_MOST_OPCODES:,} instructions")
+        if "PUT" in opcode.name and argument > count:
+            raise ValueError(f"entry {argument} of a memo that has {count} at most")
+        n_tuples += opcode.name in _NESTING
+        if n_tuples > _MOST_TUPLES:
+            raise ValueError(f"over {_MOST_TUPLES:,} tuples")
 
 
 class _Refused(Exception):
@@ -61,6 +88,17 @@ class _Refused(Exception):
 
 
 class _PlainUnpickler(pickle.Unpickler):
+    def __init__(self, content: bytes) -> None:
+        super().__init__(io.BytesIO(content), encoding="bytes")
+        self._left = len(content)
+
+    def _encode(self, text: str, *args: Any) -> bytes:
+        """Return how protocols 0 to 2 of Python 3 spell bytes; each text once."""
+        self._left -= len(text)
+        if self._left < 0:
+            raise ValueError("more bytes than the file has")
+        return str.encode(text, "latin1")
+
     def find_class(self, module: str, name: str) -> "_Callable":
         if module in ("numpy.core.multiarray", "numpy._core.multiarray"):
             module = "numpy multiarray"
@@ -71,12 +109,11 @@ class _PlainUnpickler(pickle.Unpickler):
             ("numpy numeric", "_frombuffer"): _from_buffer,
             ("numpy", "ndarray"): _refuse_call,  # only ever an argument of _reconstruct
             ("numpy", "dtype"): lambda code, *args: _Dtype(code),
-            # How protocols 0 to 2 of Python 3 spell bytes, and empty ones.
-            ("_codecs", "encode"): lambda text, *args: str.encode(text, "latin1"),
-            ("__builtin__", "bytes"): lambda: b"",
+            ("_codecs", "encode"): self._encode,
+            ("__builtin__", "bytes"): lambda: b"",  # how they spell empty ones
         }
         if (module, name) not in makers:
-            raise _Refused(f"'{module}.{name}'")
+            raise _Refused(f"'{module[:80]}.{name[:80]}'")
         return _Callable(makers[module, name])
 
 
@@ -110,7 +147,7 @@ class _Dtype:
         if not isinstance(self.code, str) or not re.fullmatch(
             r"[<>|=]?([iuf][1248]|b1)", self.code
         ):
-            raise _Refused(f"an array of dtype {self.code!r}")
+            raise _Refused(f"an array of dtype {str(self.code)[:80]!r}")
 
     def __setstate__(self, state: Any) -> None:
         _, order, *structure = state[:5]
@@ -136,7 +173,9 @@ class _Array:
         if not isinstance(dtype, _Dtype) or not isinstance(content, bytes | bytearray):
             raise _Refused("an array of objects")
         # reshape would take a -1 as "whatever is left"; the file has to say.
-        if math.prod(shape) * dtype.real().itemsize != len(content) or min(shape, default=0) < 0:
+        if len(shape) > _MOST_AXES or not all(type(s) is int and 0 <= s < 2**63 for s in shape):
+            raise ValueError("an array of shape that makes no sense")
+        if math.prod(shape) * dtype.real().itemsize != len(content):
             raise ValueError(f"array of shape {shape} with {len(content)} bytes")
         flat = np.frombuffer(bytes(content), dtype.real())
         return flat.reshape(shape[::-1]).T if fortran else flat.reshape(shape)
@@ -149,14 +188,29 @@ def _from_buffer(content: Any, dtype: Any, shape: Any, order: Any, *axes: Any) -
     return array
 
 
-def _plain(value: Any) -> Any:
-    """Return `value` with real arrays in it, or raise if anything in it is not plain data."""
-    if isinstance(value, _Array):
-        return value.real()
-    if type(value) is dict:
-        return {_plain(k): _plain(v) for k, v in value.items()}
-    if type(value) is list:
-        return [_plain(v) for v in value]
-    if value is None or type(value) in (str, bytes, int, float, bool):
-        return value
-    raise _Refused(f"an object of type {type(value).__name__}")
+class _Conversion:
+    """Makes real arrays of described ones, and refuses what is not plain data.
+
+    Parameters
+    ----------
+    left : int
+        How many values there may be, counted wherever they are named again: lists of lists of
+        one list stand for billions in a few bytes.
+    """
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+
+    def plain(self, value: Any) -> Any:
+        self.left -= 1
+        if self.left < 0:
+            raise ValueError("more values than the file has bytes")
+        if isinstance(value, _Array):
+            return value.real()
+        if type(value) is dict:
+            return {self.plain(k): self.plain(v) for k, v in value.items()}
+        if type(value) is list:
+            return [self.plain(v) for v in value]
+        if value is None or type(value) in (str, bytes, int, float, bool):
+            return value
+        raise _Refused(f"an object of type {type(value).__name__}")

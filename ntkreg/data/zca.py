@@ -10,12 +10,13 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, 
 from sklearn.utils._param_validation import Interval
 
 from ntkreg.cpus import one_blas_thread
-from ntkreg.data.rows import BATCH, batches, in_shape_of, read_rows
+from ntkreg.data.rows import BATCH, batches, images_stay_arrays, in_shape_of, read_rows
 from ntkreg.errors import DataError, ShapeError
 
 __all__ = ["ZCAWhitener"]
 
 
+@images_stay_arrays
 class ZCAWhitener(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     r"""Decorrelate pixels, damping directions of little variance, and stay in pixel space.
 
@@ -63,6 +64,8 @@ class ZCAWhitener(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     Notes
     -----
+    `set_output` makes tables of rows; images stay arrays, which no table can hold.
+
     uint8, float16 and float32 give float32; everything else float64; inside it is float64
     throughout. With d features and n samples `fit` solves the smaller eigenproblem, of
     side min(n, d); `transform` costs 4 d min(n, d) flops a row. The fitted object holds

@@ -1,7 +1,6 @@
 """Training runs on disk: written whole or not at all, and never another run's."""
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -11,10 +10,12 @@ import jax
 import numpy as np
 
 from ntkreg.data import fingerprint_arrays, read_arrays
+from ntkreg.documents import parse_json
 from ntkreg.errors import DataError, StoreMismatchError
 from ntkreg.finite.base import Network, Params
 from ntkreg.finite.observers import Observer
 from ntkreg.finite.optimizers import Training
+from ntkreg.storage import differences, write_arrays
 
 __all__ = ["Checkpoint", "State", "describe_run"]
 
@@ -94,18 +95,8 @@ class Checkpoint:
         arrays |= {f"optimizer_{i}": v for i, v in enumerate(jax.tree.leaves(state.optimizer))}
         arrays |= {f"observed_{name}": np.array(v) for name, v in state.observed.items() if v}
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        draft = self.path.with_name(self.path.name + ".tmp")
-        with open(draft, "wb") as file:
-            np.savez(
-                file,
-                config=np.array(json.dumps(self.config)),
-                step=np.array(state.step),
-                allow_pickle=False,
-                **{name: np.asarray(value) for name, value in arrays.items()},
-            )
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(draft, self.path)
+        arrays |= {"config": np.array(json.dumps(self.config)), "step": np.array(state.step)}
+        write_arrays(self.path, arrays)
 
     def load(self, fresh: State) -> State | None:
         """Return the state in the file, or None if there is no file.
@@ -124,11 +115,18 @@ class Checkpoint:
         """
         if not self.path.exists():
             return None
-        stored = read_arrays(self.path, ("config", "step"))
         try:
-            config = json.loads(str(stored["config"]))
-        except ValueError as error:
-            raise DataError(f"{self.path}: is no checkpoint of a training run ({error}).") from None
+            return self._load(fresh)
+        except DataError as error:
+            raise DataError(
+                f"train: {error} Or delete this file, and the run starts again."
+            ) from None
+
+    def _load(self, fresh: State) -> State:
+        stored = read_arrays(self.path, ("config", "step"), links=False)
+        config = parse_json(str(stored["config"]), str(self.path))
+        if not isinstance(config, dict):
+            raise DataError(f"{self.path}: is no checkpoint of a training run.")
         self._compare(config)
         leaves, structure = jax.tree.flatten((fresh.trained, fresh.optimizer))
         n_trained = len(jax.tree.leaves(fresh.trained))
@@ -137,18 +135,23 @@ class Checkpoint:
             for i in range(len(leaves))
         ]
         optional = [f"observed_{name}" for name in fresh.observed]
-        found = read_arrays(self.path, names, optional)
+        found = read_arrays(self.path, names, optional, links=False)
+        step = stored["step"]
+        if step.shape or step.dtype.kind != "i" or step < 0:
+            raise DataError(f"{self.path}: step must be one integer >= 0.")
+        for name, leaf in zip(names, leaves, strict=True):
+            wanted = np.shape(leaf), np.asarray(leaf).dtype
+            if (found[name].shape, found[name].dtype) != wanted:
+                raise DataError(
+                    f"{self.path}: {name} must be {wanted[1]} of shape {wanted[0]}; found "
+                    f"{found[name].dtype} of shape {found[name].shape}."
+                )
         trained, optimizer = jax.tree.unflatten(structure, [found[name] for name in names])
         observed = {name: list(found.get(f"observed_{name}", ())) for name in fresh.observed}
-        return State(int(stored["step"]), trained, optimizer, observed)
+        return State(int(step), trained, optimizer, observed)
 
-    def _compare(self, config: Any) -> None:
-        was, now = _flat(config), _flat(self.config)
-        lines = [
-            f"{key}: stored {was.get(key)!r}, asked {now.get(key)!r}"
-            for key in dict.fromkeys([*now, *was])
-            if was.get(key) != now.get(key)
-        ]
+    def _compare(self, config: dict[str, Any]) -> None:
+        lines = differences(config, self.config)
         if lines:
             raise StoreMismatchError(
                 f"train: {self.path} is the checkpoint of another run. " + "; ".join(lines) + ". "
@@ -160,13 +163,3 @@ def _fingerprint(observer: Any) -> str:
     if isinstance(observer, Observer):
         return observer.fingerprint
     return getattr(observer, "__qualname__", type(observer).__qualname__)
-
-
-def _flat(nested: Any, prefix: str = "") -> dict[str, Any]:
-    """Return {"options.momentum": 0.9, ...} for {"options": {"momentum": 0.9}, ...}."""
-    if not isinstance(nested, dict):
-        return {prefix.rstrip("."): nested}
-    flat: dict[str, Any] = {}
-    for key, value in nested.items():
-        flat |= _flat(value, f"{prefix}{key}.")
-    return flat

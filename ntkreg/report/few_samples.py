@@ -18,6 +18,7 @@ from ntkreg.report.tables import (
     markdown_table,
     steps_table,
 )
+from ntkreg.storage import write_table, write_text
 
 __all__ = ["write_few_samples_benchmark", "write_few_samples_report"]
 
@@ -62,7 +63,7 @@ def write_few_samples_report(folder: str | Path) -> Path:
     body += [f'<p class="small">{study.legend()}</p>']
     body += [provenance_block(record, study.config_text())]
     target = study.path / "page.html"
-    target.write_text(page(_title(record), body), encoding="utf-8")
+    write_text(target, page(_title(record), body))
     return target
 
 
@@ -88,7 +89,7 @@ def write_few_samples_benchmark(
     record = study.record()
     text, rows, picture = files_of(stem, ".md", ".csv", ".png")
     save_png(study.figure(), picture)
-    study.table("rows").to_csv(rows, index=False, float_format="%.6g")
+    write_table(rows, study.table("rows"), float_format="%.6g")
     parts = [
         f"# {_title(record)}\n",
         f"`{record['network']}`, {record['n_test']} test images.\n",
@@ -100,7 +101,7 @@ def write_few_samples_benchmark(
     for title, table in study.tables():
         parts += [f"## {title}\n", markdown_table(table)]
     parts += [provenance(record, study.config_text())]
-    text.write_text("\n".join(parts), encoding="utf-8")
+    write_text(text, "\n".join(parts))
     return text, rows, picture
 
 

@@ -12,6 +12,7 @@ from ntkreg.report.figures import COLOURS, plain_log_x
 from ntkreg.report.page import figure_block, page, provenance_block, save_png
 from ntkreg.report.read import StudyFolder
 from ntkreg.report.tables import html_table, markdown_table, with_spread
+from ntkreg.storage import write_table, write_text
 
 __all__ = [
     "network_figure",
@@ -86,7 +87,7 @@ def write_few_samples_network_report(folder: str | Path) -> Path:
         provenance_block(record, study.config_text()),
     ]
     target = study.path / "page.html"
-    target.write_text(page(TITLE, body), encoding="utf-8")
+    write_text(target, page(TITLE, body))
     return target
 
 
@@ -107,12 +108,12 @@ def write_few_samples_network_benchmark(
     beside, record = study.table("beside"), study.record()
     text, rows, picture = files_of(stem, ".md", ".csv", ".png")
     save_png(network_figure(beside), picture)
-    study.table("rows").to_csv(rows, index=False, float_format="%.6g")
+    write_table(rows, study.table("rows"), float_format="%.6g")
     parts = [f"# {TITLE}\n", f"`{record['network']}`, trained; {record['n_test']} test images.\n"]
     parts += [remarks.strip() + "\n"] if remarks else []
     parts += [f"![{ALT}]({picture.name})\n", f"{CAPTION} {LEGEND}\n"]
     parts += [markdown_table(network_table(beside)), provenance(record, study.config_text())]
-    text.write_text("\n".join(parts), encoding="utf-8")
+    write_text(text, "\n".join(parts))
     return text, rows, picture
 
 

@@ -10,6 +10,7 @@ from ntkreg.report.kernel_comparison_figure import kernel_comparison_figure
 from ntkreg.report.page import figure_block, page, provenance_block, save_png
 from ntkreg.report.read import StudyFolder
 from ntkreg.report.tables import html_table, markdown_table, with_spread
+from ntkreg.storage import write_table, write_text
 
 __all__ = ["best_table", "write_kernel_comparison_benchmark", "write_kernel_comparison_report"]
 
@@ -57,7 +58,7 @@ def write_kernel_comparison_report(folder: str | Path) -> Path:
         body += [f"<h2>{html.escape(title)}</h2>", html_table(table)]
     body += [f'<p class="small">{LEGEND}</p>', provenance_block(record, config_text)]
     target = study.path / "page.html"
-    target.write_text(page(TITLE, body), encoding="utf-8")
+    write_text(target, page(TITLE, body))
     return target
 
 
@@ -87,7 +88,7 @@ def write_kernel_comparison_benchmark(
     )
     text, rows, picture = files_of(stem, ".md", ".csv", ".png")
     save_png(kernel_comparison_figure(comparison), picture)
-    study.table("rows").to_csv(rows, index=False, float_format="%.6g")
+    write_table(rows, study.table("rows"), float_format="%.6g")
     parts = [f"# {TITLE}\n", *(f"{sentence}\n" for sentence in _answers(comparison))]
     parts += [_setting(record) + "\n"]
     parts += [remarks.strip() + "\n"] if remarks else []
@@ -95,7 +96,7 @@ def write_kernel_comparison_benchmark(
     for title, table in _tables(comparison, kernels):
         parts += [f"## {title}\n", markdown_table(table)]
     parts += [LEGEND + "\n", provenance(record, study.config_text(), *kernels.command)]
-    text.write_text("\n".join(parts), encoding="utf-8")
+    write_text(text, "\n".join(parts))
     return text, rows, picture
 
 

@@ -24,6 +24,7 @@ from ntkreg.report.optimizers_tables import (
 from ntkreg.report.page import figure_block, page, provenance_block, save_png
 from ntkreg.report.read import StudyFolder
 from ntkreg.report.tables import html_table, markdown_table
+from ntkreg.storage import write_table, write_text
 
 __all__ = ["write_optimizers_benchmark", "write_optimizers_report"]
 
@@ -112,7 +113,7 @@ def write_optimizers_report(folder: str | Path) -> Path:
                 body += [f"<h3>Runs on {labels} labels</h3>", html_table(ends_table(own, labels))]
     body += [f'<p class="small">{LEGEND}</p>', provenance_block(record, config_text)]
     target = study.path / "page.html"
-    target.write_text(page(TITLE, body), encoding="utf-8")
+    write_text(target, page(TITLE, body))
     return target
 
 
@@ -144,7 +145,7 @@ def write_optimizers_benchmark(
     text, rows, picture = files_of(stem, ".md", ".csv", ".png")
     save_png(trajectory_figure(study.table("levels")), picture)
     every = pd.concat([runs.assign(part="optimisers"), study.table("batches").assign(part="noise")])
-    every.to_csv(rows, index=False, float_format="%.6g")
+    write_table(rows, every, float_format="%.6g")
     parts = [f"# {TITLE}\n", f"{_setting(record, runs)}\n"]
     parts += [f"- {sentence}" for sentence in sentences(verdicts, own)]
     parts += ["", remarks.strip() + "\n"] if remarks else [""]
@@ -161,7 +162,7 @@ def write_optimizers_benchmark(
     for labels in ("correct", "random"):
         parts += [f"## Runs on {labels} labels\n", markdown_table(ends_table(own, labels))]
     parts += [LEGEND + "\n", provenance(record, study.config_text())]
-    text.write_text("\n".join(parts), encoding="utf-8")
+    write_text(text, "\n".join(parts))
     return text, rows, picture
 
 

@@ -8,6 +8,8 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from ntkreg.storage import replacing
+
 __all__ = ["figure_block", "page", "provenance_block", "save_png"]
 
 _STYLE = """
@@ -59,8 +61,9 @@ def figure_block(figure: Figure, caption: str, alt: str) -> str:
 
 
 def save_png(figure: Figure, path: Path) -> None:
-    """Write a figure as a PNG file."""
-    figure.savefig(path, format="png", dpi=150)
+    """Write a figure as a PNG file, whole or not at all."""
+    with replacing(path) as file:
+        figure.savefig(file, format="png", dpi=150)
 
 
 def provenance_block(record: dict[str, Any], config_text: str) -> str:

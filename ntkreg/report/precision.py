@@ -11,6 +11,7 @@ from ntkreg.report.page import figure_block, page, provenance_block, save_png
 from ntkreg.report.precision_figures import precision_figure
 from ntkreg.report.read import StudyFolder
 from ntkreg.report.tables import html_table, markdown_table
+from ntkreg.storage import write_table, write_text
 
 __all__ = [
     "by_alpha_table",
@@ -93,7 +94,7 @@ def write_precision_report(folder: str | Path) -> Path:
     body += [f'<p class="small">{LEGEND}</p>']
     body += [provenance_block(study.record(), study.config_text())]
     target = study.path / "page.html"
-    target.write_text(page(TITLE, body), encoding="utf-8")
+    write_text(target, page(TITLE, body))
     return target
 
 
@@ -119,7 +120,7 @@ def write_precision_benchmark(
     rows, safe, record = study.table("rows"), study.table("safe"), study.record()
     text, csv, picture = files_of(stem, ".md", ".csv", ".png")
     save_png(precision_figure(rows), picture)
-    rows.to_csv(csv, index=False, float_format="%.6g")
+    write_table(csv, rows, float_format="%.6g")
     parts = [f"# {TITLE}\n"]
     parts += [f"`{name}`: `{network}`  " for name, network in record["networks"].items()]
     parts += ["", *(f"{sentence}\n" for sentence in _verdicts(rows, safe, study))]
@@ -128,7 +129,7 @@ def write_precision_benchmark(
     for title, table in _tables(rows, safe):
         parts += [f"## {title}\n", markdown_table(table)]
     parts += [provenance(record, study.config_text())]
-    text.write_text("\n".join(parts), encoding="utf-8")
+    write_text(text, "\n".join(parts))
     return text, csv, picture
 
 

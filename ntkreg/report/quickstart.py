@@ -14,6 +14,7 @@ from ntkreg.report.figures import (
 from ntkreg.report.page import figure_block, page, provenance_block, save_png
 from ntkreg.report.read import StudyFolder
 from ntkreg.report.tables import accuracy_table, html_table
+from ntkreg.storage import write_text
 
 __all__ = ["write_quickstart_report"]
 
@@ -97,9 +98,7 @@ def write_quickstart_report(folder: str | Path) -> Path:
         provenance_block(record, config_text),
     ]
     target = study.path / "page.html"
-    target.write_text(
-        page("Kernels of infinitely wide networks on handwritten digits", body), encoding="utf-8"
-    )
+    write_text(target, page("Kernels of infinitely wide networks on handwritten digits", body))
     return target
 
 

@@ -1,14 +1,16 @@
 """A study's output folder, as far as reports read it."""
 
-import json
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from ntkreg.data import read_arrays
+from ntkreg.data.tables import read_table
+from ntkreg.documents import MOST_BYTES, read_json_mapping, read_yaml
 from ntkreg.errors import DataError
+from ntkreg.storage import read_bytes
 
 __all__ = ["StudyFolder"]
 
@@ -32,28 +34,28 @@ class StudyFolder:
 
     def table(self, name: str) -> pd.DataFrame:
         """Return ``name.csv``; empty cells of text columns are empty strings."""
-        frame = self._read(f"{name}.csv", pd.read_csv)
+        frame = self._read(f"{name}.csv", read_table)
         text = frame.select_dtypes(exclude="number").columns
         return frame.fillna(dict.fromkeys(text, ""))
 
     def arrays(self, name: str) -> dict[str, np.ndarray]:
         """Return all arrays of ``name.npz``."""
-
-        def load(path: Path) -> dict[str, np.ndarray]:
-            # Opened here: NumPy leaves its own handle open when the archive is damaged.
-            with open(path, "rb") as stream:
-                archive = np.load(stream, allow_pickle=False)
-                return {key: archive[key] for key in archive.files}
-
-        return self._read(f"{name}.npz", load)
+        return self._read(f"{name}.npz", lambda path: read_arrays(path, None))
 
     def record(self) -> dict[str, Any]:
         """Return what the study noted about itself: hash, command, versions."""
-        return self._read("record.json", lambda path: json.loads(path.read_text(encoding="utf-8")))
+        return self._read("record.json", read_json_mapping)
 
     def config_text(self) -> str:
         """Return the resolved configuration as it was written, YAML."""
-        return self._read("config.yaml", lambda path: path.read_text(encoding="utf-8"))
+        return self._read("config.yaml", lambda path: read_bytes(path, MOST_BYTES).decode())
+
+    def config(self) -> dict[str, Any]:
+        """Return the resolved configuration."""
+        config = self._read("config.yaml", read_yaml)
+        if not isinstance(config, dict):
+            raise DataError(f"report: {self.path / 'config.yaml'} is no mapping of keys to values.")
+        return config
 
     def _read(self, name: str, reader: Any) -> Any:
         path = self.path / name
@@ -63,7 +65,7 @@ class StudyFolder:
             raise DataError(
                 f"report: {path} is missing. Run the study into this folder first."
             ) from None
-        except (ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
+        except (ValueError, OSError) as error:
             raise DataError(
                 f"report: {path} cannot be read ({error}). Run the study again."
             ) from None

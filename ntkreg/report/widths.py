@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
 from ntkreg.report.benchmark import files_of, provenance
 from ntkreg.report.page import figure_block, page, provenance_block, save_png
@@ -13,6 +12,7 @@ from ntkreg.report.read import StudyFolder
 from ntkreg.report.tables import html_table, markdown_table
 from ntkreg.report.width_tables import count_verdicts, limit_table, point_table, verdict_table
 from ntkreg.report.widths_figures import ensemble_figure, spread_figure, width_figure
+from ntkreg.storage import write_table, write_text
 
 __all__ = ["write_widths_benchmark", "write_widths_report"]
 
@@ -112,7 +112,7 @@ def write_widths_report(folder: str | Path) -> Path:
     body += _errors_and_ranks(summary)
     body += [provenance_block(record, study.config_text())]
     target = study.path / "page.html"
-    target.write_text(page(_title(study), body), encoding="utf-8")
+    write_text(target, page(_title(study), body))
     return target
 
 
@@ -141,8 +141,8 @@ def write_widths_benchmark(
     text, rows, picture, whole = files_of(stem, ".md", ".csv", ".png", ".html")
     title, quantities, ylabel, caption = FIGURES[1]
     save_png(width_figure(summary, slopes, list(quantities), ylabel), picture)
-    study.table("rows").to_csv(rows, index=False, float_format="%.6g")
-    whole.write_bytes(write_widths_report(folder).read_bytes())
+    write_table(rows, study.table("rows"), float_format="%.6g")
+    write_text(whole, write_widths_report(folder).read_text(encoding="utf-8"))
     parts = [f"# {_title(study)}\n", _verdicts(slopes, limits) + "\n", _setting(record) + "\n"]
     parts += [remarks.strip() + "\n"] if remarks else []
     parts += [f"The whole page, with all figures: [{whole.name}]({whole.name}).\n"]
@@ -151,7 +151,7 @@ def write_widths_benchmark(
     if len(limits):
         parts += ["## Ensembles\n", markdown_table(limit_table(limits)), ENSEMBLES + "\n"]
     parts += [provenance(record, study.config_text())]
-    text.write_text("\n".join(parts), encoding="utf-8")
+    write_text(text, "\n".join(parts))
     return text, rows, picture, whole
 
 
@@ -161,7 +161,7 @@ def _limits(study: StudyFolder) -> pd.DataFrame:
 
 
 def _title(study: StudyFolder) -> str:
-    side = yaml.safe_load(study.config_text())["downscale"]
+    side = study.config()["downscale"]
     small = "" if side is None else f", images of {side} x {side} pixels"
     return f"Width scaling on {study.record()['data']['source']}{small}"
 

@@ -20,6 +20,7 @@ from ntkreg.data import ImageData, balanced_draws, load_npz
 from ntkreg.errors import SpecError
 from ntkreg.gram import compute_gram
 from ntkreg.kernels import kernel_dtype, solve_dtype
+from ntkreg.storage import write_arrays, write_table
 from ntkreg.studies.few_samples_config import FewSamplesConfig, hidden_layers, network_of
 from ntkreg.studies.paired import depth_steps
 from ntkreg.studies.preprocessing import make_preprocessing
@@ -107,11 +108,12 @@ def run_few_samples(
             strict=True,
         )
     rows = pd.DataFrame(lines)
-    rows.to_csv(output / "rows.csv", index=False)
+    write_table(output / "rows.csv", rows)
     predicted, y_test = np.stack(predictions), data.y_test[test]
-    np.savez_compressed(output / "predictions.npz", predicted=predicted, y_test=y_test)
+    answers = {"predicted": predicted, "y_test": y_test}
+    write_arrays(output / "predictions.npz", answers, compressed=True)
     steps = depth_steps(rows, predicted == y_test, pool=config.pool)
-    _beside_published(steps, config).to_csv(output / "steps.csv", index=False)
+    write_table(output / "steps.csv", _beside_published(steps, config))
     write_summary(rows, config, len(test), output)
     write_record(
         output,
@@ -161,7 +163,7 @@ def write_summary(rows: pd.DataFrame, config: FewSamplesConfig, n_test: int, out
     (d - 1 hidden layers). Of other networks than CNTKs the comparison has no lines.
     """
     summary = summarize_draws(rows, pool=config.pool, n_test=n_test)
-    summary.to_csv(output / "summary.csv", index=False)
+    write_table(output / "summary.csv", summary)
     readings = {"convolutions": 0, "read-out counted": -1}
     published, source = _published(config)
     # Of few samples only CNTKs were published at several depths.
@@ -173,10 +175,10 @@ def write_summary(rows: pd.DataFrame, config: FewSamplesConfig, n_test: int, out
             for name, offset in readings.items()
         ]
     )
-    comparison.to_csv(output / "comparison.csv", index=False)
+    write_table(output / "comparison.csv", comparison)
     columns = [field.name for field in fields(PublishedRow)]
     table = pd.DataFrame(map(asdict, published), columns=columns).assign(source=source)
-    table.to_csv(output / "published.csv", index=False)
+    write_table(output / "published.csv", table)
 
 
 def _published(config: FewSamplesConfig) -> tuple[tuple[PublishedRow, ...], str]:

@@ -12,6 +12,7 @@ from ntkreg.studies.config import (
     check_ints,
     check_number,
     check_positive,
+    check_source,
 )
 
 __all__ = ["FewSamplesConfig", "hidden_layers", "network_of"]
@@ -85,8 +86,7 @@ class FewSamplesConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not isinstance(self.data, str) or not self.data:
-            raise SpecError(f"data must be the path of an npz file; got {self.data!r}.")
+        object.__setattr__(self, "data", check_source("data", self.data))
         # With all of the recipe's arguments, so that the stored configuration says them.
         object.__setattr__(self, "architecture", to_dict(from_dict(self.architecture)))
         if self.depths is not None:

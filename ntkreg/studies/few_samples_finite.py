@@ -4,8 +4,6 @@ The counterpart of `ntkreg.studies.few_samples`: the same pool, test images and 
 that a network's accuracy stands beside its kernel's draw by draw.
 """
 
-import json
-import os
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -17,8 +15,11 @@ import pandas as pd
 
 from ntkreg.architecture import from_dict
 from ntkreg.data import balanced_draws, load_npz
+from ntkreg.data.tables import read_table
+from ntkreg.documents import read_json_mapping
 from ntkreg.errors import DataError, SpecError, StoreMismatchError
 from ntkreg.estimators import FiniteNetworkClassifier
+from ntkreg.storage import differences, write_arrays, write_json, write_table
 from ntkreg.studies.config import config_to_dict
 from ntkreg.studies.few_samples_finite_config import FewSamplesNetworkConfig
 from ntkreg.studies.preprocessing import make_preprocessing
@@ -30,6 +31,18 @@ __all__ = ["beside_kernel", "run_few_samples_network"]
 
 NAME = "network"
 """What stands in the column get, where kernels have ntk or nngp."""
+
+_COLUMNS = (
+    "get", "depth", "n", "draw", "accuracy", "accuracy_single", "train_accuracy", "loss",
+    "learning_rate", "n_steps", "n_networks", "seconds", "seed",
+)  # fmt: skip
+"""Of the rows; what each finished draw's file holds beside its predictions."""
+
+_MOST_BYTES = 64_000_000
+"""Of such a file: labels of a million test images."""
+
+_KERNEL_ROWS = {"get": "text", "depth": "int", "n": "int", "draw": "int", "accuracy": "float",
+                "seed": "int"}  # fmt: skip
 
 _GROWING = ("n_samples", "n_draws", "kernel_rows", "kernel_depth")
 """Keys that a folder's rows do not depend on: it can be gone on with under others."""
@@ -95,16 +108,17 @@ def run_few_samples_network(config: FewSamplesNetworkConfig, output: str | Path)
         cell = cells / f"n{n}_draw{draw}.json"
         if not cell.exists():
             found = _train(config, X_pool[index], y_pool[index], X_test, y_test, n, draw)
-            _write_json(cell, found)
-        found = json.loads(cell.read_text(encoding="utf-8"))
-        predictions.append(np.array(found.pop("predicted"), dtype=y_test.dtype))
+            write_json(cell, found)
+        found, predicted = _read_cell(cell, y_test)
+        predictions.append(predicted)
         lines.append(found)
     rows = pd.DataFrame(lines)
-    rows.to_csv(output / "rows.csv", index=False)
-    np.savez_compressed(output / "predictions.npz", predicted=np.stack(predictions), y_test=y_test)
+    write_table(output / "rows.csv", rows)
+    answers = {"predicted": np.stack(predictions), "y_test": y_test}
+    write_arrays(output / "predictions.npz", answers, compressed=True)
     summary = summarize_draws(rows, pool=config.pool, n_test=n_test)
-    summary.to_csv(output / "summary.csv", index=False)
-    beside_kernel(rows, kernels).to_csv(output / "beside.csv", index=False)
+    write_table(output / "summary.csv", summary)
+    write_table(output / "beside.csv", beside_kernel(rows, kernels))
     write_record(
         output,
         config,
@@ -236,17 +250,11 @@ def _kernel_rows(config: FewSamplesNetworkConfig) -> pd.DataFrame | None:
     if config.kernel_rows is None:
         return None
     try:
-        rows = pd.read_csv(config.kernel_rows)
+        rows = read_table(Path(config.kernel_rows), _KERNEL_ROWS)
     except FileNotFoundError:
         raise FileNotFoundError(f"{config.kernel_rows}: there are no kernel_rows.") from None
-    except ValueError as error:
-        raise DataError(f"{config.kernel_rows}: cannot be read as CSV ({error}).") from None
-    missing = {"get", "depth", "n", "draw", "accuracy", "seed"} - set(rows.columns)
-    if missing:
-        raise DataError(
-            f"{config.kernel_rows}: has no column {', '.join(sorted(missing))}. Give the rows.csv "
-            "of `ntkreg few-samples`."
-        )
+    except DataError as error:
+        raise DataError(f"{error} Give the rows.csv of `ntkreg few-samples`.") from None
     seeds = sorted(set(rows.seed))
     if seeds != [config.seed]:
         raise SpecError(
@@ -267,12 +275,7 @@ def _open_cells(config: FewSamplesNetworkConfig, output: Path, data: str) -> Pat
     settings |= {"data": data}  # the bytes count, not where they lie
     note = cells / "settings.json"
     if note.exists():
-        stored = json.loads(note.read_text(encoding="utf-8"))
-        different = [
-            f"{k}: stored {stored.get(k)!r}, asked {settings.get(k)!r}"
-            for k in dict.fromkeys([*settings, *stored])
-            if stored.get(k) != settings.get(k)
-        ]
+        different = differences(read_json_mapping(note, links=False), settings)
         if different:
             raise StoreMismatchError(
                 f"{cells}: holds draws of another configuration. {'; '.join(different)}. "
@@ -280,12 +283,25 @@ def _open_cells(config: FewSamplesNetworkConfig, output: Path, data: str) -> Pat
             )
     else:
         cells.mkdir(parents=True, exist_ok=True)
-        _write_json(note, settings)
+        write_json(note, settings)
     return cells
 
 
-def _write_json(path: Path, values: dict[str, Any]) -> None:
-    """Write a file that is there whole or not at all."""
-    draft = path.with_suffix(".tmp")
-    draft.write_text(json.dumps(values) + "\n", encoding="utf-8")
-    os.replace(draft, path)
+def _read_cell(path: Path, y_test: np.ndarray) -> tuple[dict[str, Any], np.ndarray]:
+    """Return the row of a finished draw, and the labels predicted."""
+    again = "Delete this file, and the draw is trained again."
+    try:
+        found = read_json_mapping(path, links=False, limit=_MOST_BYTES)
+    except DataError as error:
+        raise DataError(f"few-samples-network: {error} {again}") from None
+    predicted = found.pop("predicted", None)
+    numbers = all(isinstance(v, int | float) for k, v in found.items() if k != "get")
+    if set(found) != set(_COLUMNS) or not numbers or not isinstance(predicted, list):
+        raise DataError(f"few-samples-network: {path} is no finished draw. {again}")
+    kind = str if y_test.dtype.kind == "U" else int | float
+    if len(predicted) != len(y_test) or not all(isinstance(p, kind) for p in predicted):
+        raise DataError(
+            f"few-samples-network: {path} must hold {len(y_test)} labels; found "
+            f"{len(predicted)}, or some of another kind. {again}"
+        )
+    return found, np.array(predicted, dtype=y_test.dtype)

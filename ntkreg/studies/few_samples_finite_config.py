@@ -1,6 +1,7 @@
 """Settings of the few-samples study of finite networks."""
 
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 from ntkreg.architecture import from_dict, to_dict
@@ -11,6 +12,7 @@ from ntkreg.studies.config import (
     check_int,
     check_ints,
     check_positive,
+    check_source,
 )
 
 __all__ = ["FewSamplesNetworkConfig"]
@@ -93,8 +95,7 @@ class FewSamplesNetworkConfig:
         # Here, since it brings scikit-learn, for which `--help` should not wait.
         from ntkreg.estimators import OPTIMIZERS
 
-        if not isinstance(self.data, str) or not self.data:
-            raise SpecError(f"data must be the path of an npz file; got {self.data!r}.")
+        object.__setattr__(self, "data", check_source("data", self.data))
         object.__setattr__(self, "architecture", to_dict(from_dict(self.architecture)))
         check_int("pool", self.pool, 1)
         if self.n_test is not None:
@@ -127,8 +128,9 @@ class FewSamplesNetworkConfig:
         whitening = check_positive("zca_regularization", self.zca_regularization)
         object.__setattr__(self, "zca_regularization", whitening)
         check_choice("dtype", self.dtype, ("float32", "float64"))
-        if self.kernel_rows is not None and not isinstance(self.kernel_rows, str):
-            raise SpecError(f"kernel_rows must be the path of a CSV file; got {self.kernel_rows!r}")
+        if self.kernel_rows is not None:
+            rows = check_source("kernel_rows", self.kernel_rows, "the path of a CSV file")
+            object.__setattr__(self, "kernel_rows", rows)
         if (self.kernel_rows is None) != (self.kernel_depth is None):
             raise SpecError("kernel_rows and kernel_depth go together: give both or neither.")
         if self.kernel_depth is not None:
@@ -136,7 +138,7 @@ class FewSamplesNetworkConfig:
 
 
 def _draws(value: Any, n_sizes: int) -> tuple[int, ...]:
-    given = [value] if isinstance(value, int) else value
+    given = [value] if isinstance(value, Integral) else value
     if isinstance(given, str) or not isinstance(given, list | tuple):
         raise SpecError(f"n_draws must be integers >= 1; got {value!r}.")
     numbers = tuple(check_int(f"n_draws[{i}]", v, 1) for i, v in enumerate(given))

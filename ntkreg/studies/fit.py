@@ -13,10 +13,11 @@ from sklearn.pipeline import Pipeline, make_pipeline
 
 from ntkreg.architecture import from_dict
 from ntkreg.data import ImageData, load_data, load_inputs
-from ntkreg.errors import SpecError
+from ntkreg.errors import DataError, SpecError
 from ntkreg.estimators import NTKClassifier, NTKRegressor
 from ntkreg.gram import compute_gram
 from ntkreg.kernels import kernel_dtype, solve_dtype
+from ntkreg.storage import write_table
 from ntkreg.studies.fit_config import FitConfig
 from ntkreg.studies.preprocessing import make_preprocessing
 from ntkreg.studies.record import write_record
@@ -106,11 +107,20 @@ def run_predict(
     -------
     dict
         n and, if there are labels, the metrics of `run_fit`.
+
+    Raises
+    ------
+    FileNotFoundError, DataError
+        A missing or damaged model or data file; labels of another kind or number than the
+        model's.
     """
     folder = Path(folder)
     inner = folder / "model"
     model = load_model(inner if (inner / "model.json").exists() else folder, n_jobs=n_jobs)
     X, y, _ = load_inputs(source, key)
+    _check_inputs(source, key, X)
+    if y is not None:
+        _check_labels(source, y, len(X), model[-1])
     rows: dict[str, Any] = {"index": np.arange(len(X))}
     task = "classify" if isinstance(model[-1], NTKClassifier) else "regress"
     if task == "classify":
@@ -129,8 +139,34 @@ def run_predict(
         rows["label"] = y
     target = Path(output)
     target.parent.mkdir(parents=True, exist_ok=True)
-    pd.DataFrame(rows).to_csv(target, index=False)
+    write_table(target, pd.DataFrame(rows))
     return {"n": len(X)} | ({} if y is None else _metrics(task, y, rows["predicted"]))
+
+
+def _check_inputs(source: Any, key: str, X: np.ndarray) -> None:
+    if X.dtype.kind not in "buif" or X.ndim not in (2, 4) or not len(X):
+        raise DataError(
+            f"{source}: {key} must be numbers, images (n, h, w, c) or (n, h, w) or rows (n, d), at "
+            f"least one; found {X.dtype} of shape {X.shape}."
+        )
+
+
+def _check_labels(source: Any, y: np.ndarray, n: int, estimator: Any) -> None:
+    """Raise unless labels are one an input, and of the kind that the model was fitted on."""
+    if isinstance(estimator, NTKClassifier):
+        shape, is_text = (n,), estimator.classes_.dtype.kind == "U"
+        kinds = "U" if is_text else "buif"
+        learnt = f"{'strings' if is_text else 'numbers'} such as {estimator.classes_[0]!s}"
+    else:
+        shape, kinds = (n, *estimator.dual_coef_.shape[1:]), "buif"
+        learnt = "numbers"
+    if y.shape != shape or y.dtype.kind not in kinds:
+        raise DataError(
+            f"{source}: labels must be {learnt}, as the model was fitted on, of shape {shape}; "
+            f"found {y.dtype} of shape {y.shape}. Give data of that kind, or leave labels out."
+        )
+    if y.dtype.kind == "f" and not np.isfinite(y).all():
+        raise DataError(f"{source}: labels hold NaN or infinity.")
 
 
 def load_selected(config: FitConfig) -> ImageData:

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from ntkreg.architecture import from_dict, to_dict
-from ntkreg.errors import SpecError
 from ntkreg.studies.config import (
     PREPROCESSINGS,
     check_choice,
@@ -12,6 +11,7 @@ from ntkreg.studies.config import (
     check_int,
     check_number,
     check_positive,
+    check_source,
 )
 
 __all__ = ["FitConfig"]
@@ -76,8 +76,8 @@ class FitConfig:
     store_kernel: bool = False
 
     def __post_init__(self) -> None:
-        if not isinstance(self.data, str) or not self.data:
-            raise SpecError(f"data must be 'digits' or a path; got {self.data!r}.")
+        source = check_source("data", self.data, "'digits' or a path")
+        object.__setattr__(self, "data", source)
         # With all of the recipe's arguments, so that the stored configuration says them.
         object.__setattr__(self, "architecture", to_dict(from_dict(self.architecture)))
         check_choice("task", self.task, ("classify", "regress"))

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ntkreg.storage import write_arrays
+
 __all__ = ["Hardest"]
 
 
@@ -46,11 +48,11 @@ class Hardest:
         order = order[:count]
         wrong = self._votes[order].copy()
         wrong[np.arange(len(order)), y[order]] = -1
-        np.savez_compressed(
-            path,
-            images=X[order],
-            true=y[order],
-            predicted=wrong.argmax(axis=1),
-            error=error[order],
-            n_predictions=self._votes[order].sum(axis=1),
-        )
+        found = {
+            "images": X[order],
+            "true": y[order],
+            "predicted": wrong.argmax(axis=1),
+            "error": error[order],
+            "n_predictions": self._votes[order].sum(axis=1),
+        }
+        write_arrays(path, found, compressed=True)

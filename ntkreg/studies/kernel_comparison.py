@@ -1,16 +1,18 @@
 """Which kernel is best at each number of training images, from finished few-samples runs."""
 
-import json
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 
+from ntkreg.data import read_arrays
+from ntkreg.data.tables import read_table
+from ntkreg.documents import read_json_mapping
 from ntkreg.errors import DataError, SpecError
+from ntkreg.storage import write_table
+from ntkreg.studies.config import read_mapping
 from ntkreg.studies.kernel_comparison_config import ComparisonConfig
 from ntkreg.studies.paired import compare_with_best
 from ntkreg.studies.record import write_record
@@ -24,6 +26,10 @@ SAME = ("classes", "pool", "n_samples", "n_draws", "seed")
 
 SHOWN = ("preprocessing", "symmetry", "normalize", "alpha", "alpha_scale", "dtype")
 """Keys in which they may differ, listed beside the result."""
+
+
+_ROWS = {"get": "text", "depth": "int", "n": "int", "draw": "int", "accuracy": "float",
+         "condition": "float"}  # fmt: skip
 
 
 def run_kernel_comparison(config: ComparisonConfig, output: str | Path) -> pd.DataFrame:
@@ -78,11 +84,11 @@ def run_kernel_comparison(config: ComparisonConfig, output: str | Path) -> pd.Da
 
     output = Path(output)
     output.mkdir(parents=True, exist_ok=True)
-    comparison.to_csv(output / "comparison.csv", index=False)
+    write_table(output / "comparison.csv", comparison)
     rows = pd.concat([c.rows.assign(kernel=c.kernel) for c in candidates])
     columns = ["kernel", "get", "depth", "n", "draw", "accuracy", "condition", "min_eigenvalue"]
-    rows[columns].to_csv(output / "rows.csv", index=False)
-    pd.DataFrame([run.about() for run in runs]).to_csv(output / "kernels.csv", index=False)
+    write_table(output / "rows.csv", rows[columns])
+    write_table(output / "kernels.csv", pd.DataFrame([run.about() for run in runs]))
     shared = {key: first.config[key] for key in SAME}
     write_record(output, config, n_test=n_test, data=first.record["data"], **shared)
     return comparison
@@ -103,10 +109,10 @@ class _Run:
 
     def __init__(self, name: str, folder: str) -> None:
         self.name, self.folder = name, Path(folder)
-        self.rows = self._read("rows.csv", pd.read_csv)
-        self.record = self._read("record.json", lambda p: json.loads(p.read_text("utf-8")))
-        self.config = self._read("config.yaml", lambda p: yaml.safe_load(p.read_text("utf-8")))
-        answers = self._read("predictions.npz", _load)
+        self.rows = self._read("rows.csv", lambda path: read_table(path, _ROWS))
+        self.record = self._read("record.json", read_json_mapping)
+        self.config = self._read("config.yaml", read_mapping)
+        answers = self._read("predictions.npz", lambda p: read_arrays(p, ("predicted", "y_test")))
         self.y_test = answers["y_test"]
         self.correct = answers["predicted"] == self.y_test
         if self.record.get("study") != "FewSamples" or len(self.correct) != len(self.rows):
@@ -139,14 +145,8 @@ class _Run:
                 f"{path} is missing. Run `ntkreg few-samples` into this folder first (again if "
                 "it was run by an older version: kernels already there are kept)."
             ) from None
-        except (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile, yaml.YAMLError) as e:
-            raise DataError(f"{path} cannot be read ({e}). Run the study again.") from None
-
-
-def _load(path: Path) -> dict[str, np.ndarray]:
-    with open(path, "rb") as stream:  # NumPy leaves its own handle open at a damaged archive
-        archive = np.load(stream, allow_pickle=False)
-        return {key: archive[key] for key in ("predicted", "y_test")}
+        except (ValueError, OSError) as error:
+            raise DataError(f"{path} cannot be read ({error}). Run the study again.") from None
 
 
 def _check_same(first: _Run, other: _Run) -> None:

@@ -20,6 +20,7 @@ from ntkreg.cpus import one_blas_thread
 from ntkreg.data import balanced_draws, load_npz
 from ntkreg.errors import NotPSDError, SpecError
 from ntkreg.gram import compute_gram
+from ntkreg.storage import write_table
 from ntkreg.studies.precision_config import PrecisionConfig
 from ntkreg.studies.preprocessing import make_preprocessing
 from ntkreg.studies.record import write_record
@@ -102,8 +103,8 @@ def run_precision(
         with one_blas_thread():
             rows += _evaluate(config, name, grams, y, y_test, classes)
     frame = pd.DataFrame(rows).assign(seed=config.seed)
-    frame.to_csv(output / "rows.csv", index=False)
-    safe_alphas(frame, config.tolerance).to_csv(output / "safe.csv", index=False)
+    write_table(output / "rows.csv", frame)
+    write_table(output / "safe.csv", safe_alphas(frame, config.tolerance))
     write_record(
         output,
         config,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from ntkreg.architecture import Architecture, from_dict
 from ntkreg.errors import SpecError
+from ntkreg.storage import check_name
 from ntkreg.studies.config import (
     PREPROCESSINGS,
     check_choice,
@@ -12,6 +13,7 @@ from ntkreg.studies.config import (
     check_ints,
     check_number,
     check_positive,
+    check_source,
 )
 
 __all__ = ["PrecisionConfig"]
@@ -62,14 +64,13 @@ class PrecisionConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not isinstance(self.data, str) or not self.data:
-            raise SpecError(f"data must be the path of an npz file; got {self.data!r}.")
+        object.__setattr__(self, "data", check_source("data", self.data))
         if not isinstance(self.networks, Mapping) or not self.networks:
             raise SpecError(
                 f"networks must map at least one name to a network; got {self.networks!r}."
             )
         for name in self.networks:
-            self.network(name)
+            self.network(check_name("networks", name))
         check_int("n_train", self.n_train, 1)
         check_int("n_copies", self.n_copies, 1)
         if self.n_copies > self.n_train:

@@ -19,6 +19,7 @@ from ntkreg.architecture import Architecture, cntk, fully_connected
 from ntkreg.cpus import one_blas_thread
 from ntkreg.data import balanced_draws, load_digits_images
 from ntkreg.gram import compute_gram
+from ntkreg.storage import write_arrays, write_table
 from ntkreg.studies.hardest import Hardest
 from ntkreg.studies.quickstart_config import N_CLASSES, QuickstartConfig
 from ntkreg.studies.record import write_record
@@ -101,12 +102,12 @@ def run_quickstart(
     timings["RBF-SVM, all splits with their grid searches"] = time.perf_counter() - start
 
     table = pd.DataFrame(rows).assign(seed=config.seed)
-    table.to_csv(output / "rows.csv", index=False)
-    pd.concat(eigenvalues).to_csv(output / "eigenvalues.csv", index=False)
-    pd.DataFrame(timings.items(), columns=["step", "seconds"]).to_csv(
-        output / "timings.csv", index=False
-    )
-    np.savez_compressed(output / "kernels.npz", labels=y[: config.n_shown], **shown)
+    write_table(output / "rows.csv", table)
+    write_table(output / "eigenvalues.csv", pd.concat(eigenvalues))
+    steps = pd.DataFrame(timings.items(), columns=["step", "seconds"])
+    write_table(output / "timings.csv", steps)
+    matrices = {"labels": y[: config.n_shown], **shown}
+    write_arrays(output / "kernels.npz", matrices, compressed=True)
     hardest.save(output / "hardest.npz", X, y, config.n_hardest)
     networks = {name: repr(network) for name, network in networks_of(config).items()}
     write_record(output, config, networks=networks, n_test=config.n_images - max(config.n_train))

@@ -1,7 +1,6 @@
 """What every study leaves beside its rows: configuration, hash, versions, machine."""
 
 import importlib.metadata
-import json
 import os
 import platform
 import sys
@@ -11,6 +10,7 @@ from typing import Any
 import yaml
 
 import ntkreg
+from ntkreg.storage import write_json, write_text
 from ntkreg.studies.config import config_hash, config_to_dict
 
 __all__ = ["environment", "write_record"]
@@ -44,7 +44,7 @@ def write_record(folder: Path, config: Any, **extra: Any) -> None:
         Whatever the study wants to keep: timings, provenance of the data, sizes.
     """
     text = yaml.safe_dump(config_to_dict(config), sort_keys=False, default_flow_style=None)
-    (folder / "config.yaml").write_text(text, encoding="utf-8")
+    write_text(folder / "config.yaml", text)
     record = {
         "study": type(config).__name__.removesuffix("Config"),
         "config_hash": config_hash(config),
@@ -52,7 +52,7 @@ def write_record(folder: Path, config: Any, **extra: Any) -> None:
         "environment": environment(),
         **extra,
     }
-    (folder / "record.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    write_json(folder / "record.json", record)
 
 
 def _command() -> str:

@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 
+from ntkreg.arrays import refuse_masked
 from ntkreg.errors import PrecisionWarning
 from ntkreg.solvers import Solution, solve_cholesky
 
@@ -46,6 +47,8 @@ def regress_classes(
     solution : Solution
         Carries condition number and residual, for the study's rows.
     """
+    for name, array in (("K", K), ("K_cross", K_cross), ("y_train", y_train)):
+        refuse_masked(f"regress_classes: {name}", array)
     targets = (y_train[:, None] == classes) - 1 / len(classes)
     with warnings.catch_warnings():
         # Studies put the condition number in every row; a thousand warnings say less.

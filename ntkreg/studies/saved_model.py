@@ -6,26 +6,31 @@ A pickle would be shorter, but whoever opens one runs what its writer wanted.
 
 import functools
 import hashlib
-import json
 import math
+from io import BufferedReader
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from ntkreg.architecture import from_dict, to_dict
+from ntkreg.arrays import refuse_masked
 from ntkreg.data import read_arrays
+from ntkreg.documents import read_json_mapping
 from ntkreg.errors import DataError
 from ntkreg.estimators import NTKClassifier, NTKRegressor
 from ntkreg.gram import kernel
 from ntkreg.kernels import solve_dtype
+from ntkreg.kernels.inputs import check_inputs
 from ntkreg.solvers import Solution
+from ntkreg.storage import open_regular, write_arrays, write_json
 from ntkreg.studies.preprocessing import (
     array_names,
     build_preprocessing,
     describe_preprocessing,
 )
+from ntkreg.studies.saved_model_check import check_arrays, check_description
 
 __all__ = ["load_model", "restore_fit", "save_model"]
 
@@ -62,13 +67,13 @@ def save_model(model: Pipeline, folder: str | Path) -> None:
         "dual_coef": estimator.dual_coef_,
         TARGET[name]: np.asarray(getattr(estimator, f"{TARGET[name]}_")),
     }
+    for entry, array in arrays.items():
+        refuse_masked(f"save_model: {entry}", array)
     preprocessing = None
     if len(model) > 1:
         preprocessing, more = describe_preprocessing(model[0])
         arrays |= more
-    # The description goes last: without it there is no model, however a run ends.
-    (folder / "model.json").unlink(missing_ok=True)
-    np.savez(folder / "model.npz", allow_pickle=False, **arrays)
+    write_arrays(folder / "model.npz", arrays)
     solution = estimator.solver_result_
     description = {
         "format": FORMAT,
@@ -85,8 +90,9 @@ def save_model(model: Pipeline, folder: str | Path) -> None:
         },
         "sha256_of_arrays": _sha256(folder / "model.npz"),
     }
-    text = json.dumps(description, indent=1) + "\n"
-    (folder / "model.json").write_text(text, encoding="utf-8")
+    # The description goes last, with the hash of the arrays: the old model, the new one, or
+    # two files that do not belong together and are told so.
+    write_json(folder / "model.json", description)
 
 
 def load_model(folder: str | Path, *, n_jobs: int | None = None) -> Pipeline:
@@ -108,25 +114,23 @@ def load_model(folder: str | Path, *, n_jobs: int | None = None) -> Pipeline:
     FileNotFoundError
         There is no model in the folder.
     DataError
-        A file of it is damaged, or another version of the format.
+        A file of it is damaged, another version of the format, or holds what no fitted model
+        does: numbers that are not finite, arrays that do not fit each other.
     """
     folder = Path(folder)
     path = folder / "model.json"
     try:
-        described = json.loads(path.read_text(encoding="utf-8"))
+        described = read_json_mapping(path)
     except (FileNotFoundError, NotADirectoryError):
         raise FileNotFoundError(
             f"{folder}: holds no fitted model (model.json). Give the folder that 'ntkreg fit' "
             "wrote it to."
         ) from None
-    except ValueError as error:
-        raise DataError(f"{path}: not sound JSON ({error}). Fit the model again.") from None
-    if not isinstance(described, dict) or described.get("format") != FORMAT:
+    except DataError as error:
+        raise DataError(f"{error} Fit the model again.") from None
+    if described.get("format") != FORMAT:
         raise DataError(f"{path}: not a model of format {FORMAT}. Fit it with this version.")
-    try:
-        return _build(folder, described, n_jobs)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{path}: not a sound model ({error!r}). Fit it again.") from None
+    return _build(folder, described, n_jobs)
 
 
 def restore_fit(
@@ -175,17 +179,30 @@ def restore_fit(
 
 
 def _build(folder: Path, described: dict[str, Any], n_jobs: int | None) -> Pipeline:
+    check_description(folder / "model.json", described)
     path = folder / "model.npz"
     name = described["estimator"]
     target = TARGET[name]
     scaling = array_names(described["preprocessing"])
     arrays = read_arrays(path, ("X_fit", "dual_coef", target, *scaling))
     if _sha256(path) != described["sha256_of_arrays"]:
-        raise DataError(f"{path}: is not the file that {folder / 'model.json'} was written for.")
+        raise DataError(
+            f"{path}: is not the file that {folder / 'model.json'} was written for. "
+            "Fit the model again."
+        )
+    check_arrays(path, described, arrays)
     X_fit = arrays["X_fit"]
+    try:
+        network = from_dict(described["architecture"])
+        check_inputs(network, X_fit[:1], "X_fit")
+    except (ValueError, TypeError) as error:
+        why = str(error) if len(str(error)) < 300 else f"{str(error)[:297]}..."
+        raise DataError(
+            f"{folder / 'model.json'}: not a sound model: {why} Fit the model again."
+        ) from None
     estimator = restore_fit(
         ESTIMATORS[name](
-            from_dict(described["architecture"]),
+            network,
             dtype=described.get("dtype", X_fit.dtype.name),  # absent from older models
             n_jobs=n_jobs,
             **described["parameters"],
@@ -200,5 +217,5 @@ def _build(folder: Path, described: dict[str, Any], n_jobs: int | None) -> Pipel
 
 
 def _sha256(path: Path) -> str:
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    with open_regular(path, links=True) as stream:
+        return hashlib.file_digest(cast(BufferedReader, stream), "sha256").hexdigest()

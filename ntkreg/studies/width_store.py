@@ -1,14 +1,14 @@
 """The width study's networks on disk: one file each, whole or not there."""
 
-import json
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ntkreg.data import read_arrays
-from ntkreg.errors import StoreMismatchError
+from ntkreg.documents import read_json_mapping
+from ntkreg.errors import DataError, StoreMismatchError
+from ntkreg.storage import differences, write_arrays, write_json
 from ntkreg.studies.config import config_to_dict
 from ntkreg.studies.widths_config import WidthsConfig
 
@@ -43,9 +43,9 @@ class RunStore:
         settings |= {"data_hash": data_hash, "format": 1}
         target = folder / "settings.json"
         if target.exists():
-            self._compare(json.loads(target.read_text(encoding="utf-8")), settings)
+            self._compare(read_json_mapping(target, links=False), settings)
         else:
-            _replace(target, (json.dumps(settings, indent=1) + "\n").encode())
+            write_json(target, settings)
 
     def load(self, depth: int, parametrization: str, width: int, draw: int) -> dict[str, Any]:
         """Return what `save` was given; empty if the network is not there.
@@ -58,10 +58,12 @@ class RunStore:
         path = self._path(depth, parametrization, width, draw)
         if not path.exists():
             return {}
-        names = [str(name) for name in read_arrays(path, ("names",))["names"]]
-        found = read_arrays(path, ["numbers", *names[1:]])
-        numbers = dict(zip(names[0].split(), found.pop("numbers").tolist(), strict=True))
-        return numbers | found
+        try:
+            return _unpack(path, read_arrays(path, None, links=False))
+        except DataError as error:
+            raise DataError(
+                f"widths: {error} Or delete this file, and the network is trained again."
+            ) from None
 
     def save(
         self, depth: int, parametrization: str, width: int, draw: int, values: dict[str, Any]
@@ -71,28 +73,15 @@ class RunStore:
         arrays = {k: v for k, v in values.items() if np.ndim(v)}
         path = self._path(depth, parametrization, width, draw)
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_suffix(".tmp")
-        with open(draft, "wb") as file:
-            np.savez(
-                file,
-                allow_pickle=False,
-                names=np.array([" ".join(numbers), *arrays]),
-                numbers=np.array(list(numbers.values()), float),
-                **arrays,
-            )
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(draft, path)
+        arrays["names"] = np.array([" ".join(numbers), *arrays])
+        arrays["numbers"] = np.array(list(numbers.values()), float)
+        write_arrays(path, arrays)
 
     def _path(self, depth: int, parametrization: str, width: int, draw: int) -> Path:
         return self.folder / f"{parametrization}_{depth}_layers" / f"width{width}_draw{draw}.npz"
 
     def _compare(self, stored: dict[str, Any], asked: dict[str, Any]) -> None:
-        lines = [
-            f"{key}: stored {stored.get(key)!r}, asked {asked.get(key)!r}"
-            for key in dict.fromkeys([*asked, *stored])
-            if stored.get(key) != asked.get(key)
-        ]
+        lines = differences(stored, asked)
         if lines:
             raise StoreMismatchError(
                 f"widths: {self.folder} holds networks of other settings. "
@@ -102,7 +91,14 @@ class RunStore:
             )
 
 
-def _replace(path: Path, content: bytes) -> None:
-    draft = path.with_suffix(".tmp")
-    draft.write_bytes(content)
-    os.replace(draft, path)
+def _unpack(path: Path, found: dict[str, np.ndarray]) -> dict[str, Any]:
+    """Return numbers and arrays by name, or refuse a file that `save` did not write."""
+    names, numbers = (found.pop(key, np.zeros(())) for key in ("names", "numbers"))
+    known = names.ndim == 1 and names.dtype.kind == "U" and len(names) > 0
+    keys = str(names[0]).split() if known else []
+    if not known or numbers.dtype != float or numbers.shape != (len(keys),):
+        raise DataError(f"{path}: its names and numbers are not those of a network.")
+    missing = {str(name) for name in names[1:]} ^ set(found)
+    if missing or any(array.dtype.kind != "f" for array in found.values()):
+        raise DataError(f"{path}: arrays are missing or of another kind.")
+    return dict(zip(keys, numbers.tolist(), strict=True)) | found

@@ -18,6 +18,7 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
+from ntkreg.storage import write_table
 from ntkreg.studies.record import write_record
 from ntkreg.studies.width_runs import measure_network, start_of, unpack_symmetric
 from ntkreg.studies.width_store import RunStore
@@ -108,7 +109,7 @@ def run_widths(
         files["ensembles"] = pd.DataFrame(ensembles)
         files["limits"] = limit_table(files["ensembles"])
     for name, frame in files.items():
-        frame.to_csv(output / f"{name}.csv", index=False, float_format="%.6g")
+        write_table(output / f"{name}.csv", frame, float_format="%.6g")
     write_record(
         output,
         config,

@@ -12,6 +12,7 @@ from ntkreg.studies.config import (
     check_ints,
     check_number,
     check_positive,
+    check_source,
 )
 
 __all__ = ["PARAMETRIZATIONS", "WidthsConfig", "network_of"]
@@ -84,8 +85,8 @@ class WidthsConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not isinstance(self.data, str) or not self.data:
-            raise SpecError(f"data must be 'digits' or a path; got {self.data!r}.")
+        source = check_source("data", self.data, "'digits' or a path")
+        object.__setattr__(self, "data", source)
         object.__setattr__(self, "positive", check_ints("positive", self.positive, 0))
         object.__setattr__(self, "depths", check_ints("depths", self.depths, 1))
         object.__setattr__(self, "architecture", _checked(self.architecture, self.depths[0]))

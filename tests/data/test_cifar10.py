@@ -84,9 +84,9 @@ def python_folder(tmp_path, images, make=python_batch):
     return write_folder(tmp_path / "cifar-10-batches-py", images, make, "")
 
 
-def archived(folder):
-    path = folder.parent / "cifar-10.tar.gz"
-    with tarfile.open(path, "w:gz") as archive:
+def archived(folder, kind="gz"):
+    path = folder.parent / f"cifar-10.tar.{kind}"
+    with tarfile.open(path, f"w:{kind}") as archive:
         archive.add(folder, folder.name)
     return path
 
@@ -312,3 +312,78 @@ def test_a_file_far_too_big_is_not_read_into_memory(tmp_path, images, as_archive
         f.truncate(70_000_000)  # sparse: takes no disk
     with pytest.raises(DataError, match="too much for a batch"):
         load_cifar10(archived(folder) if as_archive else folder)
+
+
+@pytest.mark.parametrize("kind", ["gz", "xz", "bz2", ""])
+def test_every_compression_is_read_and_a_flipped_byte_is_a_clear_error(tmp_path, images, kind):
+    path = archived(binary_folder(tmp_path, images), kind)
+    assert_same_images(load_cifar10(path), images)
+    content = path.read_bytes()
+    for at in (*range(0, 60, 7), len(content) // 2, len(content) - 9):
+        damaged = bytearray(content)
+        damaged[at] ^= 0xFF
+        path.write_bytes(damaged)
+        try:
+            load_cifar10(path)
+        except (DataError, FileNotFoundError) as error:
+            assert path.name in str(error)  # noqa: PT017
+
+
+def added(archive, name, content, **header):
+    info = tarfile.TarInfo(name)
+    info.size = len(content)
+    for key, value in header.items():
+        setattr(info, key, value)
+    archive.addfile(info, io.BytesIO(content))
+
+
+def test_a_batch_in_two_folders_of_an_archive_is_refused(tmp_path, images):
+    path = archived(binary_folder(tmp_path, images))
+    plain = gzip.decompress(path.read_bytes())
+    (tmp_path / "two.tar").write_bytes(plain)
+    with tarfile.open(tmp_path / "two.tar", "a") as archive:
+        added(archive, "other/data_batch_1.bin", b"x")
+    with pytest.raises(DataError, match=r"holds data_batch_1\.bin in two folders"):
+        load_cifar10(tmp_path / "two.tar")
+
+
+def test_links_devices_and_names_with_folders_above_are_no_batches(tmp_path, images):
+    folder = binary_folder(tmp_path, images)
+    path = tmp_path / "links.tar"
+    with tarfile.open(path, "w") as archive:
+        for file in sorted(folder.iterdir())[:-1]:
+            added(archive, f"/etc/../{file.name}", file.read_bytes())
+        added(archive, "a/test_batch.bin", b"", type=tarfile.SYMTYPE, linkname="/etc/passwd")
+        added(archive, "b/test_batch.bin", b"", type=tarfile.LNKTYPE, linkname="/etc/passwd")
+        added(archive, "c/test_batch.bin", b"", type=tarfile.CHRTYPE)
+        added(archive, "d/test_batch.bin", b"", type=tarfile.FIFOTYPE)
+    with pytest.raises(FileNotFoundError, match=r"test_batch\.bin missing"):
+        load_cifar10(path)
+
+
+@pytest.mark.parametrize("kind", [tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE])
+def test_a_header_that_unpacks_to_more_than_any_batch_is_refused(tmp_path, kind):
+    path = tmp_path / "bomb.tar.gz"
+    with gzip.open(path, "wb", compresslevel=1) as stream:
+        info = tarfile.TarInfo("x")
+        info.type, info.size = kind, 8_000_000_000
+        stream.write(info.tobuf(tarfile.GNU_FORMAT))
+        stream.write(bytes(1_000_000))
+    with pytest.raises(DataError, match="a part of 8,000,000,000 bytes"):
+        load_cifar10(path)
+
+
+def test_an_archive_that_unpacks_without_end_is_refused(tmp_path):
+    path = tmp_path / "bomb.tar.gz"
+    with gzip.open(path, "wb", compresslevel=1) as stream:
+        info = tarfile.TarInfo("x")
+        info.size = 1 << 40
+        stream.write(info.tobuf(tarfile.GNU_FORMAT))
+    with pytest.raises(DataError, match="more than 2,000,000,000 bytes"):
+        load_cifar10(path)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "cifar.tar.gz")
+    with pytest.raises(DataError, match="not a plain file"):
+        load_cifar10(tmp_path / "cifar.tar.gz")

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from ntkreg.data import load_data, load_digits_split, load_inputs
-from ntkreg.errors import DataError
+from ntkreg.errors import DataError, SpecError
 
 
 def test_digits_are_named_by_a_word():
@@ -41,3 +41,17 @@ def test_all_else_is_a_path_of_cifar10(tmp_path):
 def test_digits_have_no_other_arrays():
     with pytest.raises(DataError, match="x_train and x_test only"):
         load_inputs("digits", "x_new")
+
+
+def test_paths_are_as_good_as_text_and_all_else_is_named(tmp_path):
+    path = tmp_path / "set.npz"
+    X, y = np.zeros((3, 2)), np.arange(3)
+    np.savez(path, x_train=X, y_train=y, x_test=X, y_test=y)
+    assert load_data(path).provenance == load_data(str(path)).provenance
+    assert load_inputs(path)[2] == "set.npz"
+    with pytest.raises(FileNotFoundError, match="CIFAR-10"):
+        load_data(tmp_path)
+    for load in (load_data, load_inputs):
+        for bad in (None, 3, "", b"digits", ["digits"]):
+            with pytest.raises(SpecError, match="data must be 'digits' or a path; got"):
+                load(bad)

@@ -153,3 +153,36 @@ def test_what_is_no_checkpoint_is_refused(stored, tmp_path):
         go(other)
     with pytest.raises(DataError, match="is a folder"):
         go(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"config": np.array("[" * 100_000)}, "nested too deeply"),
+        ({"config": np.array("[1]")}, "is no checkpoint"),
+        ({"config": np.array('{"a": 1, "a": 1}')}, "given twice"),
+        ({"config": np.zeros(3)}, "not sound JSON"),
+        ({"step": np.array(-1)}, "step must be one integer"),
+        ({"step": np.array([1, 2])}, "step must be one integer"),
+        ({"step": np.array("x")}, "step must be one integer"),
+        ({"step": np.array(1.5)}, "step must be one integer"),
+        ({"trained_0": np.zeros((2, 2))}, "trained_0 must be float32 of shape"),
+        ({"trained_0": np.array("x")}, "trained_0 must be float32 of shape"),
+        ({"optimizer_0": np.zeros(7, complex)}, "optimizer_0 must be"),
+    ],
+)
+def test_a_tampered_checkpoint_says_which_entry_and_what_to_do(stored, tmp_path, change, message):
+    path = tmp_path / "run.npz"
+    with np.load(stored) as found:
+        np.savez(path, **{**found, **change})
+    with pytest.raises(DataError, match=rf"run\.npz.*{message}.*delete this file"):
+        go(path)
+
+
+def test_a_planted_link_is_not_read_and_its_target_left_alone(stored, tmp_path):
+    path = tmp_path / "run.npz"
+    path.symlink_to(stored)
+    before = stored.read_bytes()
+    with pytest.raises(DataError, match="a symbolic link"):
+        go(path)
+    assert stored.read_bytes() == before

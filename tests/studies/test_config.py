@@ -1,10 +1,22 @@
 import json
 from dataclasses import dataclass
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ntkreg.errors import SpecError
-from ntkreg.studies.config import check_int, check_number, config_hash, make_config, read_config
+from ntkreg.studies.config import (
+    check_flag,
+    check_int,
+    check_ints,
+    check_number,
+    check_source,
+    config_hash,
+    config_to_dict,
+    make_config,
+    read_config,
+)
 from ntkreg.studies.few_samples import FewSamplesConfig
 from ntkreg.studies.quickstart import QuickstartConfig
 from ntkreg.studies.record import write_record
@@ -49,9 +61,45 @@ def test_what_is_no_mapping_is_refused_with_the_file_named(tmp_path, text):
         read_config(Small, written(tmp_path, text))
 
 
-def test_a_number_that_yaml_reads_as_text_is_explained(tmp_path):
-    with pytest.raises(SpecError, match=r"alpha must be a finite number >= 0; got '1e-6'.*1\.0e-6"):
-        read_config(Small, written(tmp_path, "size: 1\nalpha: 1e-6\n"))
+def test_a_number_without_a_dot_is_a_number_and_a_quoted_one_is_explained(tmp_path):
+    assert read_config(Small, written(tmp_path, "size: 1\nalpha: 1e-6\n")).alpha == 1e-6
+    with pytest.raises(SpecError, match=r"alpha must be .* got '1e-6'\. Write .* without quotes"):
+        read_config(Small, written(tmp_path, "size: 1\nalpha: '1e-6'\n"))
+
+
+def test_a_key_given_twice_is_named_with_its_lines(tmp_path):
+    path = written(tmp_path, "size: 1\nalpha: 1\nsize: 2\n")
+    with pytest.raises(SpecError, match="key 'size' is given twice, in line 1 and line 3"):
+        read_config(Small, path)
+
+
+def test_numpys_numbers_are_as_good_as_pythons():
+    theirs = Small(np.int64(2), alpha=np.float32(0.5))
+    assert config_to_dict(theirs) == config_to_dict(Small(2, alpha=0.5))
+    assert config_hash(theirs) == config_hash(Small(2, alpha=0.5))
+    assert check_ints("n", np.arange(1, 4), 1) == (1, 2, 3)
+    assert check_flag("f", np.True_) is True
+    assert check_source("data", Path("a/b.npz")) == str(Path("a/b.npz"))
+
+
+@pytest.mark.parametrize("value", [10**400, -(10**400), 2**63, np.array(3), "3", None, True, 1.0])
+def test_integers_beyond_bounds_and_other_kinds_are_refused_in_short(value):
+    with pytest.raises(SpecError, match="n must be an integer >= 1") as caught:
+        check_int("n", value, 1)
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("value", [10**400, np.nan, np.inf, "1", 1j, np.zeros(2), True])
+def test_numbers_beyond_bounds_and_other_kinds_are_refused_in_short(value):
+    with pytest.raises(SpecError, match="alpha must be a finite number") as caught:
+        check_number("alpha", value, 0)
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("value", [None, 3, "", b"x", ["x"], "a\0b"])
+def test_a_source_that_is_no_path_is_refused(value):
+    with pytest.raises(SpecError, match="data must be the path of an npz file"):
+        check_source("data", value)
 
 
 def test_hash_follows_values_not_spelling(tmp_path):

@@ -1,6 +1,7 @@
 """The few-samples study of finite networks: rows, draws, resuming, what stands beside them."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -232,3 +233,56 @@ def test_benchmark_files_hold_the_table_rows_and_picture(run, tmp_path):
         assert wanted in words
     assert len(pd.read_csv(made[1])) == len(pd.read_csv(folder / "rows.csv"))
     assert made[2].read_bytes().startswith(b"\x89PNG")
+
+
+def _cell(**changes):
+    found = {
+        "get": "network", "depth": 1, "n": 4, "draw": 0, "accuracy": 50.0, "loss": float("nan"),
+        "accuracy_single": 50.0, "train_accuracy": 1.0, "learning_rate": 0.1, "n_steps": 3,
+        "n_networks": 2, "seconds": 0.1, "seed": 0, "predicted": [0, 1, 1],
+    }  # fmt: skip
+    return json.dumps({k: v for k, v in (found | changes).items() if v is not ...})
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "", "[]", "3", '{"n": 1, "n": 1}', "[" * 100_000, "\0" * 100,
+        _cell(n=...), _cell(more=1), _cell(accuracy="high"), _cell(accuracy=None),
+        _cell(predicted=...), _cell(predicted=3), _cell(predicted=[0, 1]),
+        _cell(predicted=[0, 1, "2"]), _cell(predicted=[0, 1, None]), _cell(predicted=[[0], 1, 1]),
+    ],
+    ids=lambda content: content[:20],
+)  # fmt: skip
+def test_a_damaged_draw_says_which_file_and_what_to_do(tmp_path, content):
+    cell = tmp_path / "n4_draw0.json"
+    cell.write_text(content)
+    with pytest.raises(DataError, match=r"n4_draw0\.json.*Delete this file, and the draw is"):
+        few_samples_finite._read_cell(cell, np.array([0, 1, 2]))
+
+
+def test_a_sound_draw_comes_back(tmp_path):
+    cell = tmp_path / "n4_draw0.json"
+    cell.write_text(_cell())
+    found, predicted = few_samples_finite._read_cell(cell, np.array([0, 1, 2], np.uint8))
+    assert (found["accuracy"], predicted.tolist(), predicted.dtype) == (50.0, [0, 1, 1], np.uint8)
+    cell.write_text(_cell(predicted=["a", "b", "a"]))
+    assert few_samples_finite._read_cell(cell, np.array(["a", "b", "c"]))[1].tolist()[1] == "b"
+    link = tmp_path / "link.json"
+    link.symlink_to(cell)
+    with pytest.raises(DataError, match="a symbolic link"):
+        few_samples_finite._read_cell(link, np.array(["a", "b", "c"]))
+
+
+def test_planted_links_cost_no_victim_its_content(run, config, tmp_path):
+    folder = shutil.copytree(run[1], tmp_path / "copy")
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    names = ("rows.csv", "predictions.npz", "summary.csv", "beside.csv", "config.yaml")
+    for name in (*names, "record.json"):
+        (folder / name).unlink()
+        (folder / name).symlink_to(victim)
+        (folder / f"{name}.tmp").symlink_to(victim)
+    run_few_samples_network(config, folder)
+    assert victim.read_text() == "precious"
+    assert not any(path.is_symlink() for path in folder.iterdir())

@@ -20,6 +20,7 @@ from ntkreg.finite import Training, empirical_kernels, finite_network, linear_dy
 from ntkreg.studies import widths
 from ntkreg.studies.config import config_to_dict
 from ntkreg.studies.width_runs import start_of
+from ntkreg.studies.width_store import RunStore
 from ntkreg.studies.width_task import load_width_data
 from ntkreg.studies.widths_config import WidthsConfig, network_of
 
@@ -225,3 +226,38 @@ def test_a_process_that_is_killed_loses_no_finished_network(widths_config, width
     subprocess.run(command, check=True)
     assert all(p.stat().st_mtime_ns == t for p, t in kept.items())
     assert tables(out) == tables(widths_folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"names": np.zeros(3)}, "names and numbers are not those"),
+        ({"names": np.array(["a b"])}, "names and numbers are not those"),
+        ({"names": np.array([""])}, "names and numbers are not those"),
+        ({"numbers": np.array(["x"])}, "names and numbers are not those"),
+        ({"numbers": np.zeros((2, 2))}, "names and numbers are not those"),
+        ({"numbers": None}, "names and numbers are not those"),
+        ({"outputs": None}, "arrays are missing"),
+        ({"more": np.zeros(3)}, "arrays are missing"),
+        ({"outputs": np.array(["x"])}, "arrays are missing or of another kind"),
+        ({"outputs": np.zeros(3, complex)}, "arrays are missing or of another kind"),
+    ],
+)
+def test_a_tampered_network_says_which_file_and_what_to_do(
+    widths_config, widths_folder, tmp_path, change, message
+):
+    store = RunStore(tmp_path, widths_config, "hash")
+    store.save(2, "ntk", 8, 0, {"loss": 0.5, "outputs": np.arange(3.0)})
+    assert store.load(2, "ntk", 8, 0)["loss"] == 0.5
+    path = tmp_path / "ntk_2_layers" / "width8_draw0.npz"
+    with np.load(path) as found:
+        arrays = {**found, **change}
+    np.savez(path, **{k: v for k, v in arrays.items() if v is not None})
+    with pytest.raises(DataError, match=rf"width8_draw0\.npz.*{message}.*delete this file"):
+        store.load(2, "ntk", 8, 0)
+
+
+def test_settings_of_a_store_that_are_damaged_are_refused(widths_config, tmp_path):
+    (tmp_path / "settings.json").write_text("[]")
+    with pytest.raises(DataError, match=r"settings\.json: must hold one JSON object"):
+        RunStore(tmp_path, widths_config, "hash")

@@ -13,6 +13,7 @@ from ntkreg.studies.config import (
     check_ints,
     check_number,
     check_positive,
+    check_source,
 )
 
 __all__ = ["DEFAULT_RATES", "REFERENCE", "OptimizersConfig"]
@@ -111,8 +112,7 @@ class OptimizersConfig:
     data_seed: int = 0
 
     def __post_init__(self) -> None:
-        if not isinstance(self.data, str) or not self.data:
-            raise SpecError(f"data must be the path of an npz file; got {self.data!r}.")
+        object.__setattr__(self, "data", check_source("data", self.data))
         self._set("positive", check_ints("positive", self.positive, 0))
         for key in ("n_train", "n_test", "depth", "batch_size", "max_steps"):
             check_int(key, getattr(self, key), 1)

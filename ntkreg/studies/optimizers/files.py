@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,8 @@ import numpy as np
 
 from ntkreg import __version__
 from ntkreg.data import read_arrays
+from ntkreg.errors import DataError
+from ntkreg.storage import write_arrays
 
 __all__ = ["describe", "store", "stored"]
 
@@ -27,12 +28,7 @@ def describe(name: str, **settings: Any) -> str:
 def store(path: Path, arrays: dict[str, Any]) -> None:
     """Write arrays into a file that is there whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.tmp")
-    with open(draft, "wb") as stream:
-        np.savez(stream, allow_pickle=False, **arrays)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(draft, path)
+    write_arrays(path, arrays)
 
 
 def stored(path: Path, names: Iterable[str]) -> dict[str, np.ndarray] | None:
@@ -41,6 +37,11 @@ def stored(path: Path, names: Iterable[str]) -> dict[str, np.ndarray] | None:
     Raises
     ------
     DataError
-        If the file is damaged.
+        If the file is damaged: delete it, and what it holds is computed again.
     """
-    return read_arrays(path, names) if path.exists() else None
+    if not path.exists():
+        return None
+    try:
+        return read_arrays(path, names, links=False)
+    except DataError as error:
+        raise DataError(f"optimizers: {error} Or delete this file and run again.") from None

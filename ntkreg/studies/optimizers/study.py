@@ -12,6 +12,7 @@ from tqdm.auto import tqdm
 from ntkreg import finite
 from ntkreg.cpus import one_blas_thread
 from ntkreg.gram import kernel
+from ntkreg.storage import write_table
 from ntkreg.studies.optimizers.config import REFERENCE, OptimizersConfig
 from ntkreg.studies.optimizers.kernels import KernelPath
 from ntkreg.studies.optimizers.measures import (
@@ -103,7 +104,7 @@ def run_optimizers(
         }
         tables["verdicts"] = make_verdicts(config, tables)
     for name, table in tables.items():
-        table.to_csv(output / f"{name}.csv", index=False)
+        write_table(output / f"{name}.csv", table)
     write_record(
         output,
         config,
