@@ -58,6 +58,12 @@ def test_the_readmes_python_runs_from_top_to_bottom(tmp_path):
     assert (tmp_path / "results" / "mine" / "model.json").exists()
 
 
+def test_the_readmes_costs_are_those_that_were_measured():
+    measured = (ROOT / "benchmarks" / "sizes.md").read_text(encoding="utf-8")
+    [table] = re.findall(r"(?:^\|.*\n)+", measured, re.M)
+    assert table in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
 def test_no_other_document_shows_python_that_nothing_runs():
     with_python = [
         path.name
