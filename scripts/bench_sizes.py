@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from bench_kernels import machine
+from bench_page import machine
 
 from ntkreg import cntk, kernel, myrtle
 from ntkreg.report.tables import markdown_table
