@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from ntkreg.gram import open_gram as open_gram
     from ntkreg.gram import plan_gram as plan_gram
     from ntkreg.solvers import solve_cholesky as solve_cholesky
+    from ntkreg.studies.saved_model import load_model as load_model
+    from ntkreg.studies.saved_model import save_model as save_model
 
 _HOME = {
     "Architecture": "architecture",
@@ -76,10 +78,12 @@ _HOME = {
     "finite_network": "finite",
     "fully_connected": "architecture",
     "kernel": "gram",
+    "load_model": "studies.saved_model",
     "myrtle": "architecture",
     "open_gram": "gram",
     "plan_gram": "gram",
     "resnet": "architecture",
+    "save_model": "studies.saved_model",
     "solve_cholesky": "solvers",
     "train": "finite",
 }

@@ -39,6 +39,41 @@ def test_the_readmes_networks_are_networks_that_the_engines_run():
 
 
 @pytest.mark.slow
+def test_the_readmes_python_runs_from_top_to_bottom(tmp_path):
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, re.S)
+    assert len(blocks) == text.count("```python") >= 8
+    code = "\n".join(blocks)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    run = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stderr
+    accuracy, *_ = run.stdout.splitlines()
+    assert float(accuracy) > 0.9
+    assert (tmp_path / "results" / "mine" / "model.json").exists()
+
+
+def test_the_readmes_costs_are_those_that_were_measured():
+    measured = (ROOT / "benchmarks" / "sizes.md").read_text(encoding="utf-8")
+    [table] = re.findall(r"(?:^\|.*\n)+", measured, re.M)
+    assert table in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_no_other_document_shows_python_that_nothing_runs():
+    with_python = [
+        path.name
+        for path in [*ROOT.glob("*.md"), *(ROOT / "benchmarks").glob("*.md")]
+        if "```python" in path.read_text(encoding="utf-8")
+    ]
+    assert sorted(with_python) == ["CONTRIBUTING.md", "README.md"]
+
+
+@pytest.mark.slow
 def test_the_worked_example_of_an_activation_works_as_it_is_written(tmp_path):
     shutil.copytree(
         ROOT / "ntkreg", tmp_path / "ntkreg", ignore=shutil.ignore_patterns("__pycache__")

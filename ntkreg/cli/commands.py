@@ -39,7 +39,7 @@ def quickstart(arguments: list[str]) -> None:
         "[CONFIG] [--KEY VALUE ...]",
         "NTK and NNGP of dense and convolutional networks of infinite width against an\n"
         "RBF-SVM, on the same splits of scikit-learn's 8 x 8 digits. Nothing is downloaded.",
-        "  ntkreg quickstart                   table, and results/quickstart/page.html\n"
+        "  ntkreg quickstart                   # table, and results/quickstart/page.html\n"
         "  ntkreg quickstart --n_splits 10 --conv_depth 8\n"
         "  ntkreg quickstart --n_images 300 --n_train '[50,100]'",
     )
@@ -148,7 +148,7 @@ def plan(arguments: list[str]) -> None:
         "  ntkreg plan configs/digits_fit.yaml --explain --architecture '{recipe: myrtle}'\n"
         "  ntkreg plan configs/digits_fit.yaml --n_train 1000 --architecture.depth 20\n"
         "  ntkreg plan configs/cifar10_few_samples.yaml\n"
-        "  ntkreg plan configs/widths_mnist.yaml          networks and their training",
+        "  ntkreg plan configs/widths_mnist.yaml          # networks and their training",
     )
     add_option(parser, "--explain", action="store_true", help="print what will run, too")
     add_config(parser, FitConfig if is_fit else FewSamplesConfig)
@@ -178,7 +178,7 @@ def few_samples(arguments: list[str]) -> None:
         "Arora et al. 2020. Kernels are stored as they come: a run that was stopped goes on.",
         "  ntkreg few-samples configs/cifar10_few_samples.yaml\n"
         "  ntkreg few-samples configs/cifar10_few_samples.yaml --pool 40 --n_test 20 \\\n"
-        "      --n_samples '[10,20]' --depths '[4,5]'         a trial in a minute\n"
+        "      --n_samples '[10,20]' --depths '[4,5]'         # a trial in a minute\n"
         "  ntkreg few-samples configs/cifar10_myrtle5.yaml --data my_images.npz\n"
         "  ntkreg few-samples configs/cifar10_lap.yaml --symmetry flip --output results/flip",
     )
@@ -213,7 +213,7 @@ def few_samples_compare(arguments: list[str]) -> None:
         "  ntkreg few-samples-compare configs/cifar10_best_kernel.yaml\n"
         "  ntkreg few-samples-compare configs/cifar10_best_kernel.yaml --get '[ntk]'\n"
         "  ntkreg few-samples-compare configs/cifar10_best_kernel.yaml \\\n"
-        "      --kernels '{mine: results/mine}'               one more beside the file's",
+        "      --kernels '{mine: results/mine}'               # one more beside the file's",
     )
     add_config(parser, ComparisonConfig)
     given = parse(parser, arguments)
@@ -278,7 +278,7 @@ def few_samples_network(arguments: list[str]) -> None:
         "beside a kernel's rows. Every draw is stored: a run that was stopped goes on.",
         "  ntkreg few-samples-network configs/cifar10_few_samples_cnn.yaml\n"
         "  ntkreg few-samples-network configs/cifar10_few_samples_cnn.yaml \\\n"
-        "      --n_samples '[10,20]' --n_draws '[3]'          a trial in a few minutes",
+        "      --n_samples '[10,20]' --n_draws '[3]'          # a trial in a few minutes",
     )
     add_config(parser, FewSamplesNetworkConfig)
     given = parse(parser, arguments)
@@ -296,7 +296,6 @@ def few_samples_network(arguments: list[str]) -> None:
     print("Accuracy, %, mean ± standard deviation over draws:\n")
     print(text_table(network_table(StudyFolder(output).table("beside"))))
     print(f"\npage   {page}\nrows   {output / 'rows.csv'}")
-    print(f"\npage   {page}\nrows   {output / 'rows.csv'}")
 
 
 def optimizers(arguments: list[str]) -> None:
@@ -311,7 +310,7 @@ def optimizers(arguments: list[str]) -> None:
         "is kept as it ends: a study that was stopped goes on.",
         "  ntkreg optimizers configs/optimizers_mnist.yaml\n"
         "  ntkreg optimizers configs/optimizers_mnist.yaml --widths '[32,64]' --width 64 \\\n"
-        "      --n_train 50 --seeds '[0,1]'                   a trial in about two minutes\n"
+        "      --n_train 50 --batch_sizes '[5,20]' --seeds '[0,1]'  # a trial in two minutes\n"
         "  ntkreg optimizers configs/optimizers_mnist.yaml --rates '{adam: 0.1}'",
     )
     add_config(parser, OptimizersConfig)

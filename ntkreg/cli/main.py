@@ -28,12 +28,12 @@ COMMANDS = {
 
 EPILOG = """\
 examples:
-  ntkreg quickstart                                   a real result in under 2 minutes
-  ntkreg plan configs/digits_fit.yaml                 pairs, seconds, bytes
-  ntkreg fit configs/digits_fit.yaml --alpha 1e-3     the command line wins over the file
+  ntkreg quickstart                                   # a real result in under 2 minutes
+  ntkreg plan configs/digits_fit.yaml                 # pairs, seconds, bytes
+  ntkreg fit configs/digits_fit.yaml --alpha 1e-3     # the command line wins over the file
   ntkreg fit configs/digits_fit.yaml --architecture.depth 3
   ntkreg predict results/digits_fit --data digits
-  ntkreg COMMAND --help                               every option and key, explained
+  ntkreg COMMAND --help                               # every option and key, explained
 
 Exit status: 0 done; 2 something in the request, the data or the machine is in the way,
 and one line on standard error says what; 130 interrupted.

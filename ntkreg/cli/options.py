@@ -152,9 +152,11 @@ def add_config(parser: Parser, cls: type, *, config_required: bool = True) -> No
 def parse(parser: Parser, arguments: Sequence[str]) -> dict[str, Any]:
     """Return the arguments that were given, by name, and nothing else."""
     try:
-        return parser.parse_args(list(arguments), defaults=False).as_dict()
+        found = parser.parse_args(list(arguments), defaults=False).as_dict()
     except OverflowError as error:
         parser.error(f"a number is too large ({error}).")
+    # jsonargparse has None for a CONFIG that may be left out, as if it had been given.
+    return {name: value for name, value in found.items() if (name, value) != ("CONFIG", None)}
 
 
 def resolve(cls: type[C], given: Mapping[str, Any]) -> C:
@@ -171,8 +173,8 @@ def resolve(cls: type[C], given: Mapping[str, Any]) -> C:
     names = [f.name for f in dataclasses.fields(cls)]  # type: ignore[arg-type]
     options = {key: given[key] for key in names if key in given}
     base = {} if path is None else read_mapping(path)
-    source = " with the options given".join([path or "", ""]) if options else path
-    return make_config(cls, lay_over(base, options), source=source or "")
+    sources = [*([path] if path else []), *(["the options given"] if options else [])]
+    return make_config(cls, lay_over(base, options), source=" with ".join(sources))
 
 
 def lay_over(base: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:

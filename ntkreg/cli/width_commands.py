@@ -27,9 +27,9 @@ def widths(arguments: list[str]) -> None:
         "stored when it is done: a run that was stopped goes on, more widths or starts are\n"
         "added to what is there.",
         "  ntkreg widths configs/widths_mnist.yaml\n"
-        "  ntkreg plan configs/widths_mnist.yaml          networks, seconds, bytes\n"
+        "  ntkreg plan configs/widths_mnist.yaml          # networks, seconds, bytes\n"
         "  ntkreg widths configs/widths_mnist.yaml --widths '[16,32,64,128]' --n_seeds '[8]' \\\n"
-        "      --n_starts '[32]' --output results/trial   a trial in minutes\n"
+        "      --n_starts '[32]' --output results/trial   # a trial in minutes\n"
         "  ntkreg widths configs/widths_mnist.yaml --data digits --positive '[1,3,5,7,9]'",
     )
     add_config(parser, WidthsConfig)

@@ -40,8 +40,9 @@ class FiniteNetworkClassifier(LabelScore, FiniteNetworkEstimator):
         The network: a recipe such as ``cntk(depth=5)``, or an `Architecture` given layer by
         layer. None stands for ``fully_connected(3)``. Search over a recipe's arguments as
         ``architecture__depth``, ``architecture__readout``, ...
-    width : int or sequence of int, default=128
-        Units or channels of the hidden layers.
+    width : int, sequence of int or None, default=None
+        Units or channels of the hidden layers. None: 128 units, or 32 channels in networks
+        that read images.
     parametrization : {"ntk", "standard", "mup"}, default="ntk"
         What multiplies weights and how they are drawn.
     loss : {"squared", "cross_entropy"}, default="squared"
@@ -50,8 +51,12 @@ class FiniteNetworkClassifier(LabelScore, FiniteNetworkEstimator):
         As in `FiniteNetworkRegressor`.
     learning_rate : float > 0 or "auto", default="auto"
         "auto": a tenth of the stable rate, as in `FiniteNetworkRegressor`.
-    n_steps : int >= 0, default=500
-        Steps, not epochs. Nothing stops earlier.
+    n_steps : int >= 0, default=200
+        Steps, not epochs; at most, see `tol`.
+    tol : float in [0, 1), default=1e-2
+        Training stops when the networks have fitted: at the first step of `loss_steps_` at which
+        the training loss of each is below `tol` times that of outputs that are all 0. 0: all
+        of `n_steps`.
     batch_size : int or None, default=None
         Samples of a step; None for all.
     optimizer_options : dict or None, default=None
@@ -105,12 +110,13 @@ class FiniteNetworkClassifier(LabelScore, FiniteNetworkEstimator):
         self,
         architecture: Any = None,
         *,
-        width: Any = 128,
+        width: Any = None,
         parametrization: str = "ntk",
         loss: str = "squared",
         optimizer: str = "momentum",
         learning_rate: Any = "auto",
-        n_steps: int = 500,
+        n_steps: int = 200,
+        tol: float = 1e-2,
         batch_size: int | None = None,
         optimizer_options: dict[str, float] | None = None,
         n_networks: int = 4,
@@ -125,6 +131,7 @@ class FiniteNetworkClassifier(LabelScore, FiniteNetworkEstimator):
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.n_steps = n_steps
+        self.tol = tol
         self.batch_size = batch_size
         self.optimizer_options = optimizer_options
         self.n_networks = n_networks

@@ -26,9 +26,10 @@ class FiniteNetworkRegressor(MultiOutputMixin, TargetScore, FiniteNetworkEstimat
         The network: a recipe such as ``cntk(depth=5)``, or an `Architecture` given layer by
         layer. None stands for ``fully_connected(3)``. Search over a recipe's arguments as
         ``architecture__depth``, ``architecture__readout``, ...
-    width : int or sequence of int, default=128
+    width : int, sequence of int or None, default=None
         Units or channels of the hidden layers: one number for all, or one for each layer
-        with weights but the last (`ntkreg.finite.finite_network`).
+        with weights but the last (`ntkreg.finite.finite_network`). None: 128 units, or 32
+        channels in networks that read images, where each acts on every pixel.
     parametrization : {"ntk", "standard", "mup"}, default="ntk"
         What multiplies weights and how they are drawn (`ntkreg.finite.scaling`).
     optimizer : str, default="momentum"
@@ -39,8 +40,13 @@ class FiniteNetworkRegressor(MultiOutputMixin, TargetScore, FiniteNetworkEstimat
         linearised training turns unstable (`ntkreg.finite.stable_learning_rate`), the least
         of all networks, from at most 128 samples; only for optimisers that have such a
         bound, the first four. In `mup` layers multiply it by their own rates.
-    n_steps : int >= 0, default=500
-        Steps, not epochs. Nothing stops earlier.
+    n_steps : int >= 0, default=200
+        Steps, not epochs; at most, see `tol`.
+    tol : float in [0, 1), default=1e-2
+        Training stops when the networks have fitted: at the first step of `loss_steps_` at which
+        the training loss of each is below `tol` times that of outputs that are all 0, that
+        is, when each explains 99 % of the variance of y. 0: all of `n_steps`, as for the
+        limit above.
     batch_size : int or None, default=None
         Samples of a step, drawn without replacement within an epoch. None for all; "sgd"
         needs a number, "gradient_descent" takes none.
@@ -71,7 +77,7 @@ class FiniteNetworkRegressor(MultiOutputMixin, TargetScore, FiniteNetworkEstimat
     n_steps_ : int
         Steps done.
     loss_steps_ : ndarray of shape (n_observed,)
-        Steps, evenly spaced on a log axis, at which the loss was looked at.
+        Steps, evenly spaced on a log axis, at which the loss was looked at; up to `n_steps_`.
     loss_curve_ : ndarray of shape (n_observed, n_networks)
         Training loss then, :math:`\frac{1}{2n}\sum_i \|f(x_i) - y_i\|^2` of standardised y.
     y_mean_, y_scale_ : float or ndarray of shape (n_targets,)
@@ -124,11 +130,12 @@ class FiniteNetworkRegressor(MultiOutputMixin, TargetScore, FiniteNetworkEstimat
         self,
         architecture: Any = None,
         *,
-        width: Any = 128,
+        width: Any = None,
         parametrization: str = "ntk",
         optimizer: str = "momentum",
         learning_rate: Any = "auto",
-        n_steps: int = 500,
+        n_steps: int = 200,
+        tol: float = 1e-2,
         batch_size: int | None = None,
         optimizer_options: dict[str, float] | None = None,
         n_networks: int = 4,
@@ -143,6 +150,7 @@ class FiniteNetworkRegressor(MultiOutputMixin, TargetScore, FiniteNetworkEstimat
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.n_steps = n_steps
+        self.tol = tol
         self.batch_size = batch_size
         self.optimizer_options = optimizer_options
         self.n_networks = n_networks

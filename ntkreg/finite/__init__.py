@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ntkreg.finite.observers import LayerNorms as LayerNorms
     from ntkreg.finite.observers import ObserveKernel as ObserveKernel
     from ntkreg.finite.observers import ObserveLoss as ObserveLoss
+    from ntkreg.finite.observers import ObserveLossUntil as ObserveLossUntil
     from ntkreg.finite.observers import ObserveOutputs as ObserveOutputs
     from ntkreg.finite.observers import Observer as Observer
     from ntkreg.finite.observers import Snapshot as Snapshot
@@ -41,6 +42,7 @@ _HOME = {
     "Network": "base",
     "ObserveKernel": "observers",
     "ObserveLoss": "observers",
+    "ObserveLossUntil": "observers",
     "ObserveOutputs": "observers",
     "Observer": "observers",
     "Snapshot": "observers",

@@ -14,13 +14,14 @@ from ntkreg.data import fingerprint_arrays
 from ntkreg.errors import SpecError
 from ntkreg.finite.base import Network, Params
 from ntkreg.finite.empirical import empirical_kernels
-from ntkreg.finite.losses import losses_of
+from ntkreg.finite.losses import LOSSES, losses_of
 
 __all__ = [
     "LayerDrifts",
     "LayerNorms",
     "ObserveKernel",
     "ObserveLoss",
+    "ObserveLossUntil",
     "ObserveOutputs",
     "Observer",
     "Snapshot",
@@ -62,6 +63,10 @@ class Observer(ABC):
     def __call__(self, snapshot: Snapshot) -> Any:
         """Return an array whose shape is the same at every step."""
 
+    def is_last(self, value: np.ndarray, snapshot: Snapshot) -> bool:
+        """Whether training ends at this step, of which `value` has just been observed."""
+        return False
+
     @property
     def fingerprint(self) -> str:
         """What tells it from another one in a checkpoint: its class and its arrays."""
@@ -78,6 +83,25 @@ class ObserveLoss(Observer):
     def __call__(self, snapshot: Snapshot) -> Any:
         """Return the array of this step."""
         return losses_of(snapshot.network, snapshot.params, snapshot.X, snapshot.y, snapshot.loss)
+
+
+@dataclass(frozen=True, eq=False)
+class ObserveLossUntil(ObserveLoss):
+    """Training loss over all examples, (n_seeds,), until it is small.
+
+    Parameters
+    ----------
+    fraction : float >= 0
+        Training ends at the first observed step at which the loss of every seed is below this
+        fraction of that of outputs that are all 0; 0 for never.
+    """
+
+    fraction: float
+
+    def is_last(self, value: np.ndarray, snapshot: Snapshot) -> bool:
+        """Whether every network has fitted the training set."""
+        silent = LOSSES[snapshot.loss].value(jnp.zeros(snapshot.y.shape), jnp.asarray(snapshot.y))
+        return bool(np.all(value < self.fraction * float(silent)))
 
 
 @dataclass(frozen=True, eq=False)

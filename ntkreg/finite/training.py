@@ -15,7 +15,7 @@ from ntkreg.errors import DivergenceError, ShapeError, SpecError
 from ntkreg.finite.base import Network, Params, check_seeds, dtype_of
 from ntkreg.finite.checkpoint import Checkpoint, State, describe_run
 from ntkreg.finite.losses import check_inputs, check_targets, losses_of
-from ntkreg.finite.observers import ObserveLoss, Snapshot, log_steps
+from ntkreg.finite.observers import ObserveLoss, Observer, Snapshot, log_steps
 from ntkreg.finite.optimizers import Training
 from ntkreg.finite.precision import check_dtype, precision
 from ntkreg.finite.stability import stable_learning_rate
@@ -100,7 +100,8 @@ def train(
         Of parameters and arithmetic. float64 is on during the call only.
     observers : mapping of str to callable, default=None
         Called with a `Snapshot` at every step of `observe_at`; must return an array of one
-        shape. None for ``{"loss": ObserveLoss()}``.
+        shape. None for ``{"loss": ObserveLoss()}``. An `Observer` may end the training
+        (`ObserveLossUntil`).
     observe_at : sequence of int, default=None
         Steps, from 0 to ``training.n_steps``. None for `log_steps`.
     checkpoint : path, default=None
@@ -160,13 +161,14 @@ def train(
                 if file is not None:
                     file.save(state)
                 raise
+        seen = len(next(iter(state.observed.values()), ()))
         return TrainingRun(
             network,
             training,
             run.seeds,
             network.join(state.trained, run.fixed),
             run.start,
-            np.array(at, dtype=np.int64),
+            np.array(at[:seen], dtype=np.int64),
             {name: np.array(values) for name, values in state.observed.items()},
         )
 
@@ -267,6 +269,9 @@ def _go_on(
     stops = [*((step, True) for step in at[seen:]), (run.training.n_steps, False)]
     call, saved = 1, time.monotonic()
     for stop, observed in stops:
+        if _is_over(run, state, observers):
+            run.finish(state)
+            return
         while state.step < stop:
             began = time.monotonic()
             run.advance(state, min(stop, state.step + call))
@@ -290,15 +295,7 @@ def _go_on(
 
 def _observe(run: _Run, state: State, observers: Mapping[str, Callable[..., Any]]) -> None:
     """Call every observer and keep what it gives, all or none."""
-    snapshot = Snapshot(
-        run.network,
-        state.step,
-        run.network.join(state.trained, run.fixed),
-        run.start,
-        run.X,
-        run.y,
-        run.training.loss,
-    )
+    snapshot = _snapshot(run, state)
     found = {name: np.asarray(observe(snapshot)) for name, observe in observers.items()}
     for name, value in found.items():
         before = state.observed[name]
@@ -309,6 +306,27 @@ def _observe(run: _Run, state: State, observers: Mapping[str, Callable[..., Any]
             )
     for name, value in found.items():
         state.observed[name].append(value)
+
+
+def _is_over(run: _Run, state: State, observers: Mapping[str, Callable[..., Any]]) -> bool:
+    """Whether some observer ended the training at the last step that was observed."""
+    return any(
+        observer.is_last(state.observed[name][-1], _snapshot(run, state))
+        for name, observer in observers.items()
+        if isinstance(observer, Observer) and state.observed[name]
+    )
+
+
+def _snapshot(run: _Run, state: State) -> Snapshot:
+    return Snapshot(
+        run.network,
+        state.step,
+        run.network.join(state.trained, run.fixed),
+        run.start,
+        run.X,
+        run.y,
+        run.training.loss,
+    )
 
 
 def _check_observers(observers: Any) -> Mapping[str, Callable[..., Any]]:

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from ntkreg.report.benchmark import files_of, provenance
 from ntkreg.report.few_samples_figures import depth_figure, few_samples_figure
-from ntkreg.report.page import figure_block, page, provenance_block, save_png
+from ntkreg.report.page import figure_block, in_own_style, page, provenance_block, save_png
 from ntkreg.report.read import StudyFolder
 from ntkreg.report.tables import (
     comparison_table,
@@ -51,6 +51,7 @@ STEPS = (
 )
 
 
+@in_own_style()
 def write_few_samples_report(folder: str | Path) -> Path:
     """Make ``page.html`` from the files of a few-samples study; return its path."""
     study = _Files(folder)
@@ -67,6 +68,7 @@ def write_few_samples_report(folder: str | Path) -> Path:
     return target
 
 
+@in_own_style()
 def write_few_samples_benchmark(
     folder: str | Path, stem: str | Path, *, remarks: str = ""
 ) -> tuple[Path, Path, Path]:

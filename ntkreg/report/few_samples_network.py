@@ -9,7 +9,7 @@ from scipy.special import stdtrit
 
 from ntkreg.report.benchmark import files_of, provenance
 from ntkreg.report.figures import COLOURS, plain_log_x
-from ntkreg.report.page import figure_block, page, provenance_block, save_png
+from ntkreg.report.page import figure_block, in_own_style, page, provenance_block, save_png
 from ntkreg.report.read import StudyFolder
 from ntkreg.report.tables import html_table, markdown_table, with_spread
 from ntkreg.storage import write_table, write_text
@@ -75,6 +75,7 @@ def network_figure(beside: pd.DataFrame) -> Figure:
     return figure
 
 
+@in_own_style()
 def write_few_samples_network_report(folder: str | Path) -> Path:
     """Make ``page.html`` from the files of the study; return its path."""
     study = StudyFolder(folder)
@@ -91,6 +92,7 @@ def write_few_samples_network_report(folder: str | Path) -> Path:
     return target
 
 
+@in_own_style()
 def write_few_samples_network_benchmark(
     folder: str | Path, stem: str | Path, *, remarks: str = ""
 ) -> tuple[Path, Path, Path]:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from ntkreg.report.benchmark import files_of, provenance
 from ntkreg.report.kernel_comparison_figure import kernel_comparison_figure
-from ntkreg.report.page import figure_block, page, provenance_block, save_png
+from ntkreg.report.page import figure_block, in_own_style, page, provenance_block, save_png
 from ntkreg.report.read import StudyFolder
 from ntkreg.report.tables import html_table, markdown_table, with_spread
 from ntkreg.storage import write_table, write_text
@@ -39,6 +39,7 @@ LEGEND = (
 MARKS = {"best": " (best)", "inside": " (inside)", "worse": "", "unknown": " (?)"}
 
 
+@in_own_style()
 def write_kernel_comparison_report(folder: str | Path) -> Path:
     """Make ``page.html`` from the files of a kernel comparison; return its path.
 
@@ -62,6 +63,7 @@ def write_kernel_comparison_report(folder: str | Path) -> Path:
     return target
 
 
+@in_own_style()
 def write_kernel_comparison_benchmark(
     folder: str | Path, stem: str | Path, *, remarks: str = ""
 ) -> tuple[Path, Path, Path]:

@@ -21,7 +21,7 @@ from ntkreg.report.optimizers_tables import (
     sentences,
     verdict_table,
 )
-from ntkreg.report.page import figure_block, page, provenance_block, save_png
+from ntkreg.report.page import figure_block, in_own_style, page, provenance_block, save_png
 from ntkreg.report.read import StudyFolder
 from ntkreg.report.tables import html_table, markdown_table
 from ntkreg.storage import write_table, write_text
@@ -77,6 +77,7 @@ GAP_HEADING = "Gap at the last loss level"
 NOISE_HEADING = "Test error of sgd, %"
 
 
+@in_own_style()
 def write_optimizers_report(folder: str | Path) -> Path:
     """Make ``page.html`` from the files of an optimiser study; return its path.
 
@@ -125,6 +126,7 @@ LEGEND = (
 )
 
 
+@in_own_style()
 def write_optimizers_benchmark(
     folder: str | Path, stem: str | Path, *, remarks: str = ""
 ) -> tuple[Path, Path, Path]:

@@ -1,33 +1,47 @@
 """One self-contained HTML page: pictures inside, nothing fetched, light and dark."""
 
 import base64
+import contextlib
 import html
 import io
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from matplotlib import style
 from matplotlib.figure import Figure
 
 from ntkreg.storage import replacing
 
-__all__ = ["figure_block", "page", "provenance_block", "save_png"]
+__all__ = ["figure_block", "in_own_style", "page", "provenance_block", "save_png"]
 
 _STYLE = """
-:root { color-scheme: light dark; }
+:root { color-scheme: light dark; --page: light-dark(#fdfdfc, #16181b);
+  --shade: light-dark(#0004, #fff5); }
 body { font: 16px/1.55 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto;
-  padding: 0 1.2rem; background: light-dark(#fdfdfc, #16181b);
+  padding: 0 1.2rem; background: var(--page);
   color: light-dark(#1d2126, #d9dce0); }
 h1 { font-size: 1.7rem; line-height: 1.25; margin-bottom: .3rem; }
 h2 { font-size: 1.2rem; margin-top: 2.4rem; }
 p, li { max-width: 46rem; }
 .lead { font-size: 1.1rem; }
-.scroll { overflow-x: auto; }
+/* A wide table takes the window's width and, beyond that, scrolls: the names stay in sight, and a
+   shadow at an edge says that there is more. */
+.scroll { overflow-x: auto; width: fit-content; min-width: 100%; max-width: calc(100vw - 3rem);
+  box-sizing: border-box; position: relative; left: 50%; transform: translateX(-50%);
+  background: linear-gradient(to right, var(--page) 30%, transparent) local 0 0 / 3rem 100%,
+    linear-gradient(to left, var(--page) 30%, transparent) local 100% 0 / 3rem 100%,
+    linear-gradient(to right, var(--shade), transparent) scroll 0 0 / .9rem 100%,
+    linear-gradient(to left, var(--shade), transparent) scroll 100% 0 / .9rem 100%, var(--page);
+  background-repeat: no-repeat; }
 table { border-collapse: collapse; font-size: .92rem; font-variant-numeric: tabular-nums; }
 th, td { padding: .28rem .8rem .28rem 0; text-align: right; white-space: nowrap;
   border-bottom: 1px solid light-dark(#ddd, #3a3e44); }
 th { white-space: normal; vertical-align: bottom; }
-th:first-child, td:first-child { text-align: left; }
-th.long, td.long { text-align: left; white-space: normal; min-width: 22rem; }
+th:first-child, td:first-child { text-align: left; position: sticky; left: 0;
+  background: var(--page); }
+th.long, td.long { text-align: left; white-space: normal; min-width: 13rem; }
+@media (max-width: 40rem) { td:first-child { white-space: normal; min-width: 7rem; } }
 figure { margin: 1rem 0; }
 /* Figures are drawn on white; the card keeps them readable on a dark page. */
 img { max-width: 100%; background: #fff; border-radius: 6px; padding: .5rem;
@@ -36,6 +50,18 @@ figcaption, .small { font-size: .9rem; color: light-dark(#555, #a5abb3); max-wid
 pre { overflow-x: auto; font-size: .85rem; padding: .8rem 1rem; border-radius: 6px;
   background: light-dark(#f1f1ee, #22252a); }
 """
+
+
+@contextlib.contextmanager
+def in_own_style() -> Iterator[None]:
+    """Draw and save figures under matplotlib's own settings, whatever the user's are.
+
+    Around everything that makes a page: settings are read when a figure is created, when
+    something is drawn on it and when it is saved. A file of the user's may ask for LaTeX,
+    which need not be there, or for a size at which nothing fits.
+    """
+    with style.context("default"):
+        yield
 
 
 def page(title: str, body: list[str]) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from ntkreg.report.benchmark import files_of, provenance
-from ntkreg.report.page import figure_block, page, provenance_block, save_png
+from ntkreg.report.page import figure_block, in_own_style, page, provenance_block, save_png
 from ntkreg.report.precision_figures import precision_figure
 from ntkreg.report.read import StudyFolder
 from ntkreg.report.tables import html_table, markdown_table
@@ -83,6 +83,7 @@ def by_alpha_table(rows: pd.DataFrame, quantity: str) -> pd.DataFrame:
     return pd.DataFrame(lines.values()).fillna("")
 
 
+@in_own_style()
 def write_precision_report(folder: str | Path) -> Path:
     """Make ``page.html`` from the files of a precision study; return its path."""
     study = StudyFolder(folder)
@@ -98,6 +99,7 @@ def write_precision_report(folder: str | Path) -> Path:
     return target
 
 
+@in_own_style()
 def write_precision_benchmark(
     folder: str | Path, stem: str | Path, *, remarks: str = ""
 ) -> tuple[Path, Path, Path]:

@@ -11,7 +11,7 @@ from ntkreg.report.figures import (
     hardest_figure,
     heatmap_figure,
 )
-from ntkreg.report.page import figure_block, page, provenance_block, save_png
+from ntkreg.report.page import figure_block, in_own_style, page, provenance_block, save_png
 from ntkreg.report.read import StudyFolder
 from ntkreg.report.tables import accuracy_table, html_table
 from ntkreg.storage import write_text
@@ -19,6 +19,7 @@ from ntkreg.storage import write_text
 __all__ = ["write_quickstart_report"]
 
 
+@in_own_style()
 def write_quickstart_report(folder: str | Path) -> Path:
     """Make ``page.html`` and ``figures/*.png`` from a quickstart's files.
 

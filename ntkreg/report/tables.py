@@ -16,7 +16,7 @@ __all__ = [
     "with_spread",
 ]
 
-_LONG = 80
+_LONG = 48
 """Characters of a cell, above which its column is read as sentences."""
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from ntkreg.report.benchmark import files_of, provenance
-from ntkreg.report.page import figure_block, page, provenance_block, save_png
+from ntkreg.report.page import figure_block, in_own_style, page, provenance_block, save_png
 from ntkreg.report.read import StudyFolder
 from ntkreg.report.tables import html_table, markdown_table
 from ntkreg.report.width_tables import count_verdicts, limit_table, point_table, verdict_table
@@ -73,6 +73,7 @@ FIGURES = (
 GREY = "Grey lines: expected slopes; dotted: bounds."
 
 
+@in_own_style()
 def write_widths_report(folder: str | Path) -> Path:
     """Make ``page.html`` from the files of a width study; return its path.
 
@@ -116,6 +117,7 @@ def write_widths_report(folder: str | Path) -> Path:
     return target
 
 
+@in_own_style()
 def write_widths_benchmark(
     folder: str | Path, stem: str | Path, *, remarks: str = ""
 ) -> tuple[Path, Path, Path, Path]:

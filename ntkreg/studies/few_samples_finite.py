@@ -209,6 +209,7 @@ def _train(
         optimizer=config.optimizer,
         learning_rate="auto" if config.learning_rate is None else config.learning_rate,
         n_steps=n_steps,
+        tol=0.0,  # every draw's networks do the same number of steps
         batch_size=None if whole else config.batch_size,
         n_networks=config.n_networks,
         dtype=config.dtype,

@@ -305,6 +305,30 @@ def test_quickstart_and_few_samples_resolve_their_configs(capsys):
     assert "data: mine.npz" in capsys.readouterr().out
 
 
+def test_quickstart_without_a_config_or_an_output_writes_into_results(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    sizes = ["--n_images", "30", "--n_splits", "1", "--conv_depth", "1", "--dense_depth", "1"]
+    assert main(["quickstart", *sizes]) == 0
+    page = Path("results", "quickstart", "page.html")
+    assert f"page   {page}\n" in capsys.readouterr().out
+    assert page.exists()
+    (tmp_path / "mine.yaml").write_text("n_images: 30\nn_splits: 1\n")
+    assert main(["quickstart", "mine.yaml", *sizes]) == 0
+    assert Path("results", "mine", "page.html").exists()
+
+
+def test_fewer_images_of_the_quickstart_are_enough(capsys):
+    assert main(["quickstart", "--n_images", "100", "--print_config"]) == 0
+    found = yaml.safe_load(capsys.readouterr().out)
+    assert (found["n_train"], found["n_shown"]) == ([50], 100)
+    assert main(["quickstart", "--n_images", "100", "--n_train", "[50,95]"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("ntkreg: the options given: n_train must leave at least 10 of n_images")
+    assert "got [50, 95]. Raise n_images or lower n_train." in error
+
+
 def test_few_samples_runs_end_to_end_on_tiny_images(tmp_path, capsys):
     rng = np.random.default_rng(0)
     labels = np.arange(40) % 10

@@ -1,9 +1,17 @@
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ntkreg.cli.options import add_config, attribute_docs, make_parser, parse, resolve
+from ntkreg.cli.options import (
+    add_config,
+    attribute_docs,
+    make_parser,
+    output_folder,
+    parse,
+    resolve,
+)
 from ntkreg.errors import SpecError
 
 
@@ -109,6 +117,17 @@ def test_another_recipe_replaces_the_whole_mapping(written, arguments):
 def test_a_wrong_option_is_named_with_what_to_do(written, arguments, message):
     with pytest.raises(SpecError, match=message):
         resolved(written, *arguments)
+
+
+def test_a_config_that_may_be_left_out_is_not_given_if_it_is(written):
+    parser = make_parser("small", "[CONFIG]", "About.", "  none")
+    add_config(parser, Small, config_required=False)
+    assert parse(parser, []) == {}
+    assert parse(parser, ["--size", "1"]) == {"size": 1}
+    assert output_folder(parse(parser, []), "small_run") == Path("results/small_run")
+    assert output_folder(parse(parser, [written]), "small_run") == Path("results/small")
+    with pytest.raises(SpecError, match=r"^the options given: key 'network' is missing"):
+        resolve(Small, parse(parser, ["--size", "1"]))
 
 
 def test_a_missing_file_and_a_missing_key_are_named(tmp_path):

@@ -240,3 +240,29 @@ def test_one_class_and_an_early_prediction_are_refused(fitted):
         regressor().predict(X)
     with pytest.raises(ValueError, match="3 features"):
         fitted.predict(X[:, :2])
+
+
+@BOTH
+def test_training_stops_when_every_network_has_fitted(Estimator):
+    y = (X[:, 0] > np.median(X[:, 0])).astype(int)
+    settings = {**SMALL, "n_steps": 300}
+    whole = Estimator(fully_connected(1), **settings, tol=0).fit(X, y)
+    model = Estimator(fully_connected(1), **settings, tol=0.2).fit(X, y)
+    assert whole.n_steps_ == whole.loss_steps_[-1] == 300
+    assert 1 < model.n_steps_ == model.loss_steps_[-1] < 300
+    # Up to there it is the same run.
+    silent = 0.5 if Estimator is FiniteNetworkRegressor else 0.125  # variance 1, labels ±1/2
+    above = whole.loss_curve_.max(axis=1) >= 0.2 * silent
+    np.testing.assert_array_equal(model.loss_curve_, whole.loss_curve_[: above.argmin() + 1])
+    assert model.loss_curve_[-1].max() < 0.2 * silent <= model.loss_curve_[-2].max()
+
+
+def test_networks_of_images_are_narrower_unless_a_width_is_given():
+    images = RNG.normal(size=(6, 2, 2, 1))
+    settings = {"n_networks": 1, "n_steps": 0, "random_state": 0}
+    model = FiniteNetworkRegressor(cntk(1, "flatten"), **settings).fit(images, Y[:6])
+    assert model.network_.init(0)[0]["w"].shape[-1] == 32
+    model = FiniteNetworkRegressor(fully_connected(1), **settings).fit(X, Y)
+    assert model.network_.init(0)[0]["w"].shape[-1] == 128
+    model = FiniteNetworkRegressor(cntk(1, "flatten"), width=8, **settings).fit(images, Y[:6])
+    assert model.network_.init(0)[0]["w"].shape[-1] == 8

@@ -14,6 +14,7 @@ from ntkreg.finite import (
     LayerNorms,
     ObserveKernel,
     ObserveLoss,
+    ObserveLossUntil,
     ObserveOutputs,
     Training,
     empirical_kernels,
@@ -392,3 +393,18 @@ def test_an_observer_whose_shape_changes_is_refused():
 def test_trainings_that_make_no_sense_are_refused(settings, message):
     with pytest.raises(SpecError, match=message):
         Training(*settings)
+
+
+def test_training_ends_where_an_observer_says_and_a_checkpoint_remembers(tmp_path):
+    network = finite_network(fully_connected(1), (3,), width=16)
+    X, training = np.eye(3), Training(0.5, 200)
+    until = {"loss": ObserveLossUntil(0.1)}
+    run = train(network, training, X, [1, 0, -1], observers=until, checkpoint=tmp_path / "c.npz")
+    assert run.observed["loss"].shape == (len(run.steps), 1)
+    assert run.observed["loss"][-1] < 0.1 / 3 <= run.observed["loss"][-2]
+    assert run.steps[-1] < 200
+    again = train(network, training, X, [1, 0, -1], observers=until, checkpoint=tmp_path / "c.npz")
+    np.testing.assert_array_equal(again.steps, run.steps)
+    np.testing.assert_array_equal(again.predict(X), run.predict(X))
+    whole = train(network, training, X, [1, 0, -1], observers={"loss": ObserveLossUntil(0.0)})
+    assert whole.steps[-1] == 200

@@ -1,6 +1,7 @@
 import html
 import re
 import shutil
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -94,3 +95,16 @@ def test_the_title_says_how_small_images_were_made(widths_folder, tmp_path, text
     (copy / "config.yaml").write_text(config.replace("downscale: null", "downscale: 4"))
     page = write_widths_report(copy).read_text(encoding="utf-8")
     assert ", images of 4 x 4 pixels</title>" in page
+
+
+def test_a_slopes_source_is_wrapped_so_that_the_table_fits(text):
+    assert re.search(r'<th class="long">source</th>', text)
+    assert re.search(r'<td class="long">[^<]{48,}</td>', text)
+
+
+def test_pages_that_are_kept_have_the_present_style(text):
+    style = re.search(r"<style>.*?</style>", text, re.DOTALL)[0]
+    kept = sorted((Path(__file__).resolve().parents[2] / "benchmarks").glob("*.html"))
+    assert kept
+    for path in kept:
+        assert style in path.read_text(encoding="utf-8"), f"{path.name} was drawn in another style"

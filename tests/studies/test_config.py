@@ -163,7 +163,6 @@ def test_few_samples_names_the_key_of_a_wrong_value(key, value):
         ("alpha_scale", "relative"),
         ("n_hardest", 0),
         ("n_shown", 15),
-        ("n_shown", 900),
         ("seed", 1.5),
     ],
 )
