@@ -14,11 +14,11 @@ from ntkreg import storage
 from ntkreg.architecture import Architecture, to_dict
 from ntkreg.documents import read_json
 from ntkreg.errors import DataError, SpecError, StoreMismatchError
-from ntkreg.gram.machine import this_machine
 from ntkreg.gram.manifest_schema import FORMAT, complaints
 from ntkreg.gram.tile_files import inside
 from ntkreg.gram.work import GramWork
 from ntkreg.kernels.variants import variant_networks
+from ntkreg.machine import this_machine
 
 __all__ = ["HOW", "MANIFEST", "check_folder", "differences", "make_manifest", "read_manifest"]
 

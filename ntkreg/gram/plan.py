@@ -11,12 +11,12 @@ from threadpoolctl import threadpool_limits
 
 from ntkreg.errors import PlanError, SpecError
 from ntkreg.gram.layout import MOST_TILES
-from ntkreg.gram.machine import free_disk, free_memory, readable, stored_bytes
 from ntkreg.gram.manifest import check_folder, read_manifest
 from ntkreg.gram.threads import check_n_jobs
 from ntkreg.gram.tile_files import VALUES
 from ntkreg.gram.tiles import count_tiles, tile_size
 from ntkreg.gram.work import GramWork, check_work
+from ntkreg.machine import free_disk, free_memory, readable, stored_bytes
 
 __all__ = ["GramPlan", "check_plan", "make_plan", "plan_gram"]
 

@@ -17,7 +17,7 @@ import numpy as np
 from ntkreg.documents import read_json
 from ntkreg.errors import DataError, PlanError, StoreMismatchError
 from ntkreg.gram.layout import Layout
-from ntkreg.gram.machine import free_memory, readable
+from ntkreg.machine import free_memory, readable
 from ntkreg.storage import differences, open_regular, read_bytes, replacing, write_json
 
 __all__ = ["VALUES", "TileFiles", "inside"]

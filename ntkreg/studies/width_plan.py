@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ntkreg import finite
-from ntkreg.gram.machine import readable
+from ntkreg.machine import readable
 from ntkreg.studies.width_runs import N_STORED
 from ntkreg.studies.width_task import load_width_data
 from ntkreg.studies.widths import draws_of

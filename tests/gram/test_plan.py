@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import toy_engine
 
-from ntkreg import cntk, compute_gram, fully_connected, plan_gram
+from ntkreg import cntk, compute_gram, fully_connected, machine, plan_gram
 from ntkreg.errors import PlanError
-from ntkreg.gram import machine, plan
-from ntkreg.gram.machine import free_disk, free_memory, readable, stored_bytes
+from ntkreg.gram import plan
+from ntkreg.machine import free_disk, free_memory, readable, stored_bytes
 
 NET = fully_connected(depth=2)
 

@@ -10,7 +10,7 @@ import toy_engine
 from ntkreg import compute_gram, fully_connected
 from ntkreg.errors import SpecError, StoreMismatchError
 from ntkreg.gram import manifest as manifest_module
-from ntkreg.gram.machine import this_machine
+from ntkreg.machine import this_machine
 
 X = np.random.default_rng(0).standard_normal((19, 3))
 NET = fully_connected(depth=2)
