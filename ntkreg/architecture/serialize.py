@@ -16,6 +16,7 @@ from ntkreg.architecture.base import Layer
 from ntkreg.architecture.network import Architecture
 from ntkreg.architecture.recipe import RECIPES
 from ntkreg.architecture.registry import BRIDGE_ONLY, LAYERS, no_native_form
+from ntkreg.documents import parse_yaml
 from ntkreg.errors import SpecError
 
 __all__ = ["from_dict", "from_yaml", "to_dict", "to_yaml"]
@@ -67,10 +68,7 @@ def to_yaml(architecture: Architecture) -> str:
 
 def from_yaml(text: str) -> Architecture:
     """Build the network that YAML text describes."""
-    try:
-        return from_dict(yaml.safe_load(text))
-    except yaml.YAMLError as error:
-        raise SpecError(f"architecture: not valid YAML: {error}") from None
+    return from_dict(parse_yaml(text, "architecture"))
 
 
 def _spelled(layer: Layer) -> dict[str, Any]:

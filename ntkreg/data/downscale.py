@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ntkreg.arrays import channels_first_hint
 from ntkreg.errors import ShapeError, SpecError
 
 __all__ = ["downscale_images"]
@@ -37,7 +38,10 @@ def downscale_images(X: np.ndarray, side: int) -> np.ndarray:
            [10.5, 12.5]], dtype=float32)
     """
     if X.ndim != 4 or X.shape[1] != X.shape[2]:
-        raise ShapeError(f"downscale_images: X must be square images (n, h, h, c); got {X.shape}.")
+        hint = channels_first_hint(X.shape[1:])
+        raise ShapeError(
+            f"downscale_images: X must be square images (n, h, h, c); got {X.shape}.{hint}"
+        )
     n, h, _, c = X.shape
     if not 1 <= side <= h or h % side:
         divisors = [d for d in range(1, h + 1) if h % d == 0]

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, _fit_context
 
+from ntkreg.arrays import channels_first_hint
 from ntkreg.data.rows import batches, in_shape_of, read_rows
 from ntkreg.errors import ShapeError
 
@@ -148,6 +149,7 @@ class ChannelStandardizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator)
             raise ShapeError(
                 f"ChannelStandardizer: X has {shape[-1]} channels, but it was fitted on "
                 f"{len(self.mean_)}. Give X in the shape it had in fit, or set image_shape."
+                f"{channels_first_hint(shape)}"
             )
         return rows.reshape(len(rows), *shape)
 
@@ -165,5 +167,6 @@ class ChannelStandardizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator)
                 f"ChannelStandardizer: image_shape={tuple(asked)} needs rows of "
                 f"{math.prod(asked)} features; got "
                 f"{f'{n_features} features' if seen is None else f'images of shape {seen}'}."
+                f"{channels_first_hint(seen or ())}"
             )
         return tuple(asked)

@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, 
 from sklearn.utils._param_validation import Interval
 from threadpoolctl import threadpool_limits
 
+from ntkreg.arrays import channels_first_hint
 from ntkreg.data.rows import BATCH, batches, in_shape_of, read_rows
 from ntkreg.errors import DataError, ShapeError
 
@@ -232,6 +233,7 @@ class ZCAWhitener(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             raise ShapeError(
                 f"ZCAWhitener: X holds images of shape {shape}, but it was fitted on "
                 f"{self.image_shape_}. Give images in the shape they had in fit."
+                f"{channels_first_hint(shape or ())}"
             )
         return rows
 

@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from ntkreg.arrays import refuse_masked
 from ntkreg.errors import SpecError
 from ntkreg.finite.precision import check_dtype, precision
 
@@ -97,6 +98,7 @@ class Network(ABC):
 
     def _in_blocks(self, params: Params, X: Any, stacked: bool) -> np.ndarray:
         dtype = dtype_of(params)
+        refuse_masked("predict: X", X)
         X = np.asarray(X, dtype)
         run = _outputs(self, stacked)
         with precision(dtype):

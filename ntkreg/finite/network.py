@@ -15,6 +15,8 @@ import numpy as np
 
 import ntkreg.finite.activations  # noqa: F401  registers its rules
 from ntkreg.architecture import Architecture, Conv, Dense, Residual
+from ntkreg.architecture.recipe import check_frozen, uncalled_hint
+from ntkreg.arrays import channels_first_hint, refuse_masked
 from ntkreg.errors import ShapeError, SpecError
 from ntkreg.finite.base import Network, Params
 from ntkreg.finite.blocks import Block, Plan, build_all
@@ -147,12 +149,13 @@ class FiniteNetwork(Network):
         ShapeError
             If `x` is not (n, *shape).
         """
+        refuse_masked("FiniteNetwork: x", x)
         x = jnp.asarray(x)
         if x.shape[1:] != self.shape or x.ndim != len(self.shape) + 1:
             wanted = ", ".join(map(str, ("n", *self.shape)))
             raise ShapeError(
                 f"FiniteNetwork: inputs must be ({wanted}), as given to finite_network; "
-                f"got {x.shape}."
+                f"got {x.shape}.{channels_first_hint(x.shape[1:])}"
             )
         found = []
         for block, own in zip(self.blocks, params, strict=True):
@@ -232,8 +235,9 @@ def finite_network(
     if not isinstance(architecture, Architecture):
         raise SpecError(
             "finite_network: architecture must be an Architecture (e.g. ntkreg.cntk(depth=5)); "
-            f"got {architecture!r}."
+            f"got {architecture!r}.{uncalled_hint(architecture)}"
         )
+    check_frozen([architecture])
     if parametrization not in PARAMETRIZATIONS:
         raise SpecError(
             f"finite_network: parametrization must be one of {', '.join(PARAMETRIZATIONS)}; "

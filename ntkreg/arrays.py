@@ -1,0 +1,79 @@
+"""Arrays as users hand them in: masks, narrower dtypes, axes that stand where others belong."""
+
+from typing import Any
+
+import numpy as np
+
+from ntkreg.errors import SpecError
+
+__all__ = ["as_dtype", "channels_first_hint", "refuse_masked"]
+
+_CHANNELS = (1, 3, 4)
+"""Channels of grey, colour and RGBA images."""
+
+
+def refuse_masked(name: str, X: Any) -> None:
+    """Raise `SpecError` if X is, or lists, masked arrays in which something is masked.
+
+    NumPy's conversions drop a mask without a word, and what lies under it would count as data:
+    so this comes before them.
+    """
+    masked = _n_masked(X)
+    if masked:
+        raise SpecError(
+            f"{name} is a masked array with {masked} masked value(s), which nothing here can leave "
+            f"out. Fill them, e.g. {name.split()[-1]}.filled(0), or drop their rows."
+        )
+
+
+def _n_masked(X: Any) -> int:
+    if isinstance(X, np.ma.MaskedArray):
+        return int(np.ma.count_masked(X))
+    return sum(map(_n_masked, X)) if isinstance(X, list | tuple) else 0
+
+
+def as_dtype(name: str, X: np.ndarray, dtype: Any) -> np.ndarray:
+    """Return finite X in a float dtype, C-contiguous; may be X itself.
+
+    Raises
+    ------
+    SpecError
+        If a value overflows in it, or a row that is not zero comes too near to it.
+    """
+    dtype = np.dtype(dtype)
+    with np.errstate(over="ignore", under="ignore"):
+        narrow = np.ascontiguousarray(X, dtype)
+    if X.dtype.kind != "f" or X.dtype.itemsize <= dtype.itemsize:
+        return narrow
+    most = np.abs(X).reshape(len(X), -1).max(axis=1, initial=0)
+    limits = np.finfo(dtype)
+    bad = np.flatnonzero((most > limits.max) | ((most > 0) & (most < limits.tiny)))
+    if len(bad):
+        raise SpecError(
+            f"{name} does not fit {dtype}: the largest value of row {bad[0]} is "
+            f"{float(most[bad[0]]):.3g}, and {dtype} holds {float(limits.tiny):.2g} to "
+            f"{float(limits.max):.2g}. Rescale it"
+            + (', or use dtype="float64".' if dtype != np.float64 else ".")
+        )
+    return narrow
+
+
+def channels_first_hint(shape: tuple[int, ...]) -> str:
+    """Return what to add to an error about images of a shape if their channels come first.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of one image, meant as (h, w, c).
+
+    Examples
+    --------
+    >>> channels_first_hint((3, 32, 32))
+    ' Channels seem to come first, (n, 3, 32, 32): X.transpose(0, 2, 3, 1) puts them last.'
+    >>> channels_first_hint((32, 32, 3))
+    ''
+    """
+    if len(shape) != 3 or shape[0] not in _CHANNELS or min(shape[1:]) <= max(_CHANNELS):
+        return ""
+    sizes = ", ".join(map(str, ("n", *shape)))
+    return f" Channels seem to come first, ({sizes}): X.transpose(0, 2, 3, 1) puts them last."
