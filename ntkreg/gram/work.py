@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from ntkreg.architecture import Architecture
 from ntkreg.arrays import channels_first_hint, refuse_masked
 from ntkreg.errors import ShapeError, SpecError
 from ntkreg.kernels import FIELDS, Engine, check_inputs, is_mixed, kernel_dtype, make_engine
 from ntkreg.kernels.bridge import as_network
-from ntkreg.kernels.variants import Variants, as_variants
+from ntkreg.kernels.ranges import in_range
+from ntkreg.kernels.variants import Variants, as_variants, variant_networks
 
 __all__ = ["GramWork", "check_work"]
 
@@ -97,7 +99,7 @@ def check_work(
         Inputs that the network cannot read, or that do not fit each other.
     SpecError
         Unknown `get`, `normalize`, `symmetry` or `backend`; `depths` or `variants` that are
-        none; flips of what is no image.
+        none; flips of what is no image; values that leave the dtype on their way.
     """
     network = as_network(network)
     variants = as_variants(network, depths, variants)
@@ -131,4 +133,7 @@ def check_work(
         symmetry=symmetry,
         backend=backend,
     )
+    networks = variant_networks(network, variants) if isinstance(network, Architecture) else network
+    inputs = [X] if Z is None else [X, Z]
+    engine = in_range(engine, networks, inputs, normalized=normalize is not None)
     return GramWork(network, X, Z, engine, variants, normalize, symmetry)
