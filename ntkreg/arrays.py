@@ -6,7 +6,7 @@ import numpy as np
 
 from ntkreg.errors import SpecError
 
-__all__ = ["as_dtype", "channels_first_hint", "refuse_masked"]
+__all__ = ["as_dtype", "channels_first_hint", "refuse_infinite", "refuse_masked"]
 
 _CHANNELS = (1, 3, 4)
 """Channels of grey, colour and RGBA images."""
@@ -30,6 +30,16 @@ def _n_masked(X: Any) -> int:
     if isinstance(X, np.ma.MaskedArray):
         return int(np.ma.count_masked(X))
     return sum(map(_n_masked, X)) if isinstance(X, list | tuple) else 0
+
+
+def refuse_infinite(name: str, values: np.ndarray) -> np.ndarray:
+    """Return values that were made of finite inputs; raise `SpecError` if one overflowed."""
+    if not np.isfinite(values).all():
+        raise SpecError(
+            f"{name} overflow {values.dtype}. Inputs are too large, or far beyond those of fit: "
+            "rescale them" + ("." if values.dtype == np.float64 else ", or use float64.")
+        )
+    return values
 
 
 def as_dtype(name: str, X: np.ndarray, dtype: Any) -> np.ndarray:

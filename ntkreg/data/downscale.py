@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ntkreg.arrays import channels_first_hint
+from ntkreg.arrays import channels_first_hint, refuse_infinite
 from ntkreg.errors import ShapeError, SpecError
 
 __all__ = ["downscale_images"]
@@ -28,7 +28,7 @@ def downscale_images(X: np.ndarray, side: int) -> np.ndarray:
     ShapeError
         X holds no square images.
     SpecError
-        h is no multiple of `side`.
+        h is no multiple of `side`, or sums of pixels overflow.
 
     Examples
     --------
@@ -52,4 +52,7 @@ def downscale_images(X: np.ndarray, side: int) -> np.ndarray:
     dtype = np.float64 if X.dtype == np.float64 else np.float32
     squares = X.reshape(n, side, h // side, side, h // side, c)
     # Sums of a few hundred whole numbers up to 255 are exact in float32.
-    return squares.mean(axis=(2, 4), dtype=dtype)
+    with np.errstate(over="ignore"):
+        return refuse_infinite(
+            "downscale_images: sums of pixels", squares.mean(axis=(2, 4), dtype=dtype)
+        )
