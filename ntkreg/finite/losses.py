@@ -129,7 +129,7 @@ def check_targets(
             f"{who}: rows of y must be probabilities for cross-entropy (>= 0, sum 1); got rows "
             f"that sum to {y.sum(axis=1).min():g} up to {y.sum(axis=1).max():g}."
         )
-    return y.astype(dtype)
+    return as_dtype(f"{who}: y", y, dtype)
 
 
 def _numbers(who: str, name: str, values: Any) -> np.ndarray:
