@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from ntkreg.architecture.activations import Activation, Identity
-from ntkreg.architecture.base import Domain, Layer
+from ntkreg.architecture.base import MOST, Domain, Layer
 from ntkreg.architecture.layers import (
     AvgPool,
     Conv,
@@ -16,6 +16,9 @@ from ntkreg.architecture.residual import Residual
 from ntkreg.errors import SpecError
 
 __all__ = ["check_network", "first_domain"]
+
+_MOST_NESTED = 50
+"""Residual blocks within one another: as deep as a YAML file may be nested."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +41,29 @@ def check_network(layers: tuple[Layer, ...]) -> None:
     for i, layer in enumerate(layers):
         if not isinstance(layer, Layer):
             raise SpecError(f"Architecture: layer {i} must be a Layer; got {layer!r}.")
+    _check_size(layers)
     end = _check_sequence(layers, _Values(first_domain(layers), gaussian=False), "layer")
     if end.domain == "image":
         raise SpecError(
             f"Architecture: the network ends in an image ({layers[-1]!r}). "
             "End it with Flatten or GlobalAvgPool, then Dense(weight_std=1.0)."
         )
+
+
+def _check_size(layers: tuple[Layer, ...]) -> None:
+    """Raise if there are too many layers, those within blocks counted as often as they stand."""
+    count, waiting = 0, [(layers, 0)]
+    while waiting:
+        branch, nested = waiting.pop()
+        count += len(branch)
+        if count > MOST or nested > _MOST_NESTED:
+            raise SpecError(
+                f"Architecture: a network may have at most {MOST:,} layers, in blocks nested at "
+                f"most {_MOST_NESTED} deep; this one has more. Give it less depth."
+            )
+        for layer in branch:
+            if isinstance(layer, Residual):
+                waiting += [(layer.body, nested + 1), (layer.shortcut, nested + 1)]
 
 
 def _domain(layers: tuple[Layer, ...]) -> Domain | None:

@@ -10,7 +10,8 @@ from typing import Any
 from ntkreg.architecture.base import Layer
 from ntkreg.architecture.checks import check_network, first_domain
 from ntkreg.architecture.shapes import Size, size_after
-from ntkreg.errors import SpecError
+from ntkreg.arrays import channels_first_hint
+from ntkreg.errors import ShapeError, SpecError
 
 __all__ = ["Architecture"]
 
@@ -88,7 +89,10 @@ class Architecture:
         """
         if self.reads == "image":
             size: Size = (shape[0], shape[1])
-            size_after(self.layers, size)
+            try:
+                size_after(self.layers, size)
+            except ShapeError as error:
+                raise ShapeError(f"{error}{channels_first_hint(shape)}") from None
 
     def replace(self, **arguments: Any) -> "Architecture":
         """Return the recipe's network with some arguments changed; this one stays as it is."""

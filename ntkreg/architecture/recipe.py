@@ -2,7 +2,7 @@
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ntkreg.architecture.activations import ACTIVATIONS, Activation
@@ -10,7 +10,14 @@ from ntkreg.architecture.base import Layer, check_bool, check_int
 from ntkreg.architecture.network import Architecture
 from ntkreg.errors import SpecError
 
-__all__ = ["RECIPES", "as_activation", "count_frozen", "recipe"]
+__all__ = [
+    "RECIPES",
+    "as_activation",
+    "check_frozen",
+    "count_frozen",
+    "recipe",
+    "uncalled_hint",
+]
 
 RECIPES: dict[str, Callable[..., Architecture]] = {}
 """Every recipe by name; `@recipe` fills it."""
@@ -56,7 +63,7 @@ def as_activation(recipe_name: str, value: Any) -> Activation:
 
 def count_frozen(recipe_name: str, train_first: Any, frozen: Any) -> int:
     """Return how many first hidden layers are not trained, from the two ways to say it."""
-    frozen = check_int(recipe_name, "frozen", frozen, 0)
+    frozen = check_int(recipe_name, "frozen", frozen, 0, most=None)
     if check_bool(recipe_name, "train_first", train_first):
         return frozen
     if frozen:
@@ -65,3 +72,28 @@ def count_frozen(recipe_name: str, train_first: Any, frozen: Any) -> int:
             "beside it. Give one of the two."
         )
     return 1
+
+
+def check_frozen(networks: Sequence[Architecture]) -> None:
+    """Raise if `frozen` of one of several networks is more than the layers of the deepest.
+
+    Not when a network is made: in a sweep over depths all layers of the shallow ones may be frozen.
+    """
+    deepest = max((network.get_params().get("depth", 0) for network in networks), default=0)
+    for network in networks:
+        frozen = network.get_params().get("frozen", 0)
+        if frozen > deepest:
+            raise SpecError(
+                f"{network.recipe}: frozen={frozen} is more than the {deepest} hidden layers there "
+                f"are. Give at most depth, which freezes all of them; got {network!r}."
+            )
+
+
+def uncalled_hint(value: Any) -> str:
+    """Return what to add to an error about what is no network: a recipe is to be called."""
+    for name, make in RECIPES.items():
+        if value is make or (isinstance(value, str) and value == name):
+            return f" Call the recipe: {name}()."
+    if isinstance(value, Layer):
+        return " Wrap layers: Architecture((...,))."
+    return ""

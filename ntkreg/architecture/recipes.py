@@ -37,7 +37,8 @@ def fully_connected(
         Whether the first hidden layer and the read-out contribute to the NTK.
     frozen : int, default=0
         How many first hidden layers do not contribute to the NTK; 1 is
-        ``train_first=False``, `depth` or more are all of them.
+        ``train_first=False``, `depth` is all of them. More is refused, unless a network of that
+        depth is asked for at the same time (``depths=``).
 
     Returns
     -------
@@ -105,7 +106,8 @@ def cntk(
         (Arora et al. 2019 train neither for CNTK-GAP).
     frozen : int, default=0
         How many first hidden layers do not contribute to the NTK; 1 is
-        ``train_first=False``, `depth` or more are all of them.
+        ``train_first=False``, `depth` is all of them. More is refused, unless a network of that
+        depth is asked for at the same time (``depths=``).
 
     Returns
     -------

@@ -113,6 +113,8 @@ def resnet(
     """
     check_int("resnet", "block_size", block_size, 1)
     check_int("resnet", "groups", groups, 1)
+    # Before they are listed.
+    check_int("resnet", "block_size times groups", block_size * groups, 1)
     between, conv = as_activation("resnet", activation), Conv(3, weight_std, bias_std)
     layers: list[Layer] = [conv]
     for group in range(groups):

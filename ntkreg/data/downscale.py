@@ -4,7 +4,7 @@ from numbers import Integral
 
 import numpy as np
 
-from ntkreg.arrays import refuse_masked
+from ntkreg.arrays import channels_first_hint, refuse_infinite, refuse_masked
 from ntkreg.errors import ShapeError, SpecError
 
 __all__ = ["downscale_images"]
@@ -30,7 +30,7 @@ def downscale_images(X: np.ndarray, side: int) -> np.ndarray:
     ShapeError
         X holds no square images.
     SpecError
-        h is no multiple of `side`.
+        h is no multiple of `side`, or sums of pixels overflow.
 
     Examples
     --------
@@ -41,7 +41,10 @@ def downscale_images(X: np.ndarray, side: int) -> np.ndarray:
     """
     refuse_masked("downscale_images: X", X)
     if X.ndim != 4 or X.shape[1] != X.shape[2]:
-        raise ShapeError(f"downscale_images: X must be square images (n, h, h, c); got {X.shape}.")
+        hint = channels_first_hint(X.shape[1:])
+        raise ShapeError(
+            f"downscale_images: X must be square images (n, h, h, c); got {X.shape}.{hint}"
+        )
     n, h, _, c = X.shape
     if not isinstance(side, Integral) or side is True or not 1 <= side <= h or h % side:
         divisors = [d for d in range(1, h + 1) if h % d == 0]
@@ -52,4 +55,7 @@ def downscale_images(X: np.ndarray, side: int) -> np.ndarray:
     dtype = np.float64 if X.dtype == np.float64 else np.float32
     squares = X.reshape(n, side, h // side, side, h // side, c)
     # Sums of a few hundred whole numbers up to 255 are exact in float32.
-    return squares.mean(axis=(2, 4), dtype=dtype)
+    with np.errstate(over="ignore"):
+        return refuse_infinite(
+            "downscale_images: sums of pixels", squares.mean(axis=(2, 4), dtype=dtype)
+        )

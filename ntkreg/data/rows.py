@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ntkreg.arrays import refuse_masked
+
 __all__ = ["batches", "images_stay_arrays", "in_shape_of", "read_rows"]
 
 BATCH = 1024
@@ -47,6 +49,7 @@ def read_rows(
     """
     if not reset:
         check_is_fitted(estimator)
+    refuse_masked(f"{type(estimator).__name__}: X", X)
     shape = None
     if _ndim(X) == 4:
         X = np.asarray(X)

@@ -7,10 +7,14 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, _fit_context
 
+from ntkreg.arrays import channels_first_hint, refuse_infinite
 from ntkreg.data.rows import batches, images_stay_arrays, in_shape_of, read_rows
 from ntkreg.errors import ShapeError
 
 __all__ = ["ChannelStandardizer"]
+
+_ORDINARY = 60
+"""Channels with values up to 2^60 and down to 2^-60 are standardised as they are."""
 
 
 @images_stay_arrays
@@ -31,7 +35,8 @@ class ChannelStandardizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator)
     Attributes
     ----------
     mean_, scale_ : ndarray of shape (n_channels,), float64
-        What is subtracted and divided by.
+        What is subtracted and divided by. Channels whose squares leave the dtype, at 1e160 or
+        1e-170, are brought near to 1 before, by a power of two.
     n_features_in_ : int
         Features of a row; h * w * c for images.
     feature_names_in_ : ndarray of str
@@ -87,14 +92,26 @@ class ChannelStandardizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator)
         rows = self._read(X, reset=True)
         pixels = rows.reshape(len(rows), -1, rows.shape[-1])  # (n, h w or 1, channels)
         count = pixels.shape[0] * pixels.shape[1]
-        total = sum(part.sum(axis=(0, 1), dtype=np.float64) for part in batches(pixels))
-        self.mean_ = total / count
+        least, most = pixels.min(axis=(0, 1)), pixels.max(axis=(0, 1))
+        unit = _unit_of(np.maximum(most, -least))
+        total = sum(
+            _times(part, -unit).sum(axis=(0, 1), dtype=np.float64) for part in batches(pixels)
+        )
+        mean = total / count
         # Two passes: the mean of squares less the square of the mean cancels.
-        squares = sum(((part - self.mean_) ** 2).sum(axis=(0, 1)) for part in batches(pixels))
+        squares = sum(
+            ((_times(part, -unit) - mean) ** 2).sum(axis=(0, 1)) for part in batches(pixels)
+        )
         std = np.sqrt(squares / count)
         # Rounding of the mean makes std of a constant channel tiny, not zero.
-        constant = pixels.min(axis=(0, 1)) == pixels.max(axis=(0, 1))
-        self.scale_ = np.where(constant | (std == 0), 1.0, std)
+        constant = (least == most) | (std == 0)
+        self.mean_ = np.where(constant & (unit != 0), least, np.ldexp(mean, unit))
+        self.scale_ = np.where(constant, 1.0, np.ldexp(std, unit))
+        self._unit = np.where(constant, 0, unit)
+        self._in_units = (
+            np.where(constant, self.mean_, mean),
+            np.where(constant, self.scale_, std),
+        )
         return self
 
     def transform(self, X: Any) -> np.ndarray:
@@ -113,13 +130,16 @@ class ChannelStandardizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator)
         NotFittedError
             Before `fit`.
         ValueError
-            NaN, infinity, or samples of another shape than in `fit`.
+            NaN, infinity, samples of another shape than in `fit`, or so far from those that
+            results overflow.
         """
-        rows = self._read(X, reset=False)
-        Z = np.array(rows, order="C")
-        Z -= self.mean_.astype(Z.dtype)
-        Z /= self.scale_.astype(Z.dtype)
-        return in_shape_of(X, Z)
+        Z = np.array(self._read(X, reset=False), order="C")
+        unit, mean, scale = self._statistics
+        with np.errstate(over="ignore"):
+            Z = _times(Z, -unit)
+            Z -= mean.astype(Z.dtype)
+            Z /= scale.astype(Z.dtype)
+        return in_shape_of(X, refuse_infinite("ChannelStandardizer: standardised values", Z))
 
     def inverse_transform(self, X: Any) -> np.ndarray:
         """Undo `transform`.
@@ -139,9 +159,18 @@ class ChannelStandardizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator)
             As `transform`.
         """
         Z = np.array(self._read(X, reset=False), order="C")
-        Z *= self.scale_.astype(Z.dtype)
-        Z += self.mean_.astype(Z.dtype)
-        return in_shape_of(X, Z)
+        unit, mean, scale = self._statistics
+        with np.errstate(over="ignore"):
+            Z *= scale.astype(Z.dtype)
+            Z += mean.astype(Z.dtype)
+            Z = _times(Z, unit)
+        return in_shape_of(X, refuse_infinite("ChannelStandardizer: values", Z))
+
+    @property
+    def _statistics(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Powers of two to divide by first, then means and standard deviations."""
+        unit = getattr(self, "_unit", np.zeros(len(self.mean_), int))  # not in older pickles
+        return (unit, *self._in_units) if unit.any() else (unit, self.mean_, self.scale_)
 
     def _read(self, X: Any, *, reset: bool) -> np.ndarray:
         """Check X and return it as float (n, ..., channels)."""
@@ -151,6 +180,7 @@ class ChannelStandardizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator)
             raise ShapeError(
                 f"ChannelStandardizer: X has {shape[-1]} channels, but it was fitted on "
                 f"{len(self.mean_)}. Give X in the shape it had in fit, or set image_shape."
+                f"{channels_first_hint(shape)}"
             )
         return rows.reshape(len(rows), *shape)
 
@@ -168,5 +198,17 @@ class ChannelStandardizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator)
                 f"ChannelStandardizer: image_shape={tuple(asked)} needs rows of "
                 f"{math.prod(asked)} features; got "
                 f"{f'{n_features} features' if seen is None else f'images of shape {seen}'}."
+                f"{channels_first_hint(seen or ())}"
             )
         return tuple(asked)
+
+
+def _unit_of(largest: np.ndarray) -> np.ndarray:
+    """Return powers of two by which to divide channels first; 0 for values of ordinary size."""
+    _, k = np.frexp(largest)
+    return np.where((np.abs(k) > _ORDINARY) & (largest > 0), k, 0)
+
+
+def _times(values: np.ndarray, power: np.ndarray) -> np.ndarray:
+    """Return values times 2^power, channel by channel; themselves where all powers are 0."""
+    return np.ldexp(values, power) if power.any() else values

@@ -9,6 +9,7 @@ from scipy.linalg import eigh
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, _fit_context
 from sklearn.utils._param_validation import Interval
 
+from ntkreg.arrays import channels_first_hint, refuse_infinite
 from ntkreg.cpus import one_blas_thread
 from ntkreg.data.rows import BATCH, batches, images_stay_arrays, in_shape_of, read_rows
 from ntkreg.errors import DataError, ShapeError
@@ -134,13 +135,15 @@ class ZCAWhitener(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         ValueError
             NaN, infinity, fewer than two samples, a parameter out of range.
         DataError
-            No variance at all: every image is constant, or zero without `center_images`,
+            Values whose sums or, without `unit_norm`, squares leave float64. No variance at
+            all: every image is constant, or zero without `center_images`,
             or, with `center_features`, the same.
         """
         rows, self.image_shape_ = read_rows(
             self, X, reset=True, min_samples=2, min_features=2 if self.center_images else 1
         )
         n, d = rows.shape
+        _check_size(rows, self.unit_norm)
         self.mean_ = np.zeros(d)
         if self.center_features:
             self.mean_ = sum(part.sum(axis=0) for part in self._normalized(rows)) / n
@@ -196,8 +199,9 @@ class ZCAWhitener(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Z = np.empty_like(rows, order="C")
         for i, part in enumerate(self._normalized(rows)):
             part -= self.mean_
-            Z[i * BATCH : (i + 1) * BATCH] = self._stretch(part, -0.5)
-        return in_shape_of(X, Z)
+            with np.errstate(over="ignore", invalid="ignore"):
+                Z[i * BATCH : (i + 1) * BATCH] = self._stretch(part, -0.5)
+        return in_shape_of(X, refuse_infinite("ZCAWhitener: whitened values", Z))
 
     @one_blas_thread()
     def inverse_transform(self, X: Any) -> np.ndarray:
@@ -224,8 +228,9 @@ class ZCAWhitener(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Z = np.empty_like(rows, order="C")
         for i, part in enumerate(batches(rows)):
             back = self._stretch(part.astype(np.float64), 0.5)
-            Z[i * BATCH : (i + 1) * BATCH] = back + self.mean_
-        return in_shape_of(X, Z)
+            with np.errstate(over="ignore", invalid="ignore"):
+                Z[i * BATCH : (i + 1) * BATCH] = back + self.mean_
+        return in_shape_of(X, refuse_infinite("ZCAWhitener: values", Z))
 
     def _read(self, X: Any) -> np.ndarray:
         rows, shape = read_rows(self, X, reset=False)
@@ -233,6 +238,7 @@ class ZCAWhitener(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             raise ShapeError(
                 f"ZCAWhitener: X holds images of shape {shape}, but it was fitted on "
                 f"{self.image_shape_}. Give images in the shape they had in fit."
+                f"{channels_first_hint(shape or ())}"
             )
         return rows
 
@@ -259,3 +265,15 @@ class ZCAWhitener(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             return (parts * gains) @ self.components_
         rest = self.epsilon_**power  # of all directions that no training image has
         return rest * X + (parts * (gains - rest)) @ self.components_
+
+
+def _check_size(rows: np.ndarray, unit_norm: bool) -> None:
+    """Raise unless sums of values, or of squares that no norm takes, are numbers in float64."""
+    largest = float(max(rows.max(), -rows.min()))
+    least, most = (0.0, 1e300) if unit_norm else (1e-140, 1e140)
+    if largest > most or 0 < largest < least:
+        raise DataError(
+            f"ZCAWhitener: the largest value is {largest:.3g}; up to {most:g}"
+            + ("" if unit_norm else f" and from {least:g}, or with unit_norm=True,")
+            + " sums stay in float64. Rescale the images."
+        )

@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ntkreg import finite
 from ntkreg.architecture import Architecture
+from ntkreg.arrays import refuse_infinite
 from ntkreg.errors import DivergenceError, ShapeError
 from ntkreg.estimators.reading import NetworkEstimator
 from ntkreg.kernels import kernel_dtype
@@ -55,7 +56,7 @@ class FiniteNetworkEstimator(NetworkEstimator):
         "tol": [Interval(Real, 0, 1, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left"), None],
         "optimizer_options": [dict, None],
-        "n_networks": [Interval(Integral, 1, None, closed="left")],
+        "n_networks": [Interval(Integral, 1, 2**31 - 1, closed="both")],
         "image_shape": [tuple, list, None],
         "dtype": [StrOptions({"float32", "float64"}), type, np.dtype, None],
         "random_state": ["random_state"],
@@ -79,6 +80,8 @@ class FiniteNetworkEstimator(NetworkEstimator):
             n_outputs=targets.shape[1],
             parametrization=self.parametrization,
         )
+        # Before their seeds are listed.
+        self.network_.check_memory(name, self.n_networks, dtype, 1)
         rng = check_random_state(self.random_state)
         # Neighbours have streams as different as any two seeds.
         first = int(rng.randint(2**31 - self.n_networks))
@@ -154,7 +157,8 @@ class FiniteNetworkEstimator(NetworkEstimator):
                 f"{type(self).__name__}: X holds samples of shape {X.shape[1:]}, but it was "
                 f"fitted on samples of shape {self.network_.shape}."
             )
-        return self.network_.predict_seeds(self.params_, X).astype(np.float64)
+        outputs = self.network_.predict_seeds(self.params_, X)
+        return refuse_infinite(f"{type(self).__name__}: outputs", outputs).astype(np.float64)
 
 
 def _as_numpy(params: Any) -> Any:

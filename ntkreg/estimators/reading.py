@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array, validate_data
 
 from ntkreg.architecture import Architecture, fully_connected
+from ntkreg.arrays import channels_first_hint, refuse_masked
 from ntkreg.errors import ShapeError
 
 __all__ = ["NetworkEstimator"]
@@ -102,6 +103,8 @@ class NetworkEstimator(BaseEstimator):
         Images pass scikit-learn's checks as flat rows, so that ``n_features_in_`` is
         h * w * c however they come.
         """
+        refuse_masked(f"{type(self).__name__}: X", X)
+        refuse_masked(f"{type(self).__name__}: y", y)
         ndim = X.ndim if hasattr(X, "ndim") else np.asarray(X).ndim
         seen = None
         if ndim == 3:
@@ -128,7 +131,7 @@ class NetworkEstimator(BaseEstimator):
         if seen is not None and seen != tuple(asked):
             raise ShapeError(
                 f"{name}: X holds images of shape {seen}, but image_shape={tuple(asked)}. "
-                "Make them agree, or leave image_shape=None for 4-D X."
+                f"Make them agree, or leave image_shape=None for 4-D X.{channels_first_hint(seen)}"
             )
         if int(np.prod(asked)) != n_features:
             raise ShapeError(

@@ -1,20 +1,26 @@
 """What training, kernels and linearisation ask of a network, whatever its kind."""
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from functools import lru_cache
 from typing import Any
 
 import jax
 import numpy as np
 
+from ntkreg.arrays import refuse_infinite, refuse_masked
 from ntkreg.errors import SpecError
+from ntkreg.finite.memory import check_memory
 from ntkreg.finite.precision import check_dtype, precision
 
-__all__ = ["Network", "Params", "check_seeds", "dtype_of"]
+__all__ = ["COPIES_DRAWN", "Network", "Params", "check_seeds", "dtype_of"]
 
 Params = Any
 """Nested tuples and dictionaries of arrays. *Stacked*: every array has seeds as first axis."""
+
+COPIES_DRAWN = 2
+"""Times that parameters are held while they are drawn: in one piece, and cut into arrays."""
 
 _ROWS = 1024
 """Inputs that `predict` takes at once, at most."""
@@ -58,6 +64,22 @@ class Network(ABC):
     def rates(self, normalized: bool) -> Params:
         """Return what multiplies the learning rate of each parameter array."""
 
+    @property
+    def n_parameters(self) -> int:
+        """Numbers of one draw of parameters."""
+        drawn = jax.eval_shape(lambda: self.init(0))
+        return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(drawn))
+
+    def check_memory(self, who: str, n_networks: int, dtype: Any, copies: int) -> None:
+        """Raise `PlanError` if so many copies of so many draws of parameters cannot be held."""
+        check_memory(
+            who,
+            f"{n_networks:,} network(s) of {self.n_parameters:,} parameters ({np.dtype(dtype)}, "
+            f"{copies} copies at work)",
+            copies * n_networks * self.n_parameters * np.dtype(dtype).itemsize,
+            "Use a smaller width, or fewer networks at once.",
+        )
+
     def same_gradients(self, params: Params) -> tuple["Network", Params]:
         """Return a network without wrapping, and its parameters, that has the same gradients."""
         return self, params
@@ -74,8 +96,12 @@ class Network(ABC):
         ------
         SpecError
             If there are no seeds, or they are no such integers.
+        PlanError
+            If parameters of so many networks cannot be held.
         """
         dtype = check_dtype("init_seeds", dtype)
+        if isinstance(seeds, Sized):  # not listed yet, perhaps
+            self.check_memory("init_seeds", len(seeds), dtype, COPIES_DRAWN)
         with precision(dtype):
             return _draw(self, dtype.name)(check_seeds("init_seeds", seeds))
 
@@ -88,8 +114,13 @@ class Network(ABC):
         ----------
         params : from `init`
         X : array (n, *shape)
+
+        Raises
+        ------
+        SpecError
+            If outputs overflow.
         """
-        return self._in_blocks(params, X, stacked=False)
+        return refuse_infinite("predict: outputs", self._in_blocks(params, X, stacked=False))
 
     def predict_seeds(self, params: Params, X: Any) -> np.ndarray:
         """Return the outputs (n_seeds, n, n_outputs) of stacked parameters, see `predict`."""
@@ -97,6 +128,7 @@ class Network(ABC):
 
     def _in_blocks(self, params: Params, X: Any, stacked: bool) -> np.ndarray:
         dtype = dtype_of(params)
+        refuse_masked("predict: X", X)
         X = np.asarray(X, dtype)
         run = _outputs(self, stacked)
         with precision(dtype):

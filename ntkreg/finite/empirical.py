@@ -7,11 +7,13 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from tqdm.auto import tqdm
 
+from ntkreg.arrays import refuse_infinite
 from ntkreg.errors import SpecError
 from ntkreg.finite.base import Network, Params, dtype_of
 from ntkreg.finite.empirical_method import OUTPUTS, Outputs, rows_per_input
 from ntkreg.finite.empirical_plan import METHODS, Plan, make_plan
 from ntkreg.finite.losses import check_inputs
+from ntkreg.finite.memory import check_memory
 from ntkreg.finite.precision import precision
 
 __all__ = ["EmpiricalKernels", "empirical_kernels"]
@@ -81,9 +83,9 @@ def empirical_kernels(
     Raises
     ------
     SpecError, ShapeError
-        If an option is unknown or inputs do not fit the network.
+        If an option is unknown, inputs do not fit the network, or values overflow.
     PlanError
-        If `max_memory` is too little for one pair of inputs.
+        If `max_memory` is too little for one pair of inputs, or the result cannot be held.
 
     Notes
     -----
@@ -110,6 +112,7 @@ def empirical_kernels(
     dtype = dtype_of(params)
     x = check_inputs("empirical_kernels", "x", network, x, dtype)
     z = None if z is None else check_inputs("empirical_kernels", "z", network, z, dtype)
+    _check_result(network, outputs, len(x), len(x if z is None else z), dtype)
     source, own = network.same_gradients(params)
     plan = make_plan(
         source, outputs, method, len(x), None if z is None else len(z), dtype.itemsize, max_memory
@@ -123,7 +126,21 @@ def empirical_kernels(
     if outputs == "full":
         o = network.n_outputs
         ntk = ntk.reshape(len(f), o, len(g), o).transpose(0, 2, 1, 3)
-    return EmpiricalKernels(f @ g.T / network.n_outputs, ntk)
+    with np.errstate(over="ignore", invalid="ignore"):
+        nngp = f @ g.T / network.n_outputs
+    for name, kernel in (("NNGP", nngp), ("NTK", ntk)):
+        refuse_infinite(f"empirical_kernels: values of the {name}", kernel)
+    return EmpiricalKernels(nngp, ntk)
+
+
+def _check_result(network: Network, outputs: Outputs, n: int, m: int, dtype: np.dtype) -> None:
+    k = rows_per_input(network, outputs)
+    check_memory(
+        "empirical_kernels",
+        f"{k * n:,} x {k * m:,} values of the NTK ({dtype})",
+        k * n * k * m * dtype.itemsize,
+        "Give fewer inputs at a time" + (', or outputs="trace".' if outputs == "full" else "."),
+    )
 
 
 def _check(network: Any, outputs: Any, method: Any, max_memory: Any) -> None:

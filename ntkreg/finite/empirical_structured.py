@@ -184,7 +184,7 @@ def _add_readout(
     k = len(total) // n
     incoming = weight * (a.incoming[:, 0] @ b.incoming[:, 0].T) + bias
     eye = jnp.eye(k, dtype=total.dtype)
-    return total + (incoming[:, None, :, None] * eye[:, None]).reshape(n * k, m * k)
+    return total + (incoming[:, None, :, None] * eye[None, :, None]).reshape(n * k, m * k)
 
 
 @partial(jax.jit, donate_argnums=0)

@@ -52,7 +52,10 @@ def _affine(
 
     def apply(params: Params, x: jax.Array) -> jax.Array:
         y = weights.multiplier * (windows(x) @ params["w"].reshape(fan_in, fan_out))
-        return y + biases.multiplier * params["b"] if layer.bias_std else y
+        if not layer.bias_std:
+            return y
+        b = biases.multiplier * params["b"]
+        return y + b.reshape((1,) * (y.ndim - 1) + b.shape)
 
     affine = Affine(
         windows,

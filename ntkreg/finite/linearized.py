@@ -54,6 +54,11 @@ class LinearizedNetwork(Network):
         return {"origin": jax.tree.map(lambda _: False, inner), "moved": inner}
 
     @property
+    def n_parameters(self) -> int:
+        """Twice the network's: the origin, and how far from it."""
+        return 2 * self.network.n_parameters
+
+    @property
     def fingerprint(self) -> str:
         """SHA-256 of the network's, and that it is linearised."""
         return hashlib.sha256(f"linearized {self.network.fingerprint}".encode()).hexdigest()

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ntkreg.arrays import as_dtype, channels_first_hint, refuse_masked
 from ntkreg.errors import ShapeError, SpecError
 from ntkreg.finite.base import Network, Params, dtype_of
 from ntkreg.finite.precision import precision
@@ -72,15 +73,16 @@ def check_inputs(who: str, name: str, network: Network, X: Any, dtype: Any) -> n
     ShapeError
         If there are no rows, or they do not have the network's shape.
     SpecError
-        If they hold NaN, infinities or what is no number.
+        If they hold NaN, infinities, masked values, what is no number or not one in the dtype.
     """
     wanted = ", ".join(map(str, ("n", *network.shape)))
     X = _numbers(who, name, X)
     if X.ndim != len(network.shape) + 1 or X.shape[1:] != network.shape:
-        raise ShapeError(f"{who}: {name} must be ({wanted}) for this network; got {X.shape}.")
+        hint = channels_first_hint(X.shape[1:])
+        raise ShapeError(f"{who}: {name} must be ({wanted}) for this network; got {X.shape}.{hint}")
     if len(X) == 0:
         raise ShapeError(f"{who}: {name} has no samples: {X.shape}. Give at least one.")
-    return X.astype(dtype)
+    return as_dtype(f"{who}: {name}", X, dtype)
 
 
 def check_targets(
@@ -127,11 +129,12 @@ def check_targets(
             f"{who}: rows of y must be probabilities for cross-entropy (>= 0, sum 1); got rows "
             f"that sum to {y.sum(axis=1).min():g} up to {y.sum(axis=1).max():g}."
         )
-    return y.astype(dtype)
+    return as_dtype(f"{who}: y", y, dtype)
 
 
 def _numbers(who: str, name: str, values: Any) -> np.ndarray:
     """Return values as an array of finite numbers."""
+    refuse_masked(f"{who}: {name}", values)
     try:
         found = np.asarray(values)
     except ValueError as error:

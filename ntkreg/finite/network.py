@@ -15,14 +15,19 @@ import numpy as np
 
 import ntkreg.finite.activations  # noqa: F401  registers its rules
 from ntkreg.architecture import Architecture, Conv, Dense, Residual
+from ntkreg.architecture.recipe import check_frozen, uncalled_hint
+from ntkreg.arrays import channels_first_hint, refuse_masked
 from ntkreg.errors import ShapeError, SpecError
-from ntkreg.finite.base import Network, Params
+from ntkreg.finite.base import COPIES_DRAWN, Network, Params
 from ntkreg.finite.blocks import Block, Plan, build_all
 from ntkreg.finite.layers import weighted_layers
 from ntkreg.finite.precision import check_dtype, precision
 from ntkreg.finite.scaling import PARAMETRIZATIONS, Parametrization
 
 __all__ = ["FiniteNetwork", "finite_network"]
+
+_MOST = 2**31 - 1
+"""Units of a layer, and numbers along an axis of an input: what 32 bits count."""
 
 _NUMBERS = 2**27
 """Numbers that a layer of `predict` may hold at once, over all seeds (0.5 GiB in float32)."""
@@ -62,6 +67,11 @@ class FiniteNetwork(Network):
     @property
     def _parameters(self) -> Params:
         return tuple(b.parameters for b in self.blocks)
+
+    @property
+    def n_parameters(self) -> int:
+        """Weights and biases, counted in integers that know no overflow."""
+        return sum(math.prod(p.shape) for p in jax.tree.leaves(self._parameters))
 
     @property
     def n_outputs(self) -> int:
@@ -110,8 +120,14 @@ class FiniteNetwork(Network):
         -------
         tuple
             One entry a layer, see the class.
+
+        Raises
+        ------
+        PlanError
+            If the parameters cannot be held.
         """
         dtype = check_dtype("FiniteNetwork.init", dtype)
+        self.check_memory("FiniteNetwork.init", 1, dtype, COPIES_DRAWN)
         with precision(dtype):
             if isinstance(key, Integral):
                 key = jax.random.key(int(key))
@@ -147,12 +163,13 @@ class FiniteNetwork(Network):
         ShapeError
             If `x` is not (n, *shape).
         """
+        refuse_masked("FiniteNetwork: x", x)
         x = jnp.asarray(x)
         if x.shape[1:] != self.shape or x.ndim != len(self.shape) + 1:
             wanted = ", ".join(map(str, ("n", *self.shape)))
             raise ShapeError(
                 f"FiniteNetwork: inputs must be ({wanted}), as given to finite_network; "
-                f"got {x.shape}."
+                f"got {x.shape}.{channels_first_hint(x.shape[1:])}"
             )
         found = []
         for block, own in zip(self.blocks, params, strict=True):
@@ -232,8 +249,9 @@ def finite_network(
     if not isinstance(architecture, Architecture):
         raise SpecError(
             "finite_network: architecture must be an Architecture (e.g. ntkreg.cntk(depth=5)); "
-            f"got {architecture!r}."
+            f"got {architecture!r}.{uncalled_hint(architecture)}"
         )
+    check_frozen([architecture])
     if parametrization not in PARAMETRIZATIONS:
         raise SpecError(
             f"finite_network: parametrization must be one of {', '.join(PARAMETRIZATIONS)}; "
@@ -262,6 +280,8 @@ def finite_network(
 def _count(name: str, value: Any) -> int:
     if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
         raise SpecError(f"finite_network: {name} must be an integer >= 1; got {value!r}.")
+    if int(value) > _MOST:
+        raise SpecError(f"finite_network: {name} must be at most {_MOST:,}; got {value!r}.")
     return int(value)
 
 
@@ -287,7 +307,7 @@ def _shape(architecture: Architecture, shape: Any) -> tuple[int, ...]:
         checked = tuple(int(s) for s in shape)
     except TypeError:
         checked = ()
-    if len(checked) != (3 if image else 1) or min(checked) < 1:
+    if len(checked) != (3 if image else 1) or min(checked) < 1 or max(checked) > _MOST:
         remedy = ""
         if not image and len(checked) == 3 and min(checked) > 0:
             remedy = f" Flatten the images and give ({math.prod(checked)},)."

@@ -14,6 +14,10 @@ from ntkreg.finite.losses import LOSSES
 __all__ = ["OPTIMIZERS", "Optimizer", "Training"]
 
 
+MOST_STEPS = 2**31 - 2
+"""Steps that compiled loops count, in 32 bits."""
+
+
 @dataclass(frozen=True)
 class Optimizer:
     """An optimiser.
@@ -102,6 +106,10 @@ class Training:
         _one_of("optimizer", self.optimizer, OPTIMIZERS)
         _one_of("loss", self.loss, LOSSES)
         _integer("n_steps", self.n_steps, 0)
+        if self.n_steps > MOST_STEPS:
+            raise SpecError(
+                f"Training: n_steps must be at most {MOST_STEPS:,}; got {self.n_steps!r}."
+            )
         if self.batch_size is not None:
             _integer("batch_size", self.batch_size, 1)
         if self.optimizer == "sgd" and self.batch_size is None:

@@ -1,6 +1,7 @@
 """The compiled loop: many steps of many seeds in one call."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -41,6 +42,13 @@ def make_steps(network: Network, training: Training) -> Steps:
     return _make_steps(network, replace(training, learning_rate=1.0, n_steps=0))
 
 
+@contextmanager
+def _as_optax_computes() -> Iterator[None]:
+    """Let numbers of several dtypes and ranks meet, as optax does, whatever the user has set."""
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+        yield
+
+
 @lru_cache(maxsize=16)
 def _make_steps(network: Network, training: Training) -> Steps:
     transformation = training.transformation
@@ -59,7 +67,8 @@ def _make_steps(network: Network, training: Training) -> Steps:
         learning_rate: jax.Array,
     ) -> tuple[Params, Any, jax.Array]:
         loss, gradient = jax.value_and_grad(loss_of)(trained, fixed, X, y)
-        step, optimizer = transformation.update(gradient, optimizer, trained)
+        with _as_optax_computes():
+            step, optimizer = transformation.update(gradient, optimizer, trained)
         moved = jax.tree.map(lambda p, u, rate: p + learning_rate * rate * u, trained, step, rates)
         return moved, optimizer, loss
 
@@ -108,7 +117,11 @@ def _make_steps(network: Network, training: Training) -> Steps:
         trained, optimizer, _, bad = jax.lax.fori_loop(first, last, body, state)
         return trained, optimizer, bad
 
+    def start(trained: Params) -> Any:
+        with _as_optax_computes():
+            return transformation.init(trained)
+
     return Steps(
-        jax.jit(jax.vmap(transformation.init)),
+        jax.jit(jax.vmap(start)),
         jax.jit(run),
     )

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import jax
 import numpy as np
 from tqdm.auto import tqdm
 
+from ntkreg.arrays import refuse_infinite
 from ntkreg.errors import DivergenceError, ShapeError, SpecError
 from ntkreg.finite.base import Network, Params, check_seeds, dtype_of
 from ntkreg.finite.checkpoint import Checkpoint, State, describe_run
@@ -31,6 +32,9 @@ _CALL_SECONDS = 0.5
 
 _SAVE_SECONDS = 30.0
 """Longest time between two checkpoints; bits do not depend on where they fall."""
+
+_COPIES_TRAINED = 3
+"""Times that parameters are held at least: at the start, now, and their gradients."""
 
 _GROWTH = 1e6
 """A loss that many times its start (and that of zero outputs) has diverged. Large rates may
@@ -64,7 +68,7 @@ class TrainingRun:
     def predict(self, X: Any) -> np.ndarray:
         """Return the trained networks' outputs (n_seeds, n, n_outputs) of inputs (n, *shape)."""
         X = check_inputs("predict", "X", self.network, X, dtype_of(self.params))
-        return self.network.predict_seeds(self.params, X)
+        return refuse_infinite("predict: outputs", self.network.predict_seeds(self.params, X))
 
 
 def train(
@@ -119,6 +123,8 @@ def train(
     ------
     SpecError, ShapeError
         If data, seeds, dtype or observers are not as described; before anything is trained.
+    PlanError
+        If the networks cannot be held.
     DivergenceError
         If the loss of a seed is no number or grows a million times; names step, learning
         rate and the stable bound at the start.
@@ -202,6 +208,8 @@ class _Run:
             raise SpecError(
                 f"train: batch_size is {training.batch_size}, but there are {len(self.X)} samples."
             )
+        if isinstance(seeds, Sized):
+            network.check_memory("train", len(seeds), self.dtype, _COPIES_TRAINED)
         self.seeds = check_seeds("train", seeds)
         if params is None:
             self.start = network.init_seeds(seeds, self.dtype)
@@ -213,6 +221,11 @@ class _Run:
                 raise SpecError("train: no layer of the network is trainable.")
             self.steps: Steps = make_steps(network, training)
         losses = losses_of(network, self.start, self.X, self.y, training.loss)
+        if not np.isfinite(losses).all():
+            raise SpecError(
+                f"train: the loss at the start overflows {self.dtype}. X or y are too large, or "
+                "weight_std, bias_std and slopes over many layers make outputs so: rescale them."
+            )
         silent = 0.5 * float(np.square(self.y).sum(axis=1).mean())
         self.limits = np.asarray(_GROWTH * (losses + silent), self.dtype)
 

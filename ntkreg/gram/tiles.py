@@ -14,6 +14,7 @@ from ntkreg.errors import SpecError
 from ntkreg.gram.layout import Layout
 from ntkreg.gram.threads import run_tasks
 from ntkreg.gram.work import GramWork
+from ntkreg.kernels.ranges import check_values
 
 __all__ = [
     "Tile",
@@ -104,6 +105,7 @@ def compute_tile(
             columns = slice(left, min(left + step, tile.columns.stop))
             mirrored = on_diagonal and top == left
             values = engine.symmetric(x[rows]) if mirrored else engine.cross(x[rows], z[columns])
+            check_values(values)
             if norms is not None:
                 _normalise(values, norms[0][..., rows], norms[1][..., columns])
                 if mirrored:
@@ -135,7 +137,8 @@ def compute_diagonal(
     diagonal = np.empty((*work.shape[:2], len(X)), engine.value_dtype)
 
     def fill(rows: slice, done: Callable[[int], None]) -> None:
-        diagonal[..., rows] = engine.diagonal(X[rows])
+        diagonal[..., rows] = values = engine.diagonal(X[rows])
+        check_values(values)
         done(len(X[rows]))
 
     blocks = (slice(i, i + step) for i in range(0, len(X), step))

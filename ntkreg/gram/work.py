@@ -1,16 +1,19 @@
 """`GramWork`: one Gram matrix to compute, checked, with the engine that will do it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from ntkreg.architecture import Architecture
+from ntkreg.arrays import channels_first_hint, refuse_masked
 from ntkreg.errors import ShapeError, SpecError
 from ntkreg.kernels import FIELDS, Engine, check_inputs, is_mixed, kernel_dtype, make_engine
 from ntkreg.kernels.bridge import as_network
-from ntkreg.kernels.variants import Variants, as_variants
+from ntkreg.kernels.ranges import in_range
+from ntkreg.kernels.variants import Variants, as_variants, variant_networks
 
 __all__ = ["GramWork", "check_work"]
 
@@ -96,15 +99,17 @@ def check_work(
         Inputs that the network cannot read, or that do not fit each other.
     SpecError
         Unknown `get`, `normalize`, `symmetry` or `backend`; `depths` or `variants` that are
-        none; flips of what is no image.
+        none; flips of what is no image; values that leave the dtype on their way.
     """
     network = as_network(network)
     variants = as_variants(network, depths, variants)
-    asked = (get,) if isinstance(get, str) else tuple(get) if isinstance(get, Iterable) else ()
-    if not asked or any(f not in FIELDS or asked.count(f) > 1 for f in asked):
+    asked = [get] if isinstance(get, str) else list(get) if isinstance(get, Collection) else []
+    if not asked or any(asked.count(name) > 1 or name not in FIELDS for name in asked):
         raise SpecError(f'get must be "nngp", "ntk" or both in a tuple; got {get!r}.')
     if not (normalize is None or (isinstance(normalize, str) and normalize == "unit_diagonal")):
         raise SpecError(f'normalize must be None or "unit_diagonal"; got {normalize!r}.')
+    refuse_masked("X", X)
+    refuse_masked("Z", Z)
     X = np.asarray(X)
     Z = None if Z is None else np.asarray(Z)
     if dtype is None and Z is not None:
@@ -113,9 +118,10 @@ def check_work(
     if Z is not None:
         Z = check_inputs(network, Z, "Z", X.dtype)
         if X.shape[1:] != Z.shape[1:]:
+            hint = channels_first_hint(X.shape[1:]) or channels_first_hint(Z.shape[1:])
             raise ShapeError(
                 f"kernel: feature shapes differ: X {X.shape}, Z {Z.shape}. "
-                "Apply the same preprocessing to both."
+                f"Apply the same preprocessing to both.{hint}"
             )
     fields = tuple(name for name in FIELDS if name in asked)
     engine = make_engine(
@@ -127,4 +133,7 @@ def check_work(
         symmetry=symmetry,
         backend=backend,
     )
+    networks = variant_networks(network, variants) if isinstance(network, Architecture) else network
+    inputs = [X] if Z is None else [X, Z]
+    engine = in_range(engine, networks, inputs, normalized=normalize is not None)
     return GramWork(network, X, Z, engine, variants, normalize, symmetry)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ntkreg.architecture import Architecture
+from ntkreg.architecture.recipe import uncalled_hint
 from ntkreg.errors import SpecError
 from ntkreg.kernels.engine import Engine, Field
 from ntkreg.kernels.neural_tangents_compat import enable_x64, import_jax, import_neural_tangents
@@ -94,11 +95,12 @@ def as_network(network: Any) -> Architecture | StaxNetwork:
     """
     if isinstance(network, Architecture | StaxNetwork):
         return network
-    if callable(network) or isinstance(network, tuple):
+    hint = uncalled_hint(network)
+    if not hint and (callable(network) or isinstance(network, tuple)):
         return StaxNetwork(network)
     raise SpecError(
         "network must be an Architecture (e.g. ntkreg.cntk(depth=5)) or a stax kernel_fn; "
-        f"got {network!r}."
+        f"got {network!r}.{hint}"
     )
 
 

@@ -26,6 +26,10 @@ from ntkreg.errors import SpecError
 
 __all__ = ["Pair", "dual", "kappa0", "kappa1"]
 
+_ROUNDING = 1e-9
+"""By how much an exponent may be above 0, where it is 0 but for rounding; of variances beyond 1e7
+rounding would make it anything."""
+
 Pair = tuple[np.ndarray, np.ndarray]
 """Covariance after the activation, and the factor that multiplies the NTK."""
 
@@ -74,7 +78,7 @@ def dual(layer: Activation, s: np.ndarray, q: np.ndarray, r: np.ndarray) -> Pair
         case Cos():
             return _cosh(s, q, r), _sinh(s, q, r)
         case Gaussian(gamma):
-            value = np.exp(-gamma * (q + r - 2 * s))
+            value = np.exp(np.minimum(-gamma * (q + r - 2 * s), _ROUNDING))
             return value, 2 * gamma * value
         case NormalizedGaussian(gamma):
             norm, c = _correlation(s, q, r)
@@ -123,10 +127,10 @@ def _gelu(s: np.ndarray, q: np.ndarray, r: np.ndarray) -> Pair:
 def _sinh(s: np.ndarray, q: np.ndarray, r: np.ndarray) -> np.ndarray:
     """Return exp(-(q + r) / 2) sinh(s); the exponentials apart would overflow."""
     size = np.abs(s)
-    return np.sign(s) * np.exp(size - (q + r) / 2) * -np.expm1(-2 * size) / 2
+    return np.sign(s) * np.exp(np.minimum(size - (q + r) / 2, _ROUNDING)) * -np.expm1(-2 * size) / 2
 
 
 def _cosh(s: np.ndarray, q: np.ndarray, r: np.ndarray) -> np.ndarray:
     """Return exp(-(q + r) / 2) cosh(s)."""
     size = np.abs(s)
-    return np.exp(size - (q + r) / 2) * (1 + np.exp(-2 * size)) / 2
+    return np.exp(np.minimum(size - (q + r) / 2, _ROUNDING)) * (1 + np.exp(-2 * size)) / 2

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["FIELDS", "Engine", "Field"]
+__all__ = ["FIELDS", "Engine", "Field", "OuterEngine"]
 
 Field = str
 """``"nngp"`` or ``"ntk"``."""
@@ -20,7 +20,8 @@ class Engine(ABC):
     """Kernel values for blocks of inputs: one thread, no files, no state, nogil inside.
 
     Inputs come checked and cast (`ntkreg.kernels.inputs`): X (n, *shape), C-contiguous,
-    finite, of the engine's dtype. Values never depend on which block a pair is in.
+    finite, of the engine's dtype, of a size whose variances that dtype holds
+    (`ntkreg.kernels.ranges`). Values never depend on which block a pair is in.
 
     Attributes
     ----------
@@ -92,3 +93,40 @@ class Engine(ABC):
     @abstractmethod
     def diagonal(self, X: np.ndarray) -> np.ndarray:
         """Values of each input with itself: (n_fields, n_variants, n)."""
+
+
+@dataclass(frozen=True)
+class OuterEngine(Engine):
+    """Changed values of another engine, `engine`, from blocks that suit that one."""
+
+    engine: Engine
+
+    @property
+    def name(self) -> str:
+        """The class, and the inner engine's."""
+        return f"{type(self).__name__}({self.engine.name})"
+
+    @property
+    def value_dtype(self) -> np.dtype:
+        """That of the inner engine."""
+        return self.engine.value_dtype
+
+    @property
+    def terms(self) -> int:
+        """Those of the inner engine."""
+        return self.engine.terms
+
+    @property
+    def block(self) -> int:
+        """That of the inner engine."""
+        return self.engine.block
+
+    @property
+    def columns_at_once(self) -> int:
+        """Those of the inner engine."""
+        return self.engine.columns_at_once
+
+    @property
+    def rows_at_once(self) -> int:
+        """Those of the inner engine."""
+        return self.engine.rows_at_once

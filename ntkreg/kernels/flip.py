@@ -47,7 +47,7 @@ from typing import Any
 
 import numpy as np
 
-from ntkreg.kernels.engine import Engine
+from ntkreg.kernels.engine import Engine, OuterEngine
 
 __all__ = ["FlipEngine", "FlipInputs", "average_over_flip", "flip"]
 
@@ -80,7 +80,7 @@ class FlipInputs:
 
 
 @dataclass(frozen=True)
-class FlipEngine(Engine):
+class FlipEngine(OuterEngine):
     """Values of another engine, averaged over the flip; the module says what that means.
 
     Cost: two values of the inner engine a pair, four where the network does not commute;
@@ -94,38 +94,12 @@ class FlipEngine(Engine):
         Whether K(F x, F z) = K(x, z), so that one argument is enough.
     """
 
-    engine: Engine
     commutes: bool
-
-    @property
-    def name(self) -> str:
-        """The class, and the inner engine's."""
-        return f"{type(self).__name__}({self.engine.name})"
-
-    @property
-    def value_dtype(self) -> np.dtype:
-        """That of the inner engine."""
-        return self.engine.value_dtype
 
     @property
     def terms(self) -> int:
         """Two or four, times those of the inner engine."""
         return (2 if self.commutes else 4) * self.engine.terms
-
-    @property
-    def block(self) -> int:
-        """That of the inner engine."""
-        return self.engine.block
-
-    @property
-    def columns_at_once(self) -> int:
-        """Those of the inner engine."""
-        return self.engine.columns_at_once
-
-    @property
-    def rows_at_once(self) -> int:
-        """Those of the inner engine."""
-        return self.engine.rows_at_once
 
     def explain(self) -> str:
         """Say which values are averaged, and what the inner engine runs for each."""

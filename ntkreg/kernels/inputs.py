@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from ntkreg.architecture import Architecture
+from ntkreg.arrays import as_dtype, refuse_masked
 from ntkreg.errors import ShapeError
 from ntkreg.kernels.bridge import KernelFn, StaxNetwork, as_network
 
@@ -75,10 +76,12 @@ def check_inputs(
     Raises
     ------
     ShapeError, TypeError, ValueError
-        Wrong rank, empty, too small for the network's windows, not numbers, NaN or inf.
+        Wrong rank, empty, too small for the network's windows, not numbers, NaN or inf, masked
+        values, values that the dtype cannot hold.
     """
     network = as_network(architecture)
     reads = network.reads
+    refuse_masked(name, X)
     X = np.asarray(X)
     if X.dtype.kind not in "buif":
         raise TypeError(f"{name} must hold real numbers; got dtype {X.dtype}.")
@@ -93,8 +96,8 @@ def check_inputs(
         raise ShapeError(f"{name} must have at least one sample and feature; got shape {X.shape}.")
     if isinstance(network, Architecture):
         network.check_shape(X.shape[1:])
-    X = np.ascontiguousarray(X, dtype=kernel_dtype(X, dtype))
-    if not np.isfinite(X).all():
+    if X.dtype.kind == "f" and not np.isfinite(X).all():
         bad = int(np.flatnonzero(~np.isfinite(X.reshape(len(X), -1)).all(axis=1))[0])
         raise ValueError(f"{name} contains NaN or infinity (first in row {bad}). Remove or impute.")
+    X = as_dtype(name, X, kernel_dtype(X, dtype))
     return X.reshape(len(X), -1) if reads == "vector" else X

@@ -106,7 +106,7 @@ class _Runner:
 
     def from_pixels(self, x: Tables, z: Tables, at: tuple[Any, Any]) -> Tile:
         there = self.slice_of_z(z.pixels, 0, at)
-        s = sum(x.pixels[:, c, :, :, None] * there[c] for c in range(len(there)))
+        s = sum(x.pixels[:, c, :, :, None] * there[None, c] for c in range(len(there)))
         return s, *(jnp.zeros_like(s) for _ in range(self.tangents))
 
     def run(self, tile: Tile, x: Tables, z: Tables, at: tuple[Any, Any]) -> tuple[Tile, list[Any]]:
@@ -168,8 +168,8 @@ class _Runner:
         rows, columns = (
             self.constant(a.weight[readout])[e] for a, e in zip(self.axes, at, strict=True)
         )
-        over = [(v * rows[:, None, None]).sum(1) for v in tile]
-        return jnp.stack([(v * columns[:, None]).sum(1) for v in over]).astype(jnp.float64)
+        over = [(v * rows[None, :, None, None]).sum(1) for v in tile]
+        return jnp.stack([(v * columns[None, :, None]).sum(1) for v in over]).astype(jnp.float64)
 
     def pool(self, tile: Tile, field: Any, at: tuple[Any, Any]) -> Any:
         """Add a tile to the next stage's fields (1 + tangents, n_e, n_e, rows, N, N, lanes)."""
@@ -198,7 +198,7 @@ def _window_sums(v: Any, mask: Any, axis: int, o: Operation) -> Any:
     ends = [(0, 0)] * v.ndim
     ends[axis] = (origin, max(span - 1 + o.window - origin - size, 0))
     v = jnp.pad(v, ends, mode="wrap") if o.circular else jnp.pad(v, ends)
-    weights = mask.reshape(o.window, -1, *[1] * (v.ndim - 1 - axis))
+    weights = mask.reshape(o.window, *[1] * axis, -1, *[1] * (v.ndim - 1 - axis))
     return sum(
         weights[j] * lax.slice_in_dim(v, j, j + span, o.stride, axis) for j in range(o.window)
     )
@@ -206,9 +206,10 @@ def _window_sums(v: Any, mask: Any, axis: int, o: Operation) -> Any:
 
 def _squares(v: Any, mask: Any, axis: int, side: int) -> Any:
     """Sum neighbours along an axis, `side` to one, those that the mask takes."""
-    weights = mask.reshape(-1, *[1] * (v.ndim - 1 - axis))
+    shape = [*[1] * axis, -1, *[1] * (v.ndim - 1 - axis)]
     return sum(
-        weights[j::side] * lax.slice_in_dim(v, j, len(mask), side, axis) for j in range(side)
+        mask[j::side].reshape(shape) * lax.slice_in_dim(v, j, len(mask), side, axis)
+        for j in range(side)
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ntkreg.architecture import Architecture, Dense, Relu, commutes_with_flip
+from ntkreg.architecture.recipe import check_frozen
 from ntkreg.errors import SpecError
 from ntkreg.kernels.bridge import KernelFn, StaxEngine, StaxNetwork, as_network
 from ntkreg.kernels.dense import DenseEngine
@@ -88,6 +89,7 @@ def make_engine(
         stax = StaxEngine(shape, dtype, tuple(fields), 1, network.kernel_fn)
         return stax if symmetry is None else average_over_flip(stax, commutes=False)
     networks = variant_networks(network, variants)
+    check_frozen(networks)
     for each in networks:
         each.check_shape(shape)
 

@@ -1,6 +1,7 @@
 """Recipes build the documented layers and keep their arguments."""
 
 import math
+import time
 
 import numpy as np
 import pytest
@@ -9,18 +10,23 @@ from oracles import golden_layers
 
 from ntkreg import (
     Architecture,
+    AvgPool,
     Conv,
     Dense,
     Flatten,
+    Gaussian,
     GlobalAvgPool,
     LeakyRelu,
     LocalAvgPool,
+    NormalizedGaussian,
     Relu,
+    Residual,
     cntk,
     fully_connected,
     myrtle,
     resnet,
 )
+from ntkreg.architecture.recipe import check_frozen
 from ntkreg.errors import SpecError
 
 
@@ -192,3 +198,71 @@ def test_recipes_show_how_they_were_called():
     kept = cntk(3, activation=LeakyRelu(0.2), frozen=2)
     assert eval(repr(kept), {"cntk": cntk, "LeakyRelu": LeakyRelu}) == kept
     assert eval(repr(cntk(3, "lap", half_width=1)), {"cntk": cntk}) == cntk(3, "lap", half_width=1)
+
+
+HUGE = 10**9
+
+
+@pytest.mark.parametrize(
+    ("build", "named"),
+    [
+        (lambda: fully_connected(HUGE), "fully_connected: depth must be at most 10,000"),
+        (lambda: cntk(HUGE), "cntk: depth must be at most 10,000"),
+        (lambda: cntk(9_999), "at most 10,000 layers"),
+        (lambda: cntk(2, window=HUGE + 1), "Conv: window must be at most 10,000"),
+        (lambda: cntk(2, "lap", half_width=HUGE), "LocalAvgPool: half_width must be at most"),
+        (lambda: resnet(HUGE), "resnet: block_size must be at most"),
+        (lambda: resnet(groups=HUGE), "resnet: groups must be at most"),
+        (lambda: resnet(9_999, groups=9_999), "resnet: block_size times groups must be at most"),
+        (lambda: Conv(stride=HUGE), "Conv: stride must be at most"),
+        (lambda: AvgPool(HUGE), "AvgPool: window must be at most"),
+        (lambda: Architecture([Dense(), Relu()] * 6_000), "at most 10,000 layers"),
+        (lambda: cntk().replace(depth=HUGE), "cntk: depth must be at most"),
+    ],
+)
+def test_sizes_without_bound_are_refused_before_anything_is_listed(build, named):
+    began = time.perf_counter()
+    with pytest.raises(SpecError, match=named):
+        build()
+    assert time.perf_counter() - began < 5
+
+
+def test_blocks_count_as_often_as_they_stand_and_may_not_nest_for_ever():
+    block = Residual((Relu(), Conv()))
+    for _ in range(13):
+        block = Residual((block, block))
+    with pytest.raises(SpecError, match="at most 10,000 layers"):
+        Architecture([Conv(), block, Flatten(), Dense(1.0)])
+    deep = Residual((Relu(), Conv()))
+    for _ in range(60):
+        deep = Residual((deep,))
+    with pytest.raises(SpecError, match="nested at most 50 deep"):
+        Architecture([Conv(), deep, Flatten(), Dense(1.0)])
+
+
+def test_thousands_of_layers_are_a_network():
+    assert len(cntk(4_990).layers) == 9_982
+
+
+@pytest.mark.parametrize("value", [1e300, 1e-200, np.float64(1e101), 10**400])
+def test_numbers_whose_squares_leave_float64_are_refused(value):
+    for build in (
+        lambda v: fully_connected(weight_std=v),
+        lambda v: cntk(bias_std=v),
+        lambda v: Dense(v),
+        lambda v: LeakyRelu(-v),
+        lambda v: Gaussian(v),
+        lambda v: NormalizedGaussian(v),
+    ):
+        with pytest.raises(SpecError, match=r"must be (between 1e-100 and 1e\+100|a finite float)"):
+            build(value)
+    assert LeakyRelu(0).slope == Dense(1.0, 0).bias_std == 0
+
+
+def test_frozen_beyond_the_deepest_network_asked_for_is_refused():
+    for network in (cntk(2, frozen=99), fully_connected(2, frozen=3)):
+        with pytest.raises(SpecError, match=r"frozen=\d+ is more than the 2 hidden layers"):
+            check_frozen([network])
+        check_frozen([network.replace(depth=99), network])
+        check_frozen([network.replace(frozen=2)])
+    check_frozen([resnet(), myrtle(), Architecture([Dense()])])

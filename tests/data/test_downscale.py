@@ -26,3 +26,9 @@ def test_sizes_that_do_not_fit_are_refused_with_those_that_do():
         downscale_images(np.zeros((1, 12, 8, 1)), 4)
     with pytest.raises(ShapeError, match="square images"):
         downscale_images(np.zeros((5, 144)), 4)
+
+
+def test_pixels_whose_sums_overflow_are_refused():
+    for X in (np.full((1, 4, 4, 1), 1e308), np.full((1, 4, 4, 1), 2e38, np.float32)):
+        with pytest.raises(SpecError, match="sums of pixels overflow"):
+            downscale_images(X, 2)

@@ -10,7 +10,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from ntkreg.data import ChannelStandardizer, load_digits_images
-from ntkreg.errors import ShapeError
+from ntkreg.errors import ShapeError, SpecError
 
 SHAPE = (5, 4, 3)
 
@@ -160,3 +160,49 @@ def test_transform_wants_the_shape_of_fit(images):
         scaler.transform(images[:, :4])
     with pytest.raises(NotFittedError):
         ChannelStandardizer().transform(images)
+
+
+SIZES = [1e160, 1e-170, 1e-300, 1e307, 1e-60, 1e60]
+
+
+@pytest.mark.parametrize("scale", SIZES)
+def test_values_whose_squares_leave_float64_are_standardised_as_others(scale):
+    X = np.random.default_rng(0).normal(2, 1, size=(50, 3))
+    X[:, 2] = 7
+    mixed = X * np.array([scale, 1, scale])
+    standardizer = ChannelStandardizer().fit(mixed)
+    Z = standardizer.transform(mixed)
+    assert np.allclose(Z, ChannelStandardizer().fit_transform(X), rtol=0, atol=1e-12)
+    assert np.allclose(standardizer.mean_ / [scale, 1, scale], X.mean(axis=0), rtol=1e-12)
+    assert np.allclose(standardizer.scale_[:2], X.std(axis=0)[:2] * [scale, 1], rtol=1e-12, atol=0)
+    assert np.allclose(standardizer.inverse_transform(Z) / mixed, 1, rtol=1e-12)
+
+
+@pytest.mark.parametrize(("dtype", "least"), [(np.float64, 5e-324), (np.float32, 1e-45)])
+@pytest.mark.parametrize("top", [False, True])
+def test_one_pixel_of_any_size_is_standardised(dtype, least, top):
+    X = np.zeros((4, 2, 2, 1), dtype)
+    X[0, 0, 0, 0] = np.finfo(dtype).max if top else least
+    standardizer = ChannelStandardizer().fit(X)
+    Z = standardizer.transform(X)
+    assert Z.dtype == dtype
+    assert abs(Z.std(dtype=float) - 1) < 1e-6
+    assert abs(Z.mean(dtype=float)) < 1e-6
+    back = standardizer.inverse_transform(Z)
+    assert np.allclose(back.astype(float) / float(X.max()), X / float(X.max()), atol=1e-6)
+
+
+def test_values_far_beyond_those_of_fit_are_no_infinities():
+    standardizer = ChannelStandardizer().fit(np.array([[0.0], [1e-300]]))
+    with pytest.raises(SpecError, match="standardised values overflow float64"):
+        standardizer.transform([[1e300]])
+    with pytest.raises(SpecError, match="ChannelStandardizer: values overflow float64"):
+        ChannelStandardizer().fit(np.array([[0.0], [1e300]])).inverse_transform([[1e300]])
+
+
+def test_a_standardizer_that_was_pickled_without_units_still_works():
+    X = np.random.default_rng(0).normal(2, 1, size=(50, 3))
+    standardizer = ChannelStandardizer().fit(X)
+    wanted = standardizer.transform(X)
+    del standardizer._unit, standardizer._in_units
+    assert np.array_equal(standardizer.transform(X), wanted)

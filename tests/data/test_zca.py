@@ -10,7 +10,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from threadpoolctl import threadpool_limits
 
 from ntkreg.data import ZCAWhitener, load_digits_images
-from ntkreg.errors import DataError, ShapeError
+from ntkreg.errors import DataError, ShapeError, SpecError
 
 SHAPE = (4, 3, 2)
 RNG = np.random.default_rng(0)
@@ -228,3 +228,27 @@ def test_bits_do_not_depend_on_the_number_of_threads(n):
         with threadpool_limits(threads, "blas"):
             whitened.append(ZCAWhitener().fit(X).transform(X))
     assert np.array_equal(*whitened)
+
+
+@pytest.mark.parametrize("scale", [1e-310, 1e-170, 1e160, 1e299])
+def test_images_of_any_size_are_whitened_if_their_norm_is_taken(scale):
+    X = np.random.default_rng(0).normal(size=(20, 6))
+    wanted = ZCAWhitener().fit_transform(X)
+    assert np.allclose(ZCAWhitener().fit_transform(X * scale), wanted, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("scale", "options"),
+    [(1e160, {"unit_norm": False}), (1e-170, {"unit_norm": False}), (1e307, {})],
+)
+def test_images_whose_sums_leave_float64_are_refused(scale, options):
+    X = np.random.default_rng(0).normal(size=(20, 6))
+    with pytest.raises(DataError, match=r"the largest value is .* Rescale the images"):
+        ZCAWhitener(**options).fit(X * scale)
+
+
+def test_images_far_beyond_those_of_fit_are_no_infinities():
+    X = np.random.default_rng(0).normal(size=(20, 6))
+    whitener = ZCAWhitener(unit_norm=False, center_images=False).fit(X * 1e-100)
+    with pytest.raises(SpecError, match="whitened values overflow float64"):
+        whitener.transform(X * 1e300)
