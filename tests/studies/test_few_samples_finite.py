@@ -95,6 +95,7 @@ def test_a_row_is_the_classifier_on_the_draw_of_the_kernels(run, config, images)
         optimizer="adam",
         learning_rate=1e-2,
         n_steps=15,
+        tol=0,
         n_networks=2,
         random_state=2,
     ).fit(X_pool[index], y[index])
