@@ -4,12 +4,34 @@ from typing import Any
 
 import numpy as np
 
-from ntkreg.errors import SpecError
+from ntkreg.errors import ShapeError, SpecError
 
-__all__ = ["as_dtype", "channels_first_hint", "refuse_infinite", "refuse_masked"]
+__all__ = ["as_array", "as_dtype", "channels_first_hint", "refuse_infinite", "refuse_masked"]
 
 _CHANNELS = (1, 3, 4)
 """Channels of grey, colour and RGBA images."""
+
+
+def as_array(name: str, X: Any) -> np.ndarray:
+    """Return X as an array of real numbers, not yet of one dtype.
+
+    Raises
+    ------
+    TypeError, ShapeError, SpecError
+        Other things than real numbers; rows of several lengths; masked values.
+    """
+    refuse_masked(name, X)
+    if hasattr(X, "toarray"):
+        raise TypeError(f"{name} must be a dense array; got a sparse one. Use {name}.toarray().")
+    try:
+        array = np.asarray(X)
+    except ValueError as error:
+        raise ShapeError(
+            f"{name} must be an array of numbers, rows of one length; {error}"
+        ) from None
+    if array.dtype.kind not in "buif":
+        raise TypeError(f"{name} must hold real numbers; got dtype {array.dtype}.")
+    return array
 
 
 def refuse_masked(name: str, X: Any) -> None:

@@ -5,6 +5,7 @@ user's files we write to, nor how much memory we take to read it.
 """
 
 import contextlib
+import errno
 import json
 import os
 import re
@@ -59,7 +60,11 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     DataError
         `path` is a pipe or a device, or another process writes it now.
     """
-    if path.exists() and not (path.is_file() or path.is_dir()):
+    if path.is_dir():
+        raise IsADirectoryError(
+            errno.EISDIR, "is a folder, where a file is to be written", str(path)
+        )
+    if path.exists() and not path.is_file():
         raise DataError(_not_plain(path, "a pipe or a device"))
     draft = draft_of(path)
     # What a killed run left; of a link this takes the link away, not its target.

@@ -94,6 +94,8 @@ def uncalled_hint(value: Any) -> str:
     for name, make in RECIPES.items():
         if value is make or (isinstance(value, str) and value == name):
             return f" Call the recipe: {name}()."
+    if isinstance(value, type):
+        return f" Make one of this class first: {value.__name__}(...)."
     if isinstance(value, Layer):
         return " Wrap layers: Architecture((...,))."
     return ""

@@ -213,12 +213,16 @@ def print_config(config: Any) -> None:
 def output_folder(given: Mapping[str, Any], name: str) -> Path:
     """Return --output, or results/ and the name of CONFIG, else of the command; not made yet."""
     if "output" in given:
+        if not given["output"] or "\0" in given["output"]:
+            raise SpecError(f"--output must be a folder to write into; got {given['output']!r}.")
         return Path(given["output"])
     return Path("results") / (Path(given["CONFIG"]).stem if "CONFIG" in given else name)
 
 
 def prepare_folder(folder: Path) -> Path:
     """Make a folder and try to write into it, before work that would be lost otherwise."""
+    if folder.exists() and not folder.is_dir():
+        raise SpecError(f"--output must be a folder to write into; {folder} is a file.")
     folder.mkdir(parents=True, exist_ok=True)
     probe = folder / ".ntkreg_writes_here"
     with replacing(probe):

@@ -33,6 +33,11 @@ def load_data(source: str | Path) -> ImageData:
     source = _text(source)
     if source == "digits":
         return load_digits_split()
+    if source.endswith((".npy", ".csv", ".png", ".jpg", ".jpeg", ".pt", ".h5", ".parquet")):
+        raise DataError(
+            f"{source}: data come as an .npz file of x_train, y_train, x_test and y_test "
+            "(numpy.savez), or as CIFAR-10's official files. Save it as the first."
+        )
     return load_npz(source) if source.endswith(".npz") else load_cifar10(source)
 
 

@@ -106,12 +106,14 @@ class ChannelStandardizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator)
         # Rounding of the mean makes std of a constant channel tiny, not zero.
         constant = (least == most) | (std == 0)
         self.mean_ = np.where(constant & (unit != 0), least, np.ldexp(mean, unit))
-        self.scale_ = np.where(constant, 1.0, np.ldexp(std, unit))
-        self._unit = np.where(constant, 0, unit)
-        self._in_units = (
-            np.where(constant, self.mean_, mean),
-            np.where(constant, self.scale_, std),
-        )
+        # Of denormal values it may be less than the least number there is.
+        scale = np.maximum(np.ldexp(std, unit), np.finfo(np.float64).smallest_subnormal)
+        self.scale_ = np.where(constant, 1.0, scale)
+        unit = np.where(constant, 0, unit)
+        self.__dict__.pop("_in_units", None)
+        if unit.any():
+            means, scales = np.where(constant, self.mean_, mean), np.where(constant, 1.0, std)
+            self._in_units = np.stack([unit, means, scales])
         return self
 
     def transform(self, X: Any) -> np.ndarray:
@@ -168,9 +170,14 @@ class ChannelStandardizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator)
 
     @property
     def _statistics(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Powers of two to divide by first, then means and standard deviations."""
-        unit = getattr(self, "_unit", np.zeros(len(self.mean_), int))  # not in older pickles
-        return (unit, *self._in_units) if unit.any() else (unit, self.mean_, self.scale_)
+        """Powers of two to divide by first, then means and standard deviations.
+
+        ``_in_units`` (3, n_channels) is there only where such a power is needed.
+        """
+        if hasattr(self, "_in_units"):
+            unit, mean, scale = self._in_units
+            return unit.astype(int), mean, scale
+        return np.zeros(len(self.mean_), int), self.mean_, self.scale_
 
     def _read(self, X: Any, *, reset: bool) -> np.ndarray:
         """Check X and return it as float (n, ..., channels)."""

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.multiclass import type_of_target
 
+from ntkreg.arrays import refuse_masked
 from ntkreg.errors import ShapeError
 
 __all__ = ["check_kind", "code_labels", "encode_labels", "read_labels"]
@@ -20,6 +21,7 @@ def read_labels(who: str, y: Any) -> np.ndarray:
     ValueError
         Labels of several kinds, missing, continuous, or none; a table (`ShapeError`).
     """
+    refuse_masked(f"{who}: y", y)
     y = np.asarray(y)
     if y.ndim not in (1, 2) or y.size != len(y):
         raise ShapeError(f"{who}: y must hold one label a sample; got shape {y.shape}.")

@@ -70,6 +70,7 @@ class NetworkEstimator(BaseEstimator):
             return None
         if isinstance(sample_weight, Real):
             sample_weight = np.full(n_samples, sample_weight)
+        refuse_masked(f"{type(self).__name__}: sample_weight", sample_weight)
         weights = check_array(
             sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight"
         )

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import assert_all_finite
 
+from ntkreg.arrays import refuse_masked
 from ntkreg.errors import ShapeError
 
 __all__ = ["read_targets"]
@@ -19,6 +20,7 @@ def read_targets(who: str, y: Any) -> np.ndarray:
         Anything but finite real numbers (text that reads as numbers is taken for them);
         more than two dimensions (`ShapeError`).
     """
+    refuse_masked(f"{who}: y", y)
     given = np.asarray(y)
     sort = given.dtype
     if sort.kind not in "biufOSU":

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from ntkreg.arrays import as_array
 from ntkreg.errors import ShapeError, SpecError
 from ntkreg.finite.base import Network, Params, dtype_of
 from ntkreg.finite.empirical import empirical_kernels
@@ -262,14 +263,14 @@ def kernel_dynamics(
     >>> dynamics.at_times([np.log(2)])[0].ravel()
     array([ 0.5, -0.5])
     """
-    K, y = np.asarray(K, float), np.asarray(y, float)
+    K, y = _numbers("K", K), _numbers("y", y)
     y = y[:, None] if y.ndim == 1 else y
     if K.shape != (len(y), len(y)) or y.ndim != 2 or not len(y):
         raise ShapeError(
             f"kernel_dynamics: K must be (n, n) and y (n, n_outputs); got {K.shape} and {y.shape}."
         )
     f0 = _start("f0", f0, y.shape)
-    K_test = np.empty((0, len(y))) if K_test is None else np.asarray(K_test, float)
+    K_test = np.empty((0, len(y))) if K_test is None else _numbers("K_test", K_test)
     if K_test.ndim != 2 or K_test.shape[1] != len(y):
         raise ShapeError(f"kernel_dynamics: K_test must be (m, {len(y)}); got {K_test.shape}.")
     f0_test = _start("f0_test", f0_test, (len(K_test), y.shape[1]))
@@ -337,10 +338,14 @@ def _dynamics(
     return LinearDynamics(values, f0, f0_test, vectors, residual, K_test @ vectors)
 
 
+def _numbers(name: str, values: Any) -> np.ndarray:
+    return as_array(f"kernel_dynamics: {name}", values).astype(float)
+
+
 def _start(name: str, values: Any, shape: tuple[int, ...]) -> np.ndarray:
     if values is None:
         return np.zeros(shape)
-    found = np.asarray(values, float)
+    found = _numbers(name, values)
     found = found[:, None] if found.ndim == 1 else found
     if found.shape != shape:
         raise ShapeError(f"kernel_dynamics: {name} must be {shape}; got {found.shape}.")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ntkreg.architecture import Architecture
-from ntkreg.arrays import channels_first_hint, refuse_masked
+from ntkreg.arrays import as_array, channels_first_hint
 from ntkreg.errors import ShapeError, SpecError
 from ntkreg.kernels import FIELDS, Engine, check_inputs, is_mixed, kernel_dtype, make_engine
 from ntkreg.kernels.bridge import as_network
@@ -108,10 +108,8 @@ def check_work(
         raise SpecError(f'get must be "nngp", "ntk" or both in a tuple; got {get!r}.')
     if not (normalize is None or (isinstance(normalize, str) and normalize == "unit_diagonal")):
         raise SpecError(f'normalize must be None or "unit_diagonal"; got {normalize!r}.')
-    refuse_masked("X", X)
-    refuse_masked("Z", Z)
-    X = np.asarray(X)
-    Z = None if Z is None else np.asarray(Z)
+    X = as_array("X", X)
+    Z = None if Z is None else as_array("Z", Z)
     if dtype is None and Z is not None:
         dtype = np.result_type(kernel_dtype(X), kernel_dtype(Z))
     X = check_inputs(network, X, "X", dtype)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from ntkreg.architecture import Architecture
-from ntkreg.arrays import as_dtype, refuse_masked
+from ntkreg.arrays import as_array, as_dtype
 from ntkreg.errors import ShapeError
 from ntkreg.kernels.bridge import KernelFn, StaxNetwork, as_network
 
@@ -81,10 +81,7 @@ def check_inputs(
     """
     network = as_network(architecture)
     reads = network.reads
-    refuse_masked(name, X)
-    X = np.asarray(X)
-    if X.dtype.kind not in "buif":
-        raise TypeError(f"{name} must hold real numbers; got dtype {X.dtype}.")
+    X = as_array(name, X)
     if reads == "image" and X.ndim != 4:
         raise ShapeError(
             f"{name} must be images (n, h, w, c) for this network; got shape {X.shape}. "

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.linalg import eigh, lapack
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
+from ntkreg.arrays import refuse_infinite
 from ntkreg.cpus import check_n_jobs, one_blas_thread
 from ntkreg.errors import NotPSDError, PrecisionWarning
 from ntkreg.solvers.factor import factorise
@@ -23,6 +24,9 @@ from ntkreg.solvers.inputs import (
 from ntkreg.solvers.system import System
 
 __all__ = ["Solution", "solve_cholesky"]
+
+_ORDINARY = 400
+"""Targets up to 2^400 and down to 2^-400 are taken as they are."""
 
 _EPS = float(np.finfo(np.float64).eps)
 
@@ -133,7 +137,10 @@ def solve_cholesky(
     """
     K = check_gram(K)
     y = check_targets(y, len(K))
-    targets = y.reshape(len(y), -1)
+    # Sums of their squares, in residuals, would leave float64; powers of two change no bit.
+    _, exponents = np.frexp(np.abs(y).max())
+    size = int(exponents) if abs(exponents) > _ORDINARY else 0
+    targets = np.ldexp(y.reshape(len(y), -1), -size)
     weights = None if sample_weight is None else check_weights(sample_weight, len(K))
     unit = alpha_unit(alpha_scale, K, weights)
     alphas = check_alpha(alpha, targets.shape[1]) * unit
@@ -152,6 +159,8 @@ def solve_cholesky(
             coef[:, which] = system.expand(factor.solve(targets[system.kept][:, which]))
             residual = max(residual, system.residual(coef[:, which], targets[:, which]))
             condition = max(condition, factor.condition)
+    with np.errstate(over="ignore"):
+        coef = refuse_infinite("solve_cholesky: coefficients of such y", np.ldexp(coef, size))
     return Solution(coef.reshape(y.shape), alphas, condition, residual, min_eigenvalue)
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from ntkreg.arrays import refuse_masked
 from ntkreg.errors import NotPSDError, ShapeError, SpecError
 
 __all__ = [
@@ -23,6 +24,7 @@ _ASYMMETRY = 1e-4
 
 def check_gram(K: Any) -> np.ndarray:
     """Return K as an array after checking that it is square, real, finite and symmetric."""
+    refuse_masked("solve_cholesky: K", K)
     K = np.asarray(K)
     if K.ndim != 2 or K.shape[0] != K.shape[1]:
         raise ShapeError(
@@ -54,6 +56,7 @@ def check_gram(K: Any) -> np.ndarray:
 
 def check_targets(y: Any, n: int) -> np.ndarray:
     """Return y in float64, (n,) or (n, n_targets), after checking it."""
+    refuse_masked("solve_cholesky: y", y)
     y = np.asarray(y)
     if y.dtype.kind not in "buif":
         raise TypeError(f"solve_cholesky: y must hold real numbers; got dtype {y.dtype}.")
@@ -69,6 +72,7 @@ def check_targets(y: Any, n: int) -> np.ndarray:
 
 def check_alpha(alpha: Any, n_targets: int) -> np.ndarray:
     """Return alpha as float64, () or (n_targets,), after checking that it is finite and >= 0."""
+    refuse_masked("solve_cholesky: alpha", alpha)
     values = np.asarray(alpha)
     ok = values.dtype.kind in "uif" and values.shape in ((), (n_targets,))
     if not ok or not np.isfinite(values).all() or (values < 0).any():
@@ -81,6 +85,7 @@ def check_alpha(alpha: Any, n_targets: int) -> np.ndarray:
 
 def check_weights(sample_weight: Any, n: int) -> np.ndarray:
     """Return the sample weights in float64, (n,), after checking that they make sense."""
+    refuse_masked("solve_cholesky: sample_weight", sample_weight)
     weights = np.asarray(sample_weight)
     ok = weights.dtype.kind in "buif" and weights.shape in ((), (n,))
     if not ok or not np.isfinite(weights).all() or (weights < 0).any() or not weights.any():

@@ -16,6 +16,9 @@ __all__ = [
 Preprocessing = ChannelStandardizer | ZCAWhitener
 
 _CLASSES: dict[str, type[Preprocessing]] = {"channel": ChannelStandardizer, "zca": ZCAWhitener}
+_OPTIONAL = {"channel": ("_in_units",), "zca": ()}
+"""Fitted arrays that few fits have."""
+
 _ARRAYS = {
     "channel": ("mean_", "scale_"),
     "zca": ("components_", "eigenvalues_", "mean_"),
@@ -39,15 +42,19 @@ def describe_preprocessing(step: Preprocessing) -> tuple[dict[str, Any], dict[st
         "parameters": step.get_params(),
         "fitted": {key: getattr(step, key) for key in _PLAIN[name]},
     }
-    arrays = {f"{name}_{key}": getattr(step, key) for key in _ARRAYS[name]}
-    return description, arrays
+    found = (*_ARRAYS[name], *(key for key in _OPTIONAL[name] if hasattr(step, key)))
+    return description, {f"{name}_{key}": getattr(step, key) for key in found}
 
 
-def array_names(description: dict[str, Any] | None) -> tuple[str, ...]:
-    """Return the names of the arrays that belong to a description; none to None."""
+def array_names(
+    description: dict[str, Any] | None,
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the names of a description's arrays and of those it may have; none to None."""
     if description is None:
-        return ()
-    return tuple(f"{description['name']}_{key}" for key in _ARRAYS[description["name"]])
+        return (), ()
+    name = description["name"]
+    every, some = (tuple(f"{name}_{key}" for key in of[name]) for of in (_ARRAYS, _OPTIONAL))
+    return every, some
 
 
 def build_preprocessing(
@@ -67,6 +74,7 @@ def build_preprocessing(
     for key in _PLAIN[name]:
         value = description["fitted"][key]
         setattr(step, key, tuple(value) if isinstance(value, list) else value)
-    for key in _ARRAYS[name]:
-        setattr(step, key, arrays[f"{name}_{key}"])
+    for key in (*_ARRAYS[name], *_OPTIONAL[name]):
+        if f"{name}_{key}" in arrays:
+            setattr(step, key, arrays[f"{name}_{key}"])
     return step

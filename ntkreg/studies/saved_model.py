@@ -183,8 +183,8 @@ def _build(folder: Path, described: dict[str, Any], n_jobs: int | None) -> Pipel
     path = folder / "model.npz"
     name = described["estimator"]
     target = TARGET[name]
-    scaling = array_names(described["preprocessing"])
-    arrays = read_arrays(path, ("X_fit", "dual_coef", target, *scaling))
+    scaling, optional = array_names(described["preprocessing"])
+    arrays = read_arrays(path, ("X_fit", "dual_coef", target, *scaling), optional)
     if _sha256(path) != described["sha256_of_arrays"]:
         raise DataError(
             f"{path}: is not the file that {folder / 'model.json'} was written for. "

@@ -186,6 +186,9 @@ def _check_fitted(
             raise check.refuse("channel_mean_", f"a number a channel of {d}", f"{mean.shape}")
         if scale.shape != mean.shape or (scale <= 0).any():
             raise check.refuse("channel_scale_", "a number > 0 a channel", f"{scale.shape}")
+        units = arrays.get("channel__in_units", np.ones((3, len(mean))))
+        if units.shape != (3, len(mean)) or (units[2] <= 0).any() or (abs(units[0]) > 1100).any():
+            raise check.refuse("channel__in_units", "a power, mean and scale a channel", f"{units}")
         return
     n = arrays["zca_eigenvalues_"].size
     wanted = {"zca_components_": (n, d), "zca_eigenvalues_": (n,), "zca_mean_": (d,)}

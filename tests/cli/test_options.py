@@ -10,6 +10,7 @@ from ntkreg.cli.options import (
     make_parser,
     output_folder,
     parse,
+    prepare_folder,
     resolve,
 )
 from ntkreg.errors import SpecError
@@ -145,3 +146,14 @@ def test_an_unknown_key_of_the_file_suggests_the_nearest(tmp_path):
     path.write_text("szie: 3\nnetwork: {}\n")
     with pytest.raises(SpecError, match=r"typo\.yaml: unknown key 'szie'. Did you mean 'size'"):
         resolved(str(path))
+
+
+def test_an_output_that_is_no_folder_is_named(tmp_path):
+    for output in ("", "a\0b"):
+        with pytest.raises(SpecError, match="--output must be a folder to write into; got"):
+            output_folder({"output": output}, "fit")
+    file = tmp_path / "rows.csv"
+    file.write_text("kept")
+    with pytest.raises(SpecError, match=r"--output must be a folder to write into; .*is a file"):
+        prepare_folder(file)
+    assert file.read_text() == "kept"

@@ -55,3 +55,10 @@ def test_paths_are_as_good_as_text_and_all_else_is_named(tmp_path):
         for bad in (None, 3, "", b"digits", ["digits"]):
             with pytest.raises(SpecError, match="data must be 'digits' or a path; got"):
                 load(bad)
+
+
+def test_a_file_of_another_kind_is_told_what_data_come_as(tmp_path):
+    path = tmp_path / "images.npy"
+    np.save(path, np.ones(3))
+    with pytest.raises(DataError, match=r"images.npy: data come as an .npz file of x_train"):
+        load_data(path)

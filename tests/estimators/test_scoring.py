@@ -179,3 +179,21 @@ def test_huge_weights_still_have_a_mean():
     weighted = NTKRegressor(fully_connected(1)).fit(X, TARGETS, np.full(12, 1e308))
     assert weighted.y_mean_ == pytest.approx(TARGETS.mean())
     assert weighted.score(X, TARGETS) > 0.99
+
+
+@pytest.mark.parametrize("model", [NTKRegressor, NTKClassifier])
+@pytest.mark.parametrize("masked", ["X", "y", "sample_weight"])
+def test_what_is_masked_is_no_datum(model, masked):
+    y = LABELS if model is NTKClassifier else TARGETS
+    given = {"X": X, "y": y, "sample_weight": np.ones(12)}
+    hidden = np.zeros(given[masked].shape, bool)
+    hidden[3] = True
+    for fill, refused in ((hidden, True), (np.zeros_like(hidden), False)):
+        arguments = {**given, masked: np.ma.masked_array(given[masked], fill)}
+        fitted = model(fully_connected(1)).fit(X, y)
+        for method in (model(fully_connected(1)).fit, fitted.score):
+            if refused:
+                with pytest.raises(ValueError, match=rf"{masked} is a masked array with "):
+                    method(**arguments)
+            else:
+                method(**arguments)

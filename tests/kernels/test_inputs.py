@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from ntkreg import (
     Architecture,
@@ -116,3 +117,23 @@ def test_values_that_a_dtype_cannot_hold_are_refused(scale):
     X = V.copy()
     X[0], X[1, 0] = 0, 1e-60
     assert np.isfinite(kernel(fully_connected(1), X, dtype="float32")).all()
+
+
+@pytest.mark.parametrize(
+    ("X", "error", "message"),
+    [
+        (sparse.csr_matrix(V), TypeError, r"X must be a dense array; got a sparse one. Use X.toar"),
+        ([[1.0, 2.0], [3.0]], ShapeError, "X must be an array of numbers, rows of one length"),
+        (None, TypeError, "X must hold real numbers; got dtype object"),
+    ],
+)
+def test_what_is_no_array_of_numbers_is_named(X, error, message):
+    with pytest.raises(error, match=message):
+        kernel(fully_connected(1), X)
+    with pytest.raises(error, match=message.replace("X", "Z")):
+        kernel(fully_connected(1), V, X if X is not None else np.array([None]))
+
+
+def test_a_class_is_no_network_yet():
+    with pytest.raises(SpecError, match=r"Make one of this class first: Architecture\(\.\.\.\)"):
+        kernel(Architecture, V)

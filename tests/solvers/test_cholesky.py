@@ -246,3 +246,23 @@ def test_the_least_eigenvalue_of_nearly_a_multiple_of_the_identity_is_found():
         X = np.random.default_rng(seed).standard_normal((21, 3))
         found = solve_cholesky(X @ X.T, np.ones(21), alpha=2000.0)
         assert abs(found.min_eigenvalue) < 1e-8
+
+
+@pytest.mark.parametrize("power", [-1000, -500, 500, 1000])
+def test_targets_of_any_size_are_solved_to_the_bits_of_ordinary_ones(power):
+    K, y = np.array([[2.0, 1.0], [1.0, 3.0]]), np.array([1.0, -0.7])
+    ordinary = solve_cholesky(K, y, alpha=0.1)
+    found = solve_cholesky(K, np.ldexp(y, power), alpha=0.1)
+    np.testing.assert_array_equal(found.dual_coef, np.ldexp(ordinary.dual_coef, power))
+    assert found.residual == ordinary.residual < 1e-15
+
+
+def test_coefficients_beyond_float64_are_an_error():
+    with pytest.raises(SpecError, match="coefficients of such y overflow"):
+        solve_cholesky(np.eye(2) * 1e-10, [1e300, 1.0], alpha=0)
+
+
+def test_masked_entries_of_a_matrix_are_refused():
+    K = np.ma.masked_array(np.eye(2), [[True, False], [False, False]])
+    with pytest.raises(SpecError, match="K is a masked array with 1 masked"):
+        solve_cholesky(K, [1.0, 2.0], alpha=0.1)

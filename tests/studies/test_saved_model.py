@@ -189,7 +189,7 @@ NAN, INF = float("nan"), float("inf")
         ({"dtype": 3}, "dtype must be"),
         ({"architecture": None}, "architecture: expected a mapping"),
         ({"architecture.recipe": "x" * 5000}, "unknown recipe"),
-        ({"architecture.depth": 10**9}, "argument depth of recipe cntk must be at most 100,000"),
+        ({"architecture.depth": 10**9}, "cntk: depth must be at most 10,000"),
         ({"architecture.depth": -1}, "depth must be"),
         ({"architecture.depth": NAN}, "depth must be"),
         ({"architecture.weight_std": INF}, "weight_std"),
@@ -325,3 +325,21 @@ def test_numpys_numbers_as_settings_are_saved(tmp_path, alpha):
     model = make_pipeline(NTKRegressor(fully_connected(np.int64(1)), alpha=alpha)).fit(X, y)
     save_model(model, tmp_path)
     np.testing.assert_array_equal(load_model(tmp_path).predict(X), model.predict(X))
+
+
+@pytest.mark.parametrize("scale", [1e160, 1e-170, 1e-310])
+def test_a_model_of_huge_or_tiny_channels_predicts_the_same_bits_after_loading(tmp_path, scale):
+    X = np.random.default_rng(0).normal(size=(12, 3))
+    X[:, 1] *= scale
+    model = make_pipeline(ChannelStandardizer(), NTKRegressor(fully_connected(1))).fit(X, X[:, 0])
+    save_model(model, tmp_path)
+    loaded = load_model(tmp_path)
+    np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
+    assert loaded[0].transform(X)[:, 1].std() == pytest.approx(1)
+
+
+def test_an_ordinary_fit_after_a_huge_one_is_ordinary():
+    X = np.random.default_rng(0).normal(size=(12, 3))
+    again = ChannelStandardizer().fit(X * 1e160).fit(X)
+    np.testing.assert_array_equal(again.transform(X), ChannelStandardizer().fit_transform(X))
+    assert vars(again).keys() == vars(ChannelStandardizer().fit(X)).keys()
