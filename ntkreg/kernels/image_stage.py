@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ntkreg.architecture import Identity, Relu
+from ntkreg.errors import PlanError
 from ntkreg.kernels.image_diagonal import run_diagonal
 from ntkreg.kernels.image_duals import number_of, parameter
 from ntkreg.kernels.image_geometry import Field, Geometry
@@ -14,6 +15,7 @@ from ntkreg.kernels.image_loops import StageArrays
 from ntkreg.kernels.image_program import Kind, Loop, Op, Operation, Stage
 from ntkreg.kernels.image_tiles import Images, Steps
 from ntkreg.kernels.lanes import aligned, n_lanes
+from ntkreg.machine import free_memory, readable
 
 __all__ = ["RunnableStage"]
 
@@ -25,6 +27,10 @@ _OF_A_TANGENT = 0.3
 
 _INTEGERS = ("op", "activation")
 _REALS = ("factor", "bias", "parameter")
+
+
+_LARGE = 1 << 30
+"""Bytes of work space from which on it is worth asking how many are free."""
 
 
 class Room(NamedTuple):
@@ -162,6 +168,14 @@ class RunnableStage:
         tile = (h + 1) * pitch + window * n + 1280
         rings = (3 + self.tangents) * ((max(window, 4) + 1) * pitch + 256)
         size = (1 + self.tangents) * (self.registers * tile + 512) + rings
+        n_bytes = size * np.dtype(dtype).itemsize
+        free = free_memory() if n_bytes > _LARGE else None
+        if free is not None and n_bytes > free:
+            raise PlanError(
+                f"kernel: windows of {window} pixels need {readable(n_bytes)} of work space a "
+                f"thread; {readable(free)} are free. Beyond twice the image's size a window sees "
+                "nothing more: use a smaller one."
+            )
         return aligned((size,), np.dtype(dtype))
 
     def images(self, pixels: np.ndarray) -> Images:

@@ -18,7 +18,7 @@ from ntkreg import (
     plan_gram,
 )
 from ntkreg.data import ChannelStandardizer, ZCAWhitener, downscale_images
-from ntkreg.errors import ShapeError, SpecError
+from ntkreg.errors import PlanError, ShapeError, SpecError
 from ntkreg.kernels import as_network, check_inputs
 
 rng = np.random.default_rng(0)
@@ -137,3 +137,8 @@ def test_what_is_no_array_of_numbers_is_named(X, error, message):
 def test_a_class_is_no_network_yet():
     with pytest.raises(SpecError, match=r"Make one of this class first: Architecture\(\.\.\.\)"):
         kernel(Architecture, V)
+
+
+def test_windows_whose_work_space_cannot_be_held_are_refused():
+    with pytest.raises(PlanError, match=r"windows of 9999 pixels need [\d.]+ GB of work space"):
+        kernel(cntk(2, window=9999), IMAGES)
