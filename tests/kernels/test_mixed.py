@@ -97,7 +97,7 @@ def test_solves_take_mixed_where_it_costs_nothing(network, given, asked, wanted)
 @pytest.mark.parametrize("asked", [None, "mixed"])
 def test_an_estimator_fits_and_saves_a_mixed_kernel(images, tmp_path, asked):
     y = np.arange(9) % 3
-    model = NTKClassifier(cntk(2), alpha=1e-3, dtype=asked).fit(images, y)
+    model = NTKClassifier(cntk(2), alpha=1e-3, alpha_scale="absolute", dtype=asked).fit(images, y)
     assert (model.dtype_, model.X_fit_.dtype) == ("mixed", np.float32)
     K = kernel(cntk(2), images, dtype="mixed")
     targets = np.eye(3)[y] - 1 / 3
