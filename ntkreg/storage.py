@@ -83,7 +83,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
             )
         os.replace(draft, path)
     except BaseException as error:
-        if isinstance(error, OSError) and error.filename is None:
+        if isinstance(error, OSError) and error.errno and error.filename is None:
             error.filename = str(path)  # a full disk does not say whose file it was
         with contextlib.suppress(OSError):
             if _is_there(draft, ours):

@@ -50,8 +50,9 @@ def writers():
     """Return every function of the package that makes a page, by name."""
     found = {}
     for module in pkgutil.iter_modules(ntkreg.report.__path__, "ntkreg.report."):
-        functions = vars(importlib.import_module(module.name)).items()
-        found |= {name: f for name, f in functions if name.startswith("write_")}
+        values = vars(importlib.import_module(module.name)).items()
+        own = {name: v for name, v in values if getattr(v, "__module__", "") == module.name}
+        found |= {name: f for name, f in own.items() if name.startswith("write_")}
     return found
 
 
