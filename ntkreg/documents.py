@@ -11,7 +11,7 @@ import yaml
 from ntkreg.errors import DataError, SpecError
 from ntkreg.storage import read_bytes
 
-__all__ = ["parse_json", "parse_yaml", "read_json", "read_json_mapping", "read_yaml"]
+__all__ = ["Entries", "parse_json", "parse_yaml", "read_json", "read_json_mapping", "read_yaml"]
 
 MOST_BYTES = 1 << 20
 """Bytes of a document; the longest of our own, a manifest of a hundred networks, has a tenth."""
@@ -143,18 +143,33 @@ def read_json(path: Path, *, links: bool = True, limit: int = MOST_BYTES) -> Any
     return parse_json(read_bytes(path, limit, links=links), str(path), limit=limit)
 
 
-def read_json_mapping(path: Path, *, links: bool = True, limit: int = MOST_BYTES) -> dict[str, Any]:
+class Entries(dict[str, Any]):
+    """A JSON object of a file, in which an entry that is not there is a `DataError`."""
+
+    def __init__(self, path: Path, entries: dict[str, Any]) -> None:
+        super().__init__(
+            (name, Entries(path, value) if isinstance(value, dict) else value)
+            for name, value in entries.items()
+        )
+        self._path = path
+
+    def __missing__(self, name: str) -> NoReturn:
+        raise DataError(f"{self._path}: has no entry {name!r}.")
+
+
+def read_json_mapping(path: Path, *, links: bool = True, limit: int = MOST_BYTES) -> Entries:
     """Return what `read_json` does, or refuse anything but one mapping.
 
     Raises
     ------
     FileNotFoundError
     DataError
+        From the result too, where an entry is asked for that is not there.
     """
     value = read_json(path, links=links, limit=limit)
     if not isinstance(value, dict):
         raise DataError(f"{path}: must hold one JSON object; found a {type(value).__name__}.")
-    return value
+    return Entries(path, value)
 
 
 def _check_events(events: Any, refuse: Callable[[Any], NoReturn]) -> None:

@@ -44,7 +44,14 @@ class StudyFolder:
 
     def record(self) -> dict[str, Any]:
         """Return what the study noted about itself: hash, command, versions."""
-        return self._read("record.json", read_json_mapping)
+        record = self._read("record.json", read_json_mapping)
+        for name, kind in (("config_hash", str), ("command", str), ("environment", dict)):
+            if not isinstance(record[name], kind):
+                raise DataError(
+                    f"report: {self.path / 'record.json'}: {name} must be a {kind.__name__}; "
+                    f"found a {type(record[name]).__name__}. Run the study again."
+                )
+        return record
 
     def config_text(self) -> str:
         """Return the resolved configuration as it was written, YAML."""

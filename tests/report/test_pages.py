@@ -140,6 +140,21 @@ def test_the_comparisons_files_hold_every_command_row_and_the_picture(comparison
     assert matplotlib.image.imread(picture)[..., :3].std() > 0.01
 
 
+@pytest.mark.parametrize(
+    ("entry", "value"),
+    [("command", None), ("environment", 3), ("config_hash", ["x"]), ("n_test", None)],
+)
+def test_an_entry_of_the_record_that_is_missing_or_another_is_named(
+    quickstart_folder, tmp_path, entry, value
+):
+    copy = shutil.copytree(quickstart_folder, tmp_path / "copy")
+    record = json.loads((copy / "record.json").read_text())
+    assert record.pop(entry)
+    (copy / "record.json").write_text(json.dumps(record | ({entry: value} if value else {})))
+    with pytest.raises(DataError, match=rf"record.json.*{entry}"):
+        write_quickstart_report(copy)
+
+
 @pytest.mark.parametrize("name", ["rows.csv", "kernels.npz", "record.json", "config.yaml"])
 def test_a_missing_file_is_named(quickstart_folder, tmp_path, name):
     copy = shutil.copytree(quickstart_folder, tmp_path / "copy")
