@@ -44,14 +44,20 @@ def refuse_masked(name: str, X: Any) -> None:
     if masked:
         raise SpecError(
             f"{name} is a masked array with {masked} masked value(s), which nothing here can leave "
-            f"out. Fill them, e.g. {name.split()[-1]}.filled(0), or drop their rows."
+            f"out. Fill them, e.g. numpy.ma.filled({name.split()[-1]}, 0), or drop their rows."
         )
 
 
-def _n_masked(X: Any) -> int:
+def _n_masked(X: Any, nested: int = 0) -> int:
     if isinstance(X, np.ma.MaskedArray):
         return int(np.ma.count_masked(X))
-    return sum(map(_n_masked, X)) if isinstance(X, list | tuple) else 0
+    if not isinstance(X, list | tuple) or nested > 5:
+        return 0
+    return sum(
+        _n_masked(part, nested + 1)
+        for part in X
+        if isinstance(part, list | tuple | np.ma.MaskedArray)
+    )
 
 
 def refuse_infinite(name: str, values: np.ndarray) -> np.ndarray:

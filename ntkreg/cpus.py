@@ -17,9 +17,29 @@ _LIMITS = ("OMP_NUM_THREADS", "LOKY_MAX_CPU_COUNT")
 """Whoever runs several processes side by side gives each its share here: joblib (scikit-learn's
 `n_jobs`) sets the first in its workers, batch systems do too, and joblib obeys the second."""
 
-_lock = threading.Lock()
-_holders = 0
-_before: list[tuple[Any, int]] = []
+
+class _Limit:
+    """One thread for every BLAS of the process, while anybody asks for it."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.holders = 0
+        self.before: list[tuple[Any, int]] = []
+
+    def set(self) -> None:
+        libraries = ThreadpoolController().select(user_api="blas").lib_controllers
+        self.before = [(library, library.num_threads) for library in libraries]
+        for library, _ in self.before:
+            _set_threads(library, 1)
+
+    def restore(self) -> None:
+        for library, number in self.before:
+            # What others have set meanwhile is theirs.
+            if library.num_threads == 1 != number:
+                _set_threads(library, number)
+
+
+_limit = _Limit()
 
 
 def check_n_jobs(n_jobs: int | None) -> int:
@@ -64,25 +84,39 @@ def one_blas_thread() -> Iterator[None]:
     limit: the first sets it, the last puts back what was there before, however each ends.
     If every caller kept "what was there before" for itself, late ones would leave one thread
     behind, and those that end early would let BLAS loose under the others.
+
+    Builds on OpenMP (``openmp`` in what threadpoolctl calls their threading layer) keep a number
+    for each thread: there threads of a pool are not held, and bits may depend on their number.
     """
-    global _holders, _before
-    with _lock:
-        if not _holders:
-            libraries = ThreadpoolController().select(user_api="blas").lib_controllers
-            _before = [(library, library.num_threads) for library in libraries]
-            for library, _ in _before:
-                _set_threads(library, 1)
-        _holders += 1
+    limit = _limit
+    entered = False
     try:
+        with limit.lock:
+            # Counted first: a Ctrl-C at any moment from here on ends below.
+            limit.holders += 1
+            entered = True
+            if limit.holders == 1:
+                limit.set()
         yield
     finally:
-        with _lock:
-            _holders -= 1
-            if not _holders:
-                for library, number in _before:
-                    # What others have set meanwhile is theirs.
-                    if library.num_threads == 1 != number:
-                        _set_threads(library, number)
+        if entered:
+            with limit.lock:
+                limit.holders -= 1
+                if not limit.holders:
+                    limit.restore()
+
+
+def _after_fork() -> None:
+    """Forget, in a child, the callers of its parent: their threads are not there."""
+    global _limit
+    held, _limit = _limit, _Limit()
+    if held.holders:
+        held.restore()
+    held.lock = threading.Lock()  # for the forking thread, if it holds the limit itself
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def _set_threads(library: Any, number: int) -> None:

@@ -22,8 +22,8 @@ _UNITS = ("B", "kB", "MB", "GB", "TB")
 def free_memory() -> int | None:
     """Return the bytes that can be allocated without swapping; None where nobody can say.
 
-    The least of Linux's MemAvailable and of what the control group (container, batch
-    job) leaves; elsewhere the free pages that POSIX reports.
+    The least of Linux's MemAvailable and of what the control group at the root of the mount (a
+    container's) leaves; elsewhere the free pages that POSIX reports.
     """
     limits = [bytes_ for bytes_ in (_meminfo(), *_cgroups()) if bytes_ is not None]
     if limits:
@@ -49,6 +49,8 @@ def free_disk(folder: Path) -> int | None:
 def stored_bytes(folder: Path) -> int:
     """Return the bytes of all files in a folder; 0 if there is none. Links are not followed."""
     total = 0
+    if folder.is_symlink():
+        return total
     for path, _, names in os.walk(folder):
         for name in names:
             # Another process may be at work there, whose drafts come and go.

@@ -117,9 +117,14 @@ def plain_number(value: Any) -> Any:
 
 def write_arrays(path: Path, arrays: Mapping[str, Any], *, compressed: bool = False) -> None:
     """Write arrays by name into an npz archive by `replacing`; objects are refused."""
-    save = np.savez_compressed if compressed else np.savez
+    save: Any = np.savez_compressed if compressed else np.savez
+    plain = {name: np.asarray(array) for name, array in arrays.items()}
+    # Not by allow_pickle=False, which NumPy before 2.2 takes for the name of an array.
+    for name, array in plain.items():
+        if array.dtype.hasobject:
+            raise ValueError(f"{path}: array {name!r} holds objects, which only pickles could.")
     with replacing(path) as file:
-        save(file, allow_pickle=False, **{name: np.asarray(a) for name, a in arrays.items()})
+        save(file, **plain)
 
 
 def write_table(path: Path, frame: Any, **options: Any) -> None:

@@ -6,6 +6,7 @@ import threading
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from ntkreg import cpus
 from ntkreg.cpus import check_n_jobs, one_blas_thread
 from ntkreg.errors import SpecError
 
@@ -127,3 +128,56 @@ def test_a_variable_that_is_no_number_of_threads_is_none(monkeypatch, nonsense):
 def test_other_numbers_of_threads_are_refused(bad):
     with pytest.raises(SpecError, match=r"n_jobs must be a positive integer, -1 .* got"):
         check_n_jobs(bad)
+
+
+_FORK = """
+import os, sys, threading
+import numpy, threadpoolctl
+from ntkreg import cpus
+
+threadpoolctl.threadpool_limits(2, user_api="blas")
+inside, leave = threading.Event(), threading.Event()
+
+def caller():
+    with {held}:
+        inside.set()
+        leave.wait(30)
+
+thread = threading.Thread(target=caller)
+thread.start()
+inside.wait(30)
+child = os.fork()
+if not child:
+    with cpus.one_blas_thread():
+        held = {{each["num_threads"] for each in threadpoolctl.threadpool_info()}}
+    after = {{each["num_threads"] for each in threadpoolctl.threadpool_info()}}
+    os._exit(0 if (held, after) == ({{1}}, {{2}}) else 3)
+status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+leave.set()
+sys.exit(status)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.parametrize("held", ["cpus.one_blas_thread()", "cpus._limit.lock"])
+def test_a_child_forked_meanwhile_knows_nothing_of_its_parents_callers(held):
+    code = _FORK.format(held=held)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_limit_that_is_interrupted_while_it_is_set_is_lifted(monkeypatch):
+    def interrupted(library, number):
+        set_threads(library, number)
+        if number == 1:
+            raise KeyboardInterrupt
+
+    set_threads = cpus._set_threads
+    with monkeypatch.context() as patch:
+        patch.setattr(cpus, "_set_threads", interrupted)
+        with pytest.raises(KeyboardInterrupt), one_blas_thread():
+            pytest.fail("entered")
+    assert set(_blas()) == {2}
+    with one_blas_thread():
+        assert set(_blas()) == {1}
+    assert set(_blas()) == {2}

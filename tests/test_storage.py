@@ -110,9 +110,15 @@ def test_two_writers_of_one_file_do_not_mix(tmp_path):
 
 
 def test_objects_are_not_pickled(tmp_path):
-    with pytest.raises(ValueError, match="allow_pickle=False"):
+    with pytest.raises(ValueError, match="array 'a' holds objects"):
         write_arrays(tmp_path / "a.npz", {"a": np.array([{}])})
     assert not list(tmp_path.iterdir())
+
+
+def test_an_archive_holds_what_was_given_and_no_more(tmp_path):
+    write_arrays(tmp_path / "a.npz", {"a": np.ones(2)})
+    with np.load(tmp_path / "a.npz") as archive:
+        assert archive.files == ["a"]
 
 
 def test_pipes_and_devices_are_neither_replaced_nor_read(tmp_path, write):

@@ -62,6 +62,10 @@ class FiniteNetworkEstimator(NetworkEstimator):
         "random_state": ["random_state"],
     }
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # Models pickled before there was a `tol` were trained to the end.
+        super().__setstate__({"tol": 0.0, **state})
+
     def _train(self, X: np.ndarray, targets: np.ndarray, loss: str) -> None:
         """Train the networks on targets (n, n_outputs) and keep them as NumPy arrays."""
         name = type(self).__name__

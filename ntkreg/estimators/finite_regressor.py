@@ -45,8 +45,8 @@ class FiniteNetworkRegressor(MultiOutputMixin, TargetScore, FiniteNetworkEstimat
     tol : float in [0, 1), default=1e-2
         Training stops when the networks have fitted: at the first step of `loss_steps_` at which
         the training loss of each is below `tol` times that of outputs that are all 0, that
-        is, when each explains 99 % of the variance of y. 0: all of `n_steps`, as for the
-        limit above.
+        is, by default and with `standardize_y`, when each explains 99 % of the variance of y. 0:
+        all of `n_steps`, as for the limit above.
     batch_size : int or None, default=None
         Samples of a step, drawn without replacement within an epoch. None for all; "sgd"
         needs a number, "gradient_descent" takes none.

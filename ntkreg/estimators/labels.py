@@ -19,7 +19,7 @@ def read_labels(who: str, y: Any) -> np.ndarray:
     Raises
     ------
     ValueError
-        Labels of several kinds, missing, continuous, or none; a table (`ShapeError`).
+        Labels of several kinds, missing or continuous; a table (`ShapeError`).
     """
     refuse_masked(f"{who}: y", y)
     y = np.asarray(y)

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from ntkreg.data import fingerprint_arrays, read_arrays
-from ntkreg.documents import parse_json
+from ntkreg.documents import MOST_BYTES, parse_json
 from ntkreg.errors import DataError, StoreMismatchError
 from ntkreg.finite.base import Network, Params
 from ntkreg.finite.observers import Observer
@@ -114,6 +114,11 @@ class Checkpoint:
             If it belongs to another run; names what differs.
         """
         if not self.path.exists():
+            if self.path.is_symlink():
+                raise DataError(
+                    f"train: {self.path}: is a symbolic link that leads nowhere. It was left "
+                    "alone. Give the file that it should lead to."
+                )
             return None
         try:
             return self._load(fresh)
@@ -124,7 +129,9 @@ class Checkpoint:
 
     def _load(self, fresh: State) -> State:
         stored = read_arrays(self.path, ("config", "step"), links=False)
-        config = parse_json(str(stored["config"]), str(self.path))
+        # Of every seed and observed step: as long as ours, or of another run.
+        limit = max(MOST_BYTES, 2 * len(json.dumps(self.config)))
+        config = parse_json(str(stored["config"]), str(self.path), limit=limit)
         if not isinstance(config, dict):
             raise DataError(f"{self.path}: is no checkpoint of a training run.")
         self._compare(config)

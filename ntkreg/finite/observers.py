@@ -1,9 +1,11 @@
 """What to look at while networks train: called at log-spaced steps, one array each time."""
 
 import hashlib
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import jax
@@ -97,6 +99,12 @@ class ObserveLossUntil(ObserveLoss):
     """
 
     fraction: float
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.fraction, Real) or not 0 <= self.fraction < math.inf:
+            raise SpecError(
+                f"ObserveLossUntil: fraction must be a finite number >= 0; got {self.fraction!r}."
+            )
 
     def is_last(self, value: np.ndarray, snapshot: Snapshot) -> bool:
         """Whether every network has fitted the training set."""

@@ -1,4 +1,4 @@
-"""`kernel` and `compute_gram`: the Gram matrix of a network, on all cores."""
+"""`kernel` and `compute_gram`: the Gram matrix of a network, tiles over threads."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -288,6 +288,7 @@ def _compute_in_memory(
     fields = work.engine.fields
     # One array a field, so that a caller who keeps one does not keep both.
     values = {f: np.empty((n_variants, n, m), work.engine.value_dtype) for f in fields}
+    _ = work.prepared  # once, before threads ask for it
     norms = diagonal_norms(work, n_jobs=n_jobs, progress=progress)
 
     def fill(task: Tile, done: Callable[[int], None]) -> None:

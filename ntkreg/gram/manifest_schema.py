@@ -16,6 +16,9 @@ FORMAT = "ntkreg kernel, 1"
 _MOST = 1 << 40
 """Rows, columns, sides of tiles and sizes of inputs: beyond any machine, within 64 bits."""
 
+_SHOWN = 5
+"""Complaints told in an error."""
+
 _LATER = ("variants", "networks", "symmetry", "machine", "other_machines")
 """Keys that older folders have not, which reads as None."""
 
@@ -31,7 +34,8 @@ def complaints(manifest: dict[str, Any]) -> list[str]:
         if key in manifest
         and not (fits(manifest[key]) or (key in _LATER and manifest[key] is None))
     ]
-    return wrong or _contradictions(manifest)
+    wrong = wrong or _contradictions(manifest)
+    return wrong if len(wrong) <= _SHOWN else [*wrong[:_SHOWN], f"and {len(wrong) - _SHOWN} more"]
 
 
 def layout_of(manifest: dict[str, Any]) -> Layout:

@@ -33,8 +33,12 @@ def open_gram(folder: str | os.PathLike[str], *, partial: bool = False) -> Gram:
     ------
     FileNotFoundError
         There is no kernel folder.
-    StoreMismatchError
+    StoreMismatchError, DataError
         It is incomplete, says how much there is; damaged, or of another format.
+    PlanError
+        Not even one of its tiles fits into memory.
+    OSError
+        A file of it cannot be read.
     SpecError
         `folder` is no path.
 

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from ntkreg.cpus import check_n_jobs, one_blas_thread
-from ntkreg.errors import PlanError, SpecError
+from ntkreg.errors import PlanError, SpecError, StoreMismatchError
 from ntkreg.gram.layout import MOST_TILES
 from ntkreg.gram.manifest import check_folder, read_manifest
 from ntkreg.gram.tile_files import VALUES
 from ntkreg.gram.tiles import count_tiles, tile_size
 from ntkreg.gram.work import GramWork, check_work
+from ntkreg.kernels.engine import OuterEngine
 from ntkreg.machine import free_disk, free_memory, readable, stored_bytes
 
 __all__ = ["GramPlan", "check_plan", "make_plan", "plan_gram"]
@@ -131,6 +132,8 @@ def plan_gram(
     PlanError
         The work cannot fit into the free memory or, with a folder, onto its disk; the
         message says what would.
+    StoreMismatchError
+        The folder is a damaged one, or holds tiles that do not suit this Gram.
     ShapeError, TypeError, ValueError
         As `compute_gram`.
 
@@ -177,10 +180,16 @@ def make_plan(
     """Return the plan of checked work, without its time: no kernel value is computed."""
     n_fields, n_variants, n, m = work.shape
     side = tile_size(work, tile, in_folder=folder is not None)
-    if folder is not None and (stored := read_manifest(folder)) is not None:
+    stored = None if folder is None else read_manifest(folder)
+    if stored is not None:
         side = stored["tile"]
     jobs, tiles = check_n_jobs(n_jobs), count_tiles(work, side)
     if folder is not None and tiles > MOST_TILES:
+        if stored is not None:
+            raise StoreMismatchError(
+                f"compute_gram: folder {folder} holds another Gram, in tiles of side {side}. "
+                "Give another folder."
+            )
         raise SpecError(
             f"compute_gram: tile={side} would make {tiles:,} files in folder {folder}, of which "
             f"{MOST_TILES:,} are the most. Give a larger tile, or None."
@@ -194,8 +203,12 @@ def make_plan(
     if folder is not None:
         # Its values, and the same filled up to the length of all files at the edges.
         worker += (min(side, n) * min(side, m) + side * side) * cell
-    flips = 0 if work.symmetry is None else work.X.nbytes + (0 if work.Z is None else work.Z.nbytes)
-    workspace = min(jobs, tiles) * worker + flips
+    # Engines around another hold inputs of their own: mirrored, or scaled.
+    outer, engine = 0, work.engine
+    while isinstance(engine, OuterEngine):
+        outer, engine = outer + 1, engine.engine
+    copies = outer * (work.X.nbytes + (0 if work.Z is None else work.Z.nbytes))
+    workspace = min(jobs, tiles) * worker + copies
     return GramPlan(
         network=repr(work.network),
         n=n,

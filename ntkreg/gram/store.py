@@ -105,7 +105,7 @@ def _obstacles(
 def _note_machine(folder: Path, stored: dict[str, Any], machine: dict[str, str]) -> None:
     """Write into the manifest that another machine than the first has gone on."""
     others = stored.get("other_machines") or []
-    if "machine" in stored and machine not in (stored["machine"], *others):
+    if machine not in (stored.get("machine"), *others):
         write_json(folder / MANIFEST, {**stored, "other_machines": [*others, machine]})
 
 
@@ -135,6 +135,7 @@ def _fill(work: GramWork, files: TileFiles, n_jobs: int, progress: bool | None) 
         )
     if not missing:
         return
+    _ = work.prepared  # once, before threads ask for it
     norms = diagonal_norms(work, n_jobs=n_jobs, progress=progress)
 
     def compute(task: Tile, done: Callable[[int], None]) -> None:

@@ -87,7 +87,8 @@ class TileFiles:
     def __init__(self, folder: Path, layout: Layout) -> None:
         self.folder, self.layout = folder, layout
         free = free_memory()
-        if free is not None and layout.file_bytes > free:
+        # Read whole, then cut to the values in it.
+        if free is not None and 2 * layout.file_bytes > free:
             raise PlanError(
                 f"{folder}: a tile of side {layout.tile:,} takes {readable(layout.file_bytes)} of "
                 f"memory; {readable(free)} are free. Give another folder."
@@ -124,12 +125,10 @@ class TileFiles:
             return False
         except DataError as error:
             raise StoreMismatchError(f"{error} Give another folder, or delete this one.") from None
-        found = (
-            differences(stored, self.layout.zarr_metadata())
-            if isinstance(stored, dict)
-            else ["no mapping"]
-        )
-        if found:
+        wanted = self.layout.zarr_metadata()
+        if stored != wanted:
+            found = differences(stored, wanted) if isinstance(stored, dict) else []
+            found = [line[:200] for line in found[:5]] or ["it is another document"]
             raise StoreMismatchError(
                 f"{path}: does not fit manifest.json beside it: {'; '.join(found)}. The folder was "
                 "changed by something else. Give another folder, or delete this one."

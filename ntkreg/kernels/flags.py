@@ -83,11 +83,12 @@ def checked_while_compiling(check: Callable[[], None]) -> Iterator[None]:
     A pass takes milliseconds, but for LLVM's, which take up to four seconds. What is compiled by
     then is kept.
     """
+    before = getattr(_checks, "check", None)
     _checks.check = check
     try:
         yield
     finally:
-        _checks.check = None
+        _checks.check = before
 
 
 class _Passes(event.Listener):

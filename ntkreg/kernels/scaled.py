@@ -70,12 +70,9 @@ class ScaledEngine(OuterEngine):
 
     def prepare(self, X: np.ndarray) -> ScaledInputs:
         """Scale inputs and prepare them with the inner engine."""
-        scale = scale_of(largest_values(X))
-        scaled = np.ldexp(X, -scale.reshape(-1, *[1] * (X.ndim - 1)))
-        inputs = ScaledInputs(self.engine.prepare(scaled), scale)
-        if self.back:
-            self._check_back(self.engine.diagonal(inputs.inputs), scale)
-        return inputs
+        x = self._scaled(X)
+        self._diagonal(x)
+        return x
 
     def cross(self, X: Any, Z: Any) -> np.ndarray:
         """Values of all pairs."""
@@ -89,9 +86,19 @@ class ScaledEngine(OuterEngine):
 
     def diagonal(self, X: Any) -> np.ndarray:
         """Values of each input with itself."""
-        x = self._prepared(X)
+        return self._diagonal(X if isinstance(X, ScaledInputs) else self._scaled(X))
+
+    def _scaled(self, X: np.ndarray) -> ScaledInputs:
+        scale = scale_of(largest_values(X))
+        scaled = np.ldexp(X, -scale.reshape(-1, *[1] * (X.ndim - 1)))
+        return ScaledInputs(self.engine.prepare(scaled), scale)
+
+    def _diagonal(self, x: ScaledInputs) -> np.ndarray:
         values = self.engine.diagonal(x.inputs)
-        return np.ldexp(values, 2 * x.scale) if self.back else values
+        if not self.back:
+            return values
+        self._check_back(values, x.scale)
+        return np.ldexp(values, 2 * x.scale)
 
     def _prepared(self, X: Any) -> ScaledInputs:
         return X if isinstance(X, ScaledInputs) else self.prepare(X)

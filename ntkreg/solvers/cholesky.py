@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from scipy.linalg import eigh, lapack
-from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
+from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
 
 from ntkreg.arrays import refuse_infinite
 from ntkreg.cpus import check_n_jobs, one_blas_thread
@@ -248,7 +248,7 @@ def _least_eigenvalue(factor: _Factor) -> float:
             (n, n), matvec=lambda v: inverse(v.reshape(n, 1))[:, 0], dtype=np.float64
         )
         start = np.random.default_rng(0).standard_normal(n)
-        with contextlib.suppress(ArpackNoConvergence):
+        with contextlib.suppress(ArpackError):  # no convergence, or no factorisation
             values, vectors = eigsh(operator, k=1, which="LA", v0=start, tol=_HARMLESS)
             value, vector = float(values[0]), vectors[:, 0]
     if value is None:

@@ -46,6 +46,10 @@ def check_gram(K: Any) -> np.ndarray:
             raise ValueError(f"solve_cholesky: K contains NaN or infinity (first in row {bad}).")
         largest = max(largest, peak)
         asymmetry = max(asymmetry, float(np.abs(rows - mirrored).max()))
+    if 0 < largest < np.finfo(np.float64).tiny:
+        raise SpecError(
+            f"solve_cholesky: K is {largest:.2g} at most, where float64 has few digits. Rescale K."
+        )
     if asymmetry > _ASYMMETRY * largest:
         raise ValueError(
             f"solve_cholesky: K must be symmetric; |K - K.T| reaches {asymmetry:.3g} where "

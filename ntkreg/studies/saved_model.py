@@ -102,7 +102,7 @@ def load_model(folder: str | Path, *, n_jobs: int | None = None) -> Pipeline:
     ----------
     folder : path
     n_jobs : int or None
-        Threads for the kernel in predict; None for all cores.
+        Threads for the kernel in predict, as in `ntkreg.kernel`.
 
     Returns
     -------

@@ -266,3 +266,13 @@ def test_networks_of_images_are_narrower_unless_a_width_is_given():
     assert model.network_.init(0)[0]["w"].shape[-1] == 128
     model = FiniteNetworkRegressor(cntk(1, "flatten"), width=8, **settings).fit(images, Y[:6])
     assert model.network_.init(0)[0]["w"].shape[-1] == 8
+
+
+def test_a_model_pickled_before_there_was_a_tol_is_whole():
+    model = FiniteNetworkRegressor(fully_connected(1), width=4, n_steps=1, n_networks=1)
+    state = model.__getstate__()
+    del state["tol"]
+    old = FiniteNetworkRegressor.__new__(FiniteNetworkRegressor)
+    old.__setstate__(state)
+    assert old.get_params()["tol"] == 0
+    assert "FiniteNetworkRegressor" in repr(clone(old))

@@ -8,6 +8,7 @@ from ntkreg import fully_connected
 from ntkreg.errors import DataError, StoreMismatchError
 from ntkreg.finite import LayerNorms, ObserveLoss, ObserveOutputs, Training, finite_network, train
 from ntkreg.finite import training as training_module
+from ntkreg.finite.checkpoint import Checkpoint
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(7, 3))
@@ -186,3 +187,20 @@ def test_a_planted_link_is_not_read_and_its_target_left_alone(stored, tmp_path):
     with pytest.raises(DataError, match="a symbolic link"):
         go(path)
     assert stored.read_bytes() == before
+
+
+def test_a_checkpoint_that_lists_very_many_seeds_is_read_again(tmp_path):
+    config = {"format": "x", "seeds": list(range(200_000))}
+    state = training_module.State(3, [np.ones(2)], [np.zeros(2)], {})
+    Checkpoint(tmp_path / "run.npz", config).save(state)
+    assert Checkpoint(tmp_path / "run.npz", config).load(state).step == 3
+    with pytest.raises(StoreMismatchError, match="seeds"):
+        Checkpoint(tmp_path / "run.npz", {**config, "seeds": list(range(199_999))}).load(state)
+
+
+def test_a_link_that_leads_nowhere_yet_is_not_written_through(tmp_path):
+    link = tmp_path / "run.npz"
+    link.symlink_to(tmp_path / "elsewhere.npz")
+    with pytest.raises(DataError, match="a symbolic link"):
+        go(link)
+    assert [p.name for p in tmp_path.iterdir()] == ["run.npz"]

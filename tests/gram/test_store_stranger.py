@@ -340,3 +340,26 @@ def test_a_tile_off_the_grid_of_blocks_is_not_gone_on_with(folder):
         {"chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [1, 1, 7, 7]}}},
     )
     _is_refused(folder, "tile", opened=False)
+
+
+def test_keys_with_dots_do_not_hide_what_metadata_say(folder):
+    grid = {"name": "regular", "configuration": {"chunk_shape": [1, 1, 2, 2]}}
+    shape = [1, 1, 8, 8]
+    dots = {"chunk_grid.name": "regular", "chunk_grid.configuration.chunk_shape": shape}
+    _edit(folder / "values.zarr" / "zarr.json", {"chunk_grid": grid, **dots})
+    with pytest.raises(StoreMismatchError, match=r"zarr.json: does not fit manifest.json"):
+        ntkreg.open_gram(folder)
+
+
+def test_complaints_are_few_however_many_there_are(folder):
+    _edit(folder / "manifest.json", {f"key {i}": i for i in range(10_000)})
+    with pytest.raises(StoreMismatchError, match="and 9995 more") as told:
+        ntkreg.open_gram(folder)
+    assert len(str(told.value)) < 1000
+
+
+def test_tiles_of_another_gram_are_not_blamed_on_the_caller(folder):
+    _edit(folder / "manifest.json", {"tile": 1})
+    rows = np.random.default_rng(0).standard_normal((2100, 3))
+    with pytest.raises(StoreMismatchError, match="holds another Gram, in tiles of side 1"):
+        compute_gram(NET, rows, folder=folder)

@@ -134,6 +134,15 @@ def test_what_is_no_array_of_numbers_is_named(X, error, message):
         kernel(fully_connected(1), V, X if X is not None else np.array([None]))
 
 
+def test_masks_within_lists_are_found_and_lists_of_numbers_are_quick():
+    with pytest.raises(SpecError, match=r"numpy.ma.filled\(X, 0\)"):
+        kernel(fully_connected(1), list(MASKED))
+    endless: list = []
+    endless.append(endless)
+    with pytest.raises((TypeError, ShapeError)):
+        kernel(fully_connected(1), endless)
+
+
 def test_a_class_is_no_network_yet():
     with pytest.raises(SpecError, match=r"Make one of this class first: Architecture\(\.\.\.\)"):
         kernel(Architecture, V)

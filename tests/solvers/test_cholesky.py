@@ -266,3 +266,8 @@ def test_masked_entries_of_a_matrix_are_refused():
     K = np.ma.masked_array(np.eye(2), [[True, False], [False, False]])
     with pytest.raises(SpecError, match="K is a masked array with 1 masked"):
         solve_cholesky(K, [1.0, 2.0], alpha=0.1)
+
+
+def test_a_gram_of_denormal_numbers_is_refused():
+    with pytest.raises(SpecError, match=r"K is 1.1e-310 at most.*Rescale K"):
+        solve_cholesky(1e-310 * (np.eye(50) + 0.1), np.ones(50), alpha=0)
