@@ -79,9 +79,9 @@ def fit(arguments: list[str]) -> None:
     config = resolve(FitConfig, given)
     if "print_config" in given:
         return print_config(config)
+    output = prepare_folder(output_folder(given, "fit"))
     from ntkreg.studies.fit import run_fit
 
-    output = prepare_folder(output_folder(given, "fit"))
     results = run_fit(config, output, n_jobs=given.get("n_jobs"))
     print(_sentence(results))
     print(
@@ -107,10 +107,12 @@ def predict(arguments: list[str]) -> None:
     given = parse(parser, arguments)
     if "data" not in given:
         parser.error("--data is missing: digits, an .npz file, or CIFAR-10's official files.")
+    output = Path(given.get("output", "predictions.csv"))
+    if output.is_dir() or (output.parent.exists() and not output.parent.is_dir()):
+        parser.error(f"--output must be a CSV file to write; got {output}.")
+    prepare_folder(output.parent)
     from ntkreg.studies.fit import run_predict
 
-    output = Path(given.get("output", "predictions.csv"))
-    prepare_folder(output.parent)
     results = run_predict(
         given["MODEL_FOLDER"],
         given["data"],
@@ -129,7 +131,12 @@ def plan(arguments: list[str]) -> None:
     from ntkreg.studies.fit_config import FitConfig
 
     # Which study a file is for shows in its keys; --help is about `fit`.
-    files = [a for a in arguments if a.endswith((".yaml", ".yml"))]
+    options = ["", *arguments]
+    files = [
+        word
+        for before, word in zip(options, arguments, strict=False)
+        if word.endswith((".yaml", ".yml")) and before != "--output"
+    ]
     if any({"widths", "positive"} & set(read_mapping(f)) for f in files):
         return plan_widths(arguments)
     is_fit = not any({"depths", "pool", "n_samples"} & set(read_mapping(f)) for f in files)

@@ -6,7 +6,7 @@ import errno
 import sys
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import ntkreg
 from ntkreg.errors import BackendError, NotPSDError
@@ -74,8 +74,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise ValueError(f"{message}. See `ntkreg --help`.")
+
+
 def _dispatch(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="ntkreg",
         usage="ntkreg COMMAND ...",
         description="Exact kernel regression with the kernels of infinitely wide networks.",
@@ -91,7 +96,10 @@ def _dispatch(arguments: list[str]) -> int:
         return 0
     name = arguments[0]
     if name.startswith("-"):
-        parser.parse_args(arguments)
+        try:
+            parser.parse_args(arguments)
+        except SystemExit as stop:  # of --help and --version
+            return int(stop.code or 0)
     if name not in COMMANDS:
         near = difflib.get_close_matches(name, COMMANDS, n=1, cutoff=0.4)
         hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(COMMANDS)}."

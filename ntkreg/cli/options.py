@@ -9,6 +9,7 @@ import dataclasses
 import difflib
 import inspect
 import re
+import tempfile
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -20,7 +21,6 @@ from jsonargparse import ArgumentParser, DefaultHelpFormatter, get_loader, set_l
 
 from ntkreg.documents import parse_yaml
 from ntkreg.errors import SpecError
-from ntkreg.storage import replacing
 from ntkreg.studies.config import config_hash, config_to_dict, make_config, read_mapping
 
 __all__ = [
@@ -223,11 +223,13 @@ def prepare_folder(folder: Path) -> Path:
     """Make a folder and try to write into it, before work that would be lost otherwise."""
     if folder.exists() and not folder.is_dir():
         raise SpecError(f"--output must be a folder to write into; {folder} is a file.")
-    folder.mkdir(parents=True, exist_ok=True)
-    probe = folder / ".ntkreg_writes_here"
-    with replacing(probe):
-        pass
-    probe.unlink(missing_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # Of a name of its own: other commands may look at the same folder now.
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(folder)) from None
     return folder
 
 

@@ -60,6 +60,9 @@ def run_kernel_comparison(config: ComparisonConfig, output: str | Path) -> pd.Da
     SpecError
         Runs that do not share data, classes, pool, test images, sizes, draws and seed.
     """
+    folders = {Path(folder).resolve() for folder in config.kernels.values()}
+    if len(folders) < len(config.kernels):
+        raise SpecError("kernels must be in folders of their own; two names have one folder.")
     runs = [_Run(name, folder) for name, folder in config.kernels.items()]
     first, *others = runs
     for other in others:
@@ -116,15 +119,22 @@ class _Run:
         self.y_test = answers["y_test"]
         self.correct = answers["predicted"] == self.y_test
         if self.record.get("study") != "FewSamples" or len(self.correct) != len(self.rows):
-            raise DataError(
-                f"{self.folder}: is not the folder of one finished few-samples run. Run "
-                "`ntkreg few-samples` into it again; kernels already there are kept."
-            )
+            raise self._unfinished()
+
+    def _unfinished(self) -> DataError:
+        return DataError(
+            f"{self.folder}: is not the folder of one finished few-samples run. Run "
+            "`ntkreg few-samples` into it again; kernels already there are kept."
+        )
 
     def candidate(self, get: str) -> _Candidate:
         """Return the kernel of the greatest depth."""
         chosen = (self.rows["get"] == get) & (self.rows.depth == self.rows.depth.max())
         where = np.flatnonzero(chosen)
+        drawn = self.rows.n.iloc[where].value_counts().to_dict()
+        asked = dict.fromkeys(self.config["n_samples"], self.config["n_draws"])
+        if drawn != asked or self.correct.shape[1] != self.record["n_test"]:
+            raise self._unfinished()
         rows = self.rows.iloc[where].reset_index(drop=True)
         return _Candidate(f"{self.name} {get.upper()}", self.name, rows, self.correct[where])
 

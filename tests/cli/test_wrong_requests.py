@@ -5,12 +5,14 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ntkreg.cli import main
+from ntkreg.cli.options import prepare_folder
 from ntkreg.data import load_digits_split
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -68,14 +70,14 @@ def test_a_file_where_the_output_folder_should_be_is_told_before_work(
 
 
 def test_a_folder_that_cannot_be_written_is_told_before_work(config, tmp_path, capsys, monkeypatch):
-    def refuse(path):
-        raise PermissionError(13, "Permission denied", str(path))
+    def refuse(dir):
+        raise PermissionError(13, "Permission denied")
 
     # Not by chmod: an administrator may write everywhere.
-    monkeypatch.setattr("ntkreg.cli.options.replacing", refuse)
+    monkeypatch.setattr("ntkreg.cli.options.tempfile.TemporaryFile", refuse)
     monkeypatch.setattr("ntkreg.studies.fit.run_fit", lambda *a, **k: 1 / 0)
     assert main(["fit", config, "--output", str(tmp_path / "out")]) == 2
-    assert "Permission denied. Give another path" in capsys.readouterr().err
+    assert f"{tmp_path / 'out'}: Permission denied. Give another path" in capsys.readouterr().err
 
 
 def test_a_full_disk_is_one_clear_line(config, tmp_path, capsys, monkeypatch):
@@ -195,3 +197,31 @@ def test_labels_of_another_kind_or_number_are_told_by_predict(config, tmp_path, 
     np.savez(path, x_test=X, y_test=np.arange(4))
     assert main(["predict", str(out), "--data", path, "--output", csv]) == 0
     assert victim.read_text() == "precious"
+
+
+def test_commands_may_look_at_one_folder_at_once(tmp_path):
+    with ThreadPoolExecutor(4) as pool:
+        assert set(pool.map(prepare_folder, [tmp_path / "shared"] * 200)) == {tmp_path / "shared"}
+    assert not list((tmp_path / "shared").iterdir())
+
+
+@pytest.mark.parametrize("output", ["folder", "file/x.csv"])
+def test_predict_writes_a_file_in_a_folder(tmp_path, capsys, output):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("")
+    arguments = ["predict", "model", "--data", "digits", "--output", str(tmp_path / output)]
+    assert main(arguments) == 2
+    assert "--output must be a CSV file to write" in capsys.readouterr().err
+
+
+def test_an_option_that_is_none_is_one_line_and_help_returns(capsys):
+    assert main(["-x"]) == 2
+    told = capsys.readouterr().err
+    assert told == "ntkreg: unrecognized arguments: -x. See `ntkreg --help`.\n"
+    assert main(["--help"]) == 0
+    assert main(["--version"]) == 0
+
+
+def test_plan_does_not_take_an_output_for_its_configuration(config, capsys):
+    assert main(["plan", "--output", "other.yaml", config]) == 0
+    assert "training inputs" in capsys.readouterr().out

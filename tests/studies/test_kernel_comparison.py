@@ -158,3 +158,18 @@ def test_rows_and_predictions_of_different_runs_are_refused(config, runs, tmp_pa
 def test_wrong_settings_are_refused(values, message):
     with pytest.raises(SpecError, match=message):
         ComparisonConfig(**{"kernels": {"a": "x", "b": "y"}} | values)
+
+
+def test_rows_of_other_kernels_or_numbers_are_not_a_finished_run(config, runs, tmp_path):
+    copy = shutil.copytree(runs / "flat", tmp_path / "copy")
+    text = (copy / "rows.csv").read_text()
+    (copy / "rows.csv").write_text(text.replace("ntk", "other"))
+    config = replace(config, kernels=config.kernels | {"copy": str(copy)})
+    with pytest.raises(DataError, match="copy: is not the folder of one finished"):
+        run_kernel_comparison(config, tmp_path / "out")
+
+
+def test_two_names_of_one_folder_are_refused(config, runs, tmp_path):
+    config = replace(config, kernels={"a": str(runs / "flat"), "b": str(runs / "flat")})
+    with pytest.raises(SpecError, match="folders of their own"):
+        run_kernel_comparison(config, tmp_path / "out")
