@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 
 CONFIG = """\
@@ -15,3 +17,16 @@ def config(tmp_path):
     path = tmp_path / "small.yaml"
     path.write_text(CONFIG)
     return str(path)
+
+
+@pytest.fixture
+def listening():
+    """Return what starts a command so that it hears SIGINT, which a shell may tell jobs to ignore.
+
+    Not by a function between fork and exec, which JAX, where another test loaded it, forbids.
+    """
+    code = (
+        "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); "
+        "os.execv(sys.argv[1], sys.argv[1:])"
+    )
+    return lambda command: [sys.executable, "-c", code, *command]

@@ -140,16 +140,12 @@ def test_help_of_no_command_waits_for_what_only_its_work_needs():
 
 
 @pytest.mark.slow
-def test_ctrl_c_ends_the_first_compilation_and_keeps_what_is_compiled(config, tmp_path):
+def test_ctrl_c_ends_the_first_compilation_and_keeps_what_is_compiled(config, tmp_path, listening):
     kept = tmp_path / "kept"
+    request = [sys.executable, "-m", "ntkreg", "fit", config, "--output", str(tmp_path / "fit")]
     run = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "ntkreg", "fit", config, "--output", str(tmp_path / "fit")),
-            *("--architecture", "{recipe: cntk, depth: 2}"),
-        ],
+        listening([*request, "--architecture", "{recipe: cntk, depth: 2}"]),
         env=os.environ | {"NUMBA_CACHE_DIR": str(kept)},
-        # A shell tells its jobs in the background to ignore it.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         stderr=subprocess.PIPE,
         text=True,
     )

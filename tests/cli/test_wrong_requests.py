@@ -103,16 +103,12 @@ def test_predict_without_data_or_model_says_what_to_give(tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_ctrl_c_stops_a_fit_quietly_and_the_same_command_goes_on(config, tmp_path):
+def test_ctrl_c_stops_a_fit_quietly_and_the_same_command_goes_on(config, tmp_path, listening):
     out = tmp_path / "out"
     network = "{recipe: cntk, depth: 30, readout: gap}"
     request = [sys.executable, "-m", "ntkreg", "fit", config, "--architecture", network]
     request += ["--store_kernel", "true", "--n_train", "250", "--output", str(out)]
-    # A job in the background of a shell inherits an ignored SIGINT: the child listens anew.
-    # Not by a function between fork and exec, which JAX, where another test loaded it, forbids.
-    listen = "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); "
-    listening = [sys.executable, "-c", listen + "os.execv(sys.argv[1], sys.argv[1:])", *request]
-    process = subprocess.Popen(listening, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(listening(request), stderr=subprocess.PIPE, text=True)
     journal = out / "kernel" / "tiles.txt"
     while process.poll() is None and not (journal.exists() and journal.stat().st_size):
         time.sleep(0.02)
