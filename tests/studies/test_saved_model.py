@@ -3,15 +3,19 @@ import io
 import json
 import os
 import shutil
+from fractions import Fraction
 
 import numpy as np
+import pandas as pd
 import pytest
-from sklearn.pipeline import make_pipeline
+from sklearn.decomposition import PCA
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from ntkreg.architecture import cntk, fully_connected
 from ntkreg.data import ChannelStandardizer, ZCAWhitener
-from ntkreg.errors import DataError
-from ntkreg.estimators import NTKClassifier, NTKRegressor
+from ntkreg.errors import DataError, SpecError
+from ntkreg.estimators import FiniteNetworkClassifier, NTKClassifier, NTKRegressor
 from ntkreg.studies.saved_model import load_model, save_model
 
 RNG = np.random.default_rng(0)
@@ -114,6 +118,8 @@ def test_damage_is_noticed(saved):
     arrays.write_bytes(content)
     for change, message in (
         ({"format": 99}, "not a model of format 1"),
+        ({"format": True}, "not a model of format 1"),
+        ({"format": 1.0}, "not a model of format 1"),
         ({"estimator": "SVC"}, "estimator must be NTKClassifier or NTKRegressor; found 'SVC'"),
         ({"parameters": {"gett": "ntk"}}, "parameters must be an object with alpha, get"),
         ({"solution": None}, "not a sound model"),
@@ -219,6 +225,10 @@ NAN, INF = float("nan"), float("inf")
         ({"preprocessing.fitted.n_features_in_": 5}, "n_features_in_ must be 48"),
         ({"preprocessing.parameters.image_shape": [1, 2]}, "image_shape must be three integers"),
         ({"preprocessing.parameters.image_shape": "abc"}, "image_shape must be three integers"),
+        ({"preprocessing.parameters.image_shape": [4, 4, 4]}, "image_shape must be of 48 values"),
+        ({"preprocessing.parameters.image_shape": [4, 3, 4]}, "in 3 channels; found .4, 3, 4"),
+        ({"parameters.image_shape": [1, 2]}, "parameters.image_shape must be three integers"),
+        ({"parameters.image_shape": [4, 3, 4]}, r"image_shape must be \(4, 4, 3\), as X_fit has"),
         ({"sha256_of_arrays": None}, "sha256_of_arrays must be 64"),
         ({"sha256_of_arrays": "0" * 64}, "is not the file that"),
     ],
@@ -255,13 +265,14 @@ def test_a_tampered_description_is_refused_by_the_name_of_its_entry(copy_of, cha
         ("images", "classes", lambda a: a * 0, "classes must be 3 labels"),
         ("images", "classes", lambda a: np.array([0, 1, np.nan]), "classes must be finite"),
         ("images", "channel_mean_", lambda a: a[:2, None], "channel_mean_ must be"),
-        ("images", "channel_scale_", lambda a: a * 0, "channel_scale_ must be"),
-        ("images", "channel_scale_", lambda a: a[:2], "channel_scale_ must be"),
+        ("images", "channel_scale_", lambda a: a * 0, "channel_scale_ must be .* found 0.0"),
+        ("images", "channel_scale_", lambda a: [1, -7, 0.0], "channel_scale_ must be .* found -7"),
+        ("images", "channel_scale_", lambda a: a[:2], "channel_scale_ must be .* shape"),
         ("numbers", "y_mean", lambda a: a + np.inf, "y_mean must be finite"),
         ("numbers", "y_mean", lambda a: np.array([a, a]), "y_mean must be"),
         ("numbers", "y_mean", lambda a: a.astype(str), "y_mean must be"),
         ("whitened images", "zca_components_", lambda a: a[:, 1:], "zca_components_ must be"),
-        ("whitened images", "zca_eigenvalues_", lambda a: -a, "zca_eigenvalues_ must be >= 0"),
+        ("whitened images", "zca_eigenvalues_", lambda a: -a, "zca_eigenvalues_ must be >= 0; .* -"),
         ("whitened images", "zca_mean_", lambda a: a[1:], "zca_mean_ must be"),
     ],
 )  # fmt: skip
@@ -296,8 +307,10 @@ def test_a_description_that_is_no_description_is_refused(copy_of, text):
 
 def test_older_models_are_read(copy_of):
     folder = copy_of("images")
-    rewritten(folder, {"dtype": ..., "parameters.symmetry": ..., "parameters.backend": ...})
+    newer = ("dtype", "parameters.symmetry", "parameters.backend", "parameters.image_shape")
+    rewritten(folder, dict.fromkeys(newer, ...))
     assert load_model(folder)[-1].symmetry is None
+    assert load_model(folder)[-1].image_shape is None
 
 
 def test_a_planted_link_and_a_full_disk_leave_what_was_there(copy_of, tmp_path, monkeypatch):
@@ -343,3 +356,203 @@ def test_an_ordinary_fit_after_a_huge_one_is_ordinary():
     again = ChannelStandardizer().fit(X * 1e160).fit(X)
     np.testing.assert_array_equal(again.transform(X), ChannelStandardizer().fit_transform(X))
     assert vars(again).keys() == vars(ChannelStandardizer().fit(X)).keys()
+
+
+class Mine(NTKClassifier):
+    """Somebody's own estimator."""
+
+
+LABELS = np.arange(12) % 2
+NOT_A_MODEL = {
+    "None": None,
+    "a class": NTKClassifier,
+    "another estimator": FiniteNetworkClassifier(),
+    "a subclass": Mine().fit(ROWS, LABELS),
+    "a pipeline of a subclass": make_pipeline(Mine()).fit(ROWS, LABELS),
+    "another scaler": make_pipeline(StandardScaler(), NTKClassifier()).fit(ROWS, LABELS),
+    "passthrough": make_pipeline("passthrough", NTKClassifier()).fit(ROWS, LABELS),
+    "three steps": make_pipeline(ChannelStandardizer(), PCA(2), NTKClassifier()).fit(ROWS, LABELS),
+    "two scalers": make_pipeline(ChannelStandardizer(), ZCAWhitener(), NTKClassifier()).fit(
+        ROWS, LABELS
+    ),
+    "no estimator": make_pipeline(ChannelStandardizer()).fit(ROWS),
+    "a nested pipeline": make_pipeline(make_pipeline(NTKClassifier())).fit(ROWS, LABELS),
+    "a pipeline of passthrough": make_pipeline("passthrough"),
+}
+
+
+@pytest.mark.parametrize("kind", NOT_A_MODEL)
+def test_what_is_no_such_model_is_refused_before_anything_is_made(tmp_path, kind):
+    with pytest.raises(SpecError, match=r"model must be a fitted NTKClassifier or NTK.*; got"):
+        save_model(NOT_A_MODEL[kind], tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+
+
+def test_a_refusal_names_every_step(tmp_path):
+    with pytest.raises(SpecError, match="Pipeline of ChannelStandardizer, PCA, NTKClassifier"):
+        save_model(NOT_A_MODEL["three steps"], tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (NTKClassifier(), "its NTKClassifier is not"),
+        (make_pipeline(NTKRegressor()), "its NTKRegressor is not"),
+        (
+            Pipeline([("s", ZCAWhitener()), ("e", NTKClassifier().fit(ROWS, LABELS))]),
+            "its ZCAWhitener is not",
+        ),
+        (
+            NTKClassifier(kernel="precomputed").fit(np.eye(12), LABELS),
+            "NTKClassifier must be .* got a precomputed kernel",
+        ),
+    ],
+    ids=["bare", "pipeline", "scaler", "precomputed"],
+)
+def test_models_that_are_not_fitted_or_have_no_network_are_refused(tmp_path, model, message):
+    with pytest.raises(SpecError, match=message):
+        save_model(model, tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+
+
+def test_a_fit_that_failed_halfway_is_not_fitted(tmp_path):
+    model = NTKRegressor(fully_connected(1), alpha=0)
+    with pytest.raises(ArithmeticError):
+        model.fit(np.ones((4, 2)), np.arange(4.0))
+    with pytest.raises(SpecError, match="its NTKRegressor is not"):
+        save_model(model, tmp_path)
+
+
+@pytest.mark.parametrize("model", [NTKClassifier(), NTKRegressor()])
+def test_an_estimator_is_saved_as_the_pipeline_of_itself(tmp_path, model):
+    save_model(model.fit(ROWS, LABELS), tmp_path)
+    loaded = load_model(tmp_path)
+    assert len(loaded) == 1
+    np.testing.assert_array_equal(loaded.predict(NEW_ROWS), model.predict(NEW_ROWS))
+
+
+@pytest.mark.parametrize("given", [(2, 2, 1), [2, 2, 1], tuple(np.array([2, 2, 1]))])
+@pytest.mark.parametrize("scaler", [None, ChannelStandardizer, ZCAWhitener])
+def test_flat_rows_are_read_as_images_after_loading(tmp_path, scaler, given):
+    X = ROWS[:, :4]
+    steps = [] if scaler is None else [scaler()]
+    if scaler is ChannelStandardizer:
+        steps[0].set_params(image_shape=given)
+    model = make_pipeline(*steps, NTKClassifier(cntk(1, readout="flatten"), image_shape=given))
+    save_model(model.fit(X, LABELS), tmp_path)
+    loaded = load_model(tmp_path)
+    np.testing.assert_array_equal(loaded.decision_function(X), model.decision_function(X))
+    assert loaded[-1].image_shape == (2, 2, 1)
+    if scaler is ChannelStandardizer:
+        assert loaded[0].image_shape == (2, 2, 1)
+        assert type(loaded[0].image_shape) is tuple
+
+
+def test_labels_that_pandas_gives_as_objects_are_saved_as_text(tmp_path):
+    y = pd.Series(["no", "yes", "perhaps"] * 4, dtype=object)
+    model = NTKClassifier(fully_connected(1)).fit(ROWS, y)
+    assert model.classes_.dtype == object
+    save_model(model, tmp_path)
+    predicted = load_model(tmp_path).predict(NEW_ROWS)
+    assert predicted.tolist() == model.predict(NEW_ROWS).tolist()
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        np.array([b"no", b"yes"]),
+        np.array(["2020-01-01", "2020-01-02"], dtype="M8[D]"),
+        np.array([(1,), None], dtype=object),
+        np.array(["a", "a\0"], dtype=object),
+    ],
+    ids=["bytes", "dates", "objects", "zero characters"],
+)
+def test_labels_that_no_file_holds_are_refused_and_an_earlier_model_stays_whole(copy_of, labels):
+    folder = copy_of("images")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    model = NTKClassifier(fully_connected(1)).fit(ROWS, LABELS)
+    model.classes_ = labels
+    with pytest.raises(SpecError, match="classes_ of NTKClassifier must be numbers or text; got"):
+        save_model(model, folder)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_setting_that_json_cannot_hold_is_refused_and_an_earlier_model_stays_whole(copy_of):
+    folder = copy_of("numbers")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    model = NTKRegressor(fully_connected(1)).fit(ROWS, ROWS[:, 0]).set_params(alpha=Fraction(1, 4))
+    with pytest.raises(SpecError, match=r"cannot be written as JSON: Fraction Fraction\(1, 4\)"):
+        save_model(model, folder)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"dtype": "mixed"}, 'dtype="mixed" is for networks that read images'),
+        ({"parameters.symmetry": "flip"}, 'symmetry="flip" needs a network that reads images'),
+        ({"parameters.backend": "jax"}, 'backend="jax" runs networks that read images'),
+        ({"parameters.image_shape": [1, 5, 1]}, r"image_shape must be \(5,\), as X_fit has"),
+    ],
+    ids=lambda value: repr(value)[:40],
+)
+def test_settings_that_a_dense_network_cannot_run_are_refused_when_loading(
+    copy_of, change, message
+):
+    folder = copy_of("numbers")
+    rewritten(folder, change)
+    with pytest.raises(DataError, match=message) as caught:
+        load_model(folder)
+    assert str(folder / "model.json") in str(caught.value) or "X_fit" in message
+
+
+def test_a_whitener_of_other_images_is_refused(copy_of):
+    folder = copy_of("whitened images")
+    rewritten(folder, {"preprocessing.fitted.image_shape_": [4, 4, 4]})
+    with pytest.raises(DataError, match=r"image_shape_ must be of 48 values; found .4, 4, 4"):
+        load_model(folder)
+
+
+def test_a_dtype_that_no_kernel_has_is_refused_when_loading(copy_of):
+    folder = copy_of("numbers")
+    rewritten(folder, {"dtype": ...}, {"X_fit": lambda a: a.astype(np.float16)})
+    with pytest.raises(DataError, match="dtype must be float32 or float64"):
+        load_model(folder)
+
+
+@pytest.mark.parametrize(
+    ("row", "value", "message"),
+    [(0, 3000.0, "found 3000.0"), (2, -2.0, "found -2.0")],
+)
+def test_a_bad_power_or_scale_of_huge_channels_is_named(tmp_path, row, value, message):
+    X = ROWS * 1e160
+    save_model(make_pipeline(ChannelStandardizer(), NTKClassifier()).fit(X, LABELS), tmp_path)
+
+    def change(units):
+        units[row, 1] = value
+        return units
+
+    rewritten(tmp_path, {}, {"channel__in_units": change})
+    with pytest.raises(DataError, match=f"channel__in_units must be .*; {message}"):
+        load_model(tmp_path)
+
+
+@pytest.mark.parametrize("scaler", [None, ChannelStandardizer(), ZCAWhitener()])
+def test_names_of_columns_are_kept(tmp_path, scaler):
+    table = pd.DataFrame(ROWS, columns=list("abcde"))
+    model = make_pipeline(*([] if scaler is None else [scaler]), NTKClassifier())
+    save_model(model.fit(table, LABELS), tmp_path)
+    loaded = load_model(tmp_path)
+    assert loaded.feature_names_in_.tolist() == list("abcde")
+    assert loaded.feature_names_in_.dtype == model.feature_names_in_.dtype
+    np.testing.assert_array_equal(loaded.predict(table), model.predict(table))
+    with pytest.raises(ValueError, match="feature names should match"):
+        loaded.predict(table[list("edcba")])
+    for change, message in (
+        (lambda a: a[1:], "feature_names_in must be 5 names"),
+        (lambda a: np.arange(5), "feature_names_in must be an array of text"),
+    ):
+        rewritten(tmp_path, {}, {"feature_names_in": change})
+        with pytest.raises(DataError, match=message):
+            load_model(tmp_path)
+        save_model(model, tmp_path)
