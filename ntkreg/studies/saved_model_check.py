@@ -216,8 +216,8 @@ def _check_fitted(
             raise check.refuse("preprocessing.parameters.image_shape", wanted, repr(image))
         return
     n = arrays["zca_eigenvalues_"].size
-    wanted = {"zca_components_": (n, d), "zca_eigenvalues_": (n,), "zca_mean_": (d,)}
-    for key, expected in wanted.items():
+    shapes = {"zca_components_": (n, d), "zca_eigenvalues_": (n,), "zca_mean_": (d,)}
+    for key, expected in shapes.items():
         if arrays[key].shape != expected:
             raise check.refuse(key, f"of shape {expected}", f"shape {arrays[key].shape}")
     values = arrays["zca_eigenvalues_"]
