@@ -65,8 +65,8 @@ def save_model(model: Any, folder: str | Path) -> None:
     Raises
     ------
     SpecError
-        Something else, not fitted, or with labels that are neither numbers nor text; nothing
-        was written.
+        Something else, not fitted, or with labels, settings or layers that are no plain data;
+        nothing was written.
     OSError
         The folder cannot be written.
     """
@@ -104,11 +104,12 @@ def save_model(model: Any, folder: str | Path) -> None:
         },
     }
     try:
-        json.dumps(description, default=plain_number)
-    except TypeError as error:
+        plain = json.loads(json.dumps(description, default=plain_number))
+        from_dict(plain["architecture"])  # refuses layers that no saved model can name
+    except (TypeError, ValueError) as error:
         raise SpecError(
-            f"save_model: a setting of the model cannot be written as JSON: {error} "
-            "Set it to a plain number and fit again."
+            f"save_model: model cannot be saved as plain data: {error} Use plain numbers and "
+            "ntkreg's own layers, and fit again."
         ) from None
     folder.mkdir(parents=True, exist_ok=True)
     write_arrays(folder / "model.npz", arrays)
@@ -274,12 +275,15 @@ def _parts(model: Any) -> tuple[Preprocessing | None, Any]:
     whole = isinstance(model, Pipeline)
     steps = [step for _, step in model.steps] if whole else [model]
     known = [type(step) in SCALERS for step in steps[:-1]]
-    if len(known) > 1 or not all(known) or type(steps[-1]) not in ESTIMATORS.values():
-        kinds = ", ".join(s if isinstance(s, str) else type(s).__name__ for s in steps)
+    estimators = [type(step) in ESTIMATORS.values() for step in steps[-1:]]
+    if len(known) > 1 or not all(known) or estimators != [True]:
+        kinds = (
+            ", ".join(s if isinstance(s, str) else type(s).__name__ for s in steps) or "no steps"
+        )
         raise SpecError(
             "save_model: model must be a fitted NTKClassifier or NTKRegressor, or a Pipeline of "
             "one of them with at most one ChannelStandardizer or ZCAWhitener before it; got "
-            f"{f'a Pipeline of {kinds}' if whole else kinds}."
+            f"{'a Pipeline of ' if whole else ''}{kinds}."
         )
     scaler, estimator = steps[0] if known else None, steps[-1]
     for step in steps:

@@ -10,7 +10,7 @@ from sklearn.decomposition import PCA
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from ntkreg.architecture import cntk, fully_connected
+from ntkreg.architecture import Architecture, Dense, Relu, cntk, fully_connected
 from ntkreg.data import ChannelStandardizer, ZCAWhitener
 from ntkreg.errors import DataError, SpecError
 from ntkreg.estimators import FiniteNetworkClassifier, NTKClassifier, NTKRegressor
@@ -190,6 +190,17 @@ def test_an_ordinary_fit_after_a_huge_one_is_ordinary():
     assert vars(again).keys() == vars(ChannelStandardizer().fit(X)).keys()
 
 
+class OwnRelu(Relu):
+    """Somebody's own layer."""
+
+
+def test_a_layer_that_no_saved_model_can_name_is_refused(tmp_path):
+    network = Architecture([Dense(), OwnRelu(), Dense()])
+    with pytest.raises(SpecError, match=r"cannot be saved as plain data: .*'OwnRelu'"):
+        save_model(NTKClassifier(network).fit(ROWS, LABELS), tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+
+
 class Mine(NTKClassifier):
     """Somebody's own estimator."""
 
@@ -207,6 +218,7 @@ NOT_A_MODEL = {
     "two scalers": make_pipeline(ChannelStandardizer(), ZCAWhitener(), NTKClassifier()).fit(
         ROWS, LABELS
     ),
+    "an empty pipeline": Pipeline([]),
     "no estimator": make_pipeline(ChannelStandardizer()).fit(ROWS),
     "a nested pipeline": make_pipeline(make_pipeline(NTKClassifier())).fit(ROWS, LABELS),
     "a pipeline of passthrough": make_pipeline("passthrough"),
@@ -311,7 +323,9 @@ def test_labels_that_no_file_holds_are_refused_and_an_earlier_model_stays_whole(
 def test_a_setting_that_json_cannot_hold_is_refused_and_an_earlier_model_stays_whole(earlier):
     before = {path.name: path.read_bytes() for path in earlier.iterdir()}
     model = NTKRegressor(fully_connected(1)).fit(ROWS, ROWS[:, 0]).set_params(alpha=Fraction(1, 4))
-    with pytest.raises(SpecError, match=r"cannot be written as JSON: Fraction Fraction\(1, 4\)"):
+    with pytest.raises(
+        SpecError, match=r"cannot be saved as plain data: Fraction Fraction\(1, 4\)"
+    ):
         save_model(model, earlier)
     assert {path.name: path.read_bytes() for path in earlier.iterdir()} == before
 
