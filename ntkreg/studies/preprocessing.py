@@ -7,6 +7,7 @@ import numpy as np
 from ntkreg.data import ChannelStandardizer, ZCAWhitener
 
 __all__ = [
+    "Preprocessing",
     "array_names",
     "build_preprocessing",
     "describe_preprocessing",
@@ -70,11 +71,15 @@ def build_preprocessing(
     if description is None:
         return None
     name = description["name"]
-    step = _CLASSES[name](**description["parameters"])
+    step = _CLASSES[name](**{k: _from_json(v) for k, v in description["parameters"].items()})
     for key in _PLAIN[name]:
-        value = description["fitted"][key]
-        setattr(step, key, tuple(value) if isinstance(value, list) else value)
+        setattr(step, key, _from_json(description["fitted"][key]))
     for key in (*_ARRAYS[name], *_OPTIONAL[name]):
         if f"{name}_{key}" in arrays:
             setattr(step, key, arrays[f"{name}_{key}"])
     return step
+
+
+def _from_json(value: Any) -> Any:
+    """Return what stood for a value in JSON, which has lists only, as it was: a shape."""
+    return tuple(value) if isinstance(value, list) else value

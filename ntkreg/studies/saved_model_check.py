@@ -39,6 +39,8 @@ _FITTED: dict[str, dict[str, tuple[str, ...]]] = {
         "fitted": ("epsilon_", "image_shape_", "n_features_in_"),
     },
 }
+_KINDS = {"classes": ("biufU", "numbers or text"), "feature_names_in": ("U", "text")}
+"""Kinds of dtypes of arrays that do not hold floating-point numbers."""
 
 
 class _Checks:
@@ -83,6 +85,10 @@ class _Checks:
         if value is not None and not ok:
             raise self.refuse(entry, "three integers >= 1 or null", repr(value))
 
+    def all_good(self, entry: str, wanted: str, values: np.ndarray, good: np.ndarray) -> None:
+        if not good.all():
+            raise self.refuse(entry, wanted, repr(values[~good][0].item()))
+
 
 def check_description(path: Path, described: dict[str, Any]) -> None:
     """Raise unless every entry of a model's description is there and can be one.
@@ -99,14 +105,15 @@ def check_description(path: Path, described: dict[str, Any]) -> None:
     check.choice("estimator", described["estimator"], ("NTKClassifier", "NTKRegressor"))
     dtypes = (None, "float32", "mixed", "float64")
     check.choice("dtype", described.get("dtype"), dtypes)
-    names = ("alpha", *_PARAMETERS)
+    names = ("alpha", *_PARAMETERS, "image_shape")
     parameters = check.mapping(
-        "parameters", described["parameters"], names, old=("symmetry", "backend")
+        "parameters", described["parameters"], names, old=("symmetry", "backend", "image_shape")
     )
     for entry, choices in _PARAMETERS.items():
         if entry in parameters:
             check.choice(f"parameters.{entry}", parameters[entry], choices)
     check.number("parameters.alpha", parameters["alpha"], least=0)
+    check.sizes("parameters.image_shape", parameters.get("image_shape"))
     solution = check.mapping("solution", described["solution"], _SOLUTION)
     for key in ("alpha", "condition", "residual"):
         check.number(f"solution.{key}", solution[key], least=0)
@@ -149,14 +156,21 @@ def check_arrays(path: Path, described: dict[str, Any], arrays: dict[str, np.nda
     """
     check = _Checks(path)
     for name, array in arrays.items():
-        kinds = "biufU" if name == "classes" else "f"
+        kinds, wanted = _KINDS.get(name, ("f", "floating-point numbers"))
         if array.dtype.kind not in kinds or (array.dtype.itemsize > 8 and kinds == "f"):
-            raise check.refuse(name, "an array of floating-point numbers", f"{array.dtype}")
+            raise check.refuse(name, f"an array of {wanted}", f"{array.dtype}")
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise check.refuse(name, "finite", "NaN or infinity")
     X, dual = arrays["X_fit"], arrays["dual_coef"]
     if X.ndim not in (2, 4) or 0 in X.shape:
         raise check.refuse("X_fit", "rows (n, d) or images (n, h, w, c)", f"shape {X.shape}")
+    image = described["parameters"].get("image_shape")
+    if image not in (None, list(X.shape[1:])):
+        raise check.refuse("parameters.image_shape", f"{X.shape[1:]}, as X_fit has", repr(image))
+    n_features = math.prod(X.shape[1:])
+    names = arrays.get("feature_names_in")
+    if names is not None and names.shape != (n_features,):
+        raise check.refuse("feature_names_in", f"{n_features} names", f"shape {names.shape}")
     if dual.ndim not in (1, 2) or len(dual) != len(X) or 0 in dual.shape:
         raise check.refuse("dual_coef", f"({len(X)},) or ({len(X)}, targets)", f"{dual.shape}")
     if described["estimator"] == "NTKClassifier":
@@ -183,20 +197,34 @@ def _check_fitted(
     if name == "channel":
         mean, scale = arrays["channel_mean_"], arrays["channel_scale_"]
         if mean.ndim != 1 or not mean.size or d % mean.size:
-            raise check.refuse("channel_mean_", f"a number a channel of {d}", f"{mean.shape}")
-        if scale.shape != mean.shape or (scale <= 0).any():
-            raise check.refuse("channel_scale_", "a number > 0 a channel", f"{scale.shape}")
+            wanted = f"a number a channel of {d}"
+            raise check.refuse("channel_mean_", wanted, f"shape {mean.shape}")
+        wanted = "a number > 0 a channel"
+        if scale.shape != mean.shape:
+            raise check.refuse("channel_scale_", wanted, f"shape {scale.shape}")
+        check.all_good("channel_scale_", wanted, scale, scale > 0)
         units = arrays.get("channel__in_units", np.ones((3, len(mean))))
-        if units.shape != (3, len(mean)) or (units[2] <= 0).any() or (abs(units[0]) > 1100).any():
-            raise check.refuse("channel__in_units", "a power, mean and scale a channel", f"{units}")
+        wanted = "a power, mean and scale a channel"
+        if units.shape != (3, len(mean)):
+            raise check.refuse("channel__in_units", wanted, f"shape {units.shape}")
+        wanted = "powers from -1100 to 1100, means, and scales > 0"
+        check.all_good("channel__in_units", wanted, units[0], abs(units[0]) <= 1100)
+        check.all_good("channel__in_units", wanted, units[2], units[2] > 0)
+        image = described["parameters"]["image_shape"]
+        if image is not None and (math.prod(image) != d or image[-1] != mean.size):
+            wanted = f"of {d} values in {mean.size} channels"
+            raise check.refuse("preprocessing.parameters.image_shape", wanted, repr(image))
         return
     n = arrays["zca_eigenvalues_"].size
-    wanted = {"zca_components_": (n, d), "zca_eigenvalues_": (n,), "zca_mean_": (d,)}
-    for key, expected in wanted.items():
+    shapes = {"zca_components_": (n, d), "zca_eigenvalues_": (n,), "zca_mean_": (d,)}
+    for key, expected in shapes.items():
         if arrays[key].shape != expected:
             raise check.refuse(key, f"of shape {expected}", f"shape {arrays[key].shape}")
-    if (arrays["zca_eigenvalues_"] < 0).any():
-        raise check.refuse("zca_eigenvalues_", ">= 0", "a negative one")
+    values = arrays["zca_eigenvalues_"]
+    check.all_good("zca_eigenvalues_", ">= 0", values, values >= 0)
+    image = described["fitted"]["image_shape_"]
+    if image is not None and math.prod(image) != d:
+        raise check.refuse("preprocessing.fitted.image_shape_", f"of {d} values", repr(image))
 
 
 def _is_size(value: Any) -> bool:
