@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn
@@ -19,27 +20,46 @@ MOST_BYTES = 1 << 20
 _MOST_DEPTH = 50
 _MOST_NODES = 100_000
 _LONGEST_NUMBER = 100
+_MOST_NUMBER_KEYS = 1000
+"""Numbers can be chosen to hash alike, and a mapping of those takes quadratic time."""
+
 _TOO_MANY = f"over {_MOST_NODES:,} values, aliases written out."
 _TOO_DEEP = "{}: not sound JSON: nested too deeply."
 
-# YAML 1.1 reads 1e-3 as text, since it wants a dot and a sign; YAML 1.2 and people do not.
-_NUMBER = re.compile(r"[-+]?(?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9][0-9_]*)[eE][-+]?[0-9]+")
-
 _TAG = "tag:yaml.org,2002:"
-_NUMBERS = {f"{_TAG}int", f"{_TAG}float"}
-_PLAIN = _NUMBERS | {f"{_TAG}{kind}" for kind in ("str", "bool", "null", "map", "seq", "merge")}
+
+# YAML 1.1 reads 1e-3 as text, since it wants a dot and a sign, 010 as 8 and 1:30 as 90. People
+# mean the first as a number; nobody knows what they mean by the others, which stay text.
+_NUMBERS = {
+    f"{_TAG}int": re.compile(r"[-+]?(?:0|[1-9][0-9_]*|0b[01_]+|0x[0-9a-fA-F_]+)\Z"),
+    f"{_TAG}float": re.compile(
+        r"[-+]?(?:(?:[0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*)(?:[eE][-+]?[0-9]+)?"
+        r"|[0-9][0-9_]*[eE][-+]?[0-9]+|\.(?:inf|Inf|INF))\Z|\.(?:nan|NaN|NAN)\Z"
+    ),
+}
+_PLAIN = _NUMBERS.keys() | {
+    f"{_TAG}{kind}" for kind in ("str", "bool", "null", "map", "seq", "merge")
+}
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """PyYAML's safe loader that reads 1e-3 as a number, and 2020-01-01 as text."""
+    """PyYAML's safe loader with our forms of numbers, and 2020-01-01 as text."""
 
     yaml_implicit_resolvers: ClassVar = {
-        first: [(tag, form) for tag, form in resolvers if tag != f"{_TAG}timestamp"]
+        first: [
+            (tag, _NUMBERS.get(tag, form)) for tag, form in resolvers if tag != f"{_TAG}timestamp"
+        ]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
 
-
-_Loader.add_implicit_resolver(f"{_TAG}float", _NUMBER, list("-+.0123456789"))
+    def construct_object(self, node: Any, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, LookupError, OverflowError):  # of a scalar, such as !!bool maybe
+            raise yaml.constructor.ConstructorError(
+                problem=f"{node.value[:80]!r} is no {node.tag.removeprefix(_TAG)}",
+                problem_mark=node.start_mark,
+            ) from None
 
 
 def parse_yaml(text: str, source: str) -> Any:
@@ -193,14 +213,18 @@ def _check_nodes(root: Any, refuse: Callable[[Any], NoReturn]) -> None:
     """
     counted: dict[int, int] = {}
     open_nodes: set[int] = set()
+    n_number_keys = 0
 
     def count(node: Any) -> int:
+        nonlocal n_number_keys
         line = node.start_mark.line + 1
         if node.tag not in _PLAIN:
             refuse(f"line {line}: {node.tag.removeprefix(_TAG)!r} is no plain value.")
         if isinstance(node, yaml.ScalarNode):
             if node.tag in _NUMBERS and len(node.value) > _LONGEST_NUMBER:
                 refuse(f"line {line}: a number of {len(node.value):,} characters.")
+            if node.tag in _NUMBERS and not any(f.match(node.value) for f in _NUMBERS.values()):
+                refuse(f"line {line}: {node.value!r} is no {node.tag.removeprefix(_TAG)}.")
             return 1
         if id(node) in open_nodes:
             refuse(f"line {line}: an alias of what it stands in.")
@@ -209,6 +233,9 @@ def _check_nodes(root: Any, refuse: Callable[[Any], NoReturn]) -> None:
             children = node.value
             if isinstance(node, yaml.MappingNode):
                 _check_keys(node, refuse)
+                n_number_keys += sum(key.tag in _NUMBERS for key, _ in node.value)
+                if n_number_keys > _MOST_NUMBER_KEYS:
+                    refuse(f"line {line}: over {_MOST_NUMBER_KEYS:,} keys that are numbers.")
                 children = [child for pair in node.value for child in pair]
             counted[id(node)] = 1 + sum(count(child) for child in children)
             open_nodes.discard(id(node))
@@ -244,7 +271,6 @@ def _is_deeper(value: Any, depth: int) -> bool:
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     values = dict(pairs)
     if len(values) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
         raise ValueError(f"key {twice!r} is given twice")
     return values

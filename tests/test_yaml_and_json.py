@@ -24,6 +24,12 @@ from ntkreg.errors import DataError, SpecError
         ("a: '1e-3'", {"a": "1e-3"}),
         ("a: 1e", {"a": "1e"}),
         ("a: e5", {"a": "e5"}),
+        ("a: 1e5f", {"a": "1e5f"}),
+        ("a: [010, 0o17, -007, 1:30, 1:30.5]", {"a": ["010", "0o17", "-007", "1:30", "1:30.5"]}),
+        ("a: [0, -0, +7, 1_000, 0x1F, 0b101]", {"a": [0, 0, 7, 1000, 31, 5]}),
+        ("a: [1.5, -.5, 3., .inf, -.INF, 0.1, 1_0.5]",
+         {"a": [1.5, -0.5, 3.0, float("inf"), -float("inf"), 0.1, 10.5]}),
+        ("a: [!!float 3, !!int '3', !!float 1e3]", {"a": [3.0, 3, 1000.0]}),
         ("a: 2020-01-01", {"a": "2020-01-01"}),
         ("a: {b: [x, null, true, 3]}", {"a": {"b": ["x", None, True, 3]}}),
         ("a: &x {b: 1}\nc: {<<: *x, d: 2}", {"a": {"b": 1}, "c": {"b": 1, "d": 2}}),
@@ -61,7 +67,19 @@ def test_yaml_is_read_as_people_mean_it(text, value):
         ("a: !!int x", "not valid YAML"),
         ("a: !!float {}", "not valid YAML"),
         ("a: 1" + "0" * 400, "a number of 401 characters"),
-        ("a: 1" + ":1" * 100_000, "a number of"),
+        ("a: !!int 1" + ":1" * 100_000, "a number of"),
+        ("a: 1\nb: !!int ''", "line 2: '' is no int"),
+        ("a: !!int '-'", "line 1: '-' is no int"),
+        ("a: !!float ''", "line 1: '' is no float"),
+        ("a: !!int 010", "line 1: '010' is no int"),
+        ("a: !!int 1:30", "line 1: '1:30' is no int"),
+        ("a: !!int 1.5", "'1.5' is no int"),
+        ("a: !!bool maybe", "'maybe' is no bool"),
+        ("a: !!bool " + "x" * 1000, "is no bool"),
+        ("{" + ", ".join(f"{i * (2**61 - 1)}: x" for i in range(1, 20_000)) + "}",
+         "over 1,000 keys that are numbers"),
+        ("\n".join(f"- {{{', '.join(f'{i * (2**61 - 1)}.0: x' for i in range(1, 101))}}}"
+                   for _ in range(12)), "over 1,000 keys that are numbers"),
         ("a: 0x" + "f" * 100_000, "a number of"),
         ("[" * 60 + "]" * 60, "nested over 50 deep"),
         ("\n".join(f"{' ' * i}- " for i in range(200)), "nested over 50 deep"),
@@ -105,6 +123,14 @@ def test_json_that_is_wrong_or_beyond_bounds_is_refused(text, message):
     with pytest.raises(DataError, match=r"^text: ") as caught:
         parse_json(text, "text")
     assert message in str(caught.value)
+
+
+def test_a_key_twice_among_many_is_found_at_once():
+    text = "{" + ", ".join(f'"{i}": 0' for i in range(60_000)) + ', "59999": 1}'
+    start = time.perf_counter()
+    with pytest.raises(DataError, match="key '59999' is given twice"):
+        parse_json(text, "text")
+    assert time.perf_counter() - start < 1
 
 
 def test_sound_json_comes_back():

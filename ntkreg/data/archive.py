@@ -174,11 +174,13 @@ def _load(path: Path, archive: zipfile.ZipFile, member: _Member) -> np.ndarray:
     with archive.open(member.info) as stream:
         array = np.lib.format.read_array(stream, allow_pickle=False, max_header_size=_MAX_HEADER)
         stream.read(1)  # behind the last byte the checksum is compared
-    array = array.astype(array.dtype.newbyteorder("="), copy=False)
+    # Neither copies: the memory for one array is what was checked.
+    if not array.dtype.isnative:
+        array = array.byteswap(inplace=True).view(array.dtype.newbyteorder("="))
     bits = {"b": (np.uint8, 1), "U": (np.uint32, 0x10FFFF)}.get(array.dtype.kind)
     if bits is not None and array.size:
         dtype, most = bits
-        if np.frombuffer(array.tobytes(), dtype).max() > most:
+        if array.ravel(order="K").view(dtype).max() > most:
             raise _unsound(path, f"{member.name} holds values that its dtype does not have")
     return array
 

@@ -134,8 +134,6 @@ def _read_folder(path: Path) -> Contents:
             files = [folder / f"{name}{suffix}" for name in BATCHES]
             if any(f.is_file() for f in files):
                 _check_complete(path, [f.name for f in files if not f.is_file()])
-                for f in files:
-                    _check_size(str(f), f.stat().st_size)
                 return {str(f): (read_bytes(f, MAX_BATCH_BYTES), parse) for f in files}
     raise FileNotFoundError(
         f"{path}: no CIFAR-10 batches here (data_batch_1.bin or data_batch_1, ...). Give the "
@@ -158,12 +156,4 @@ def _check_complete(path: Path, missing: list[str]) -> None:
     if missing:
         raise FileNotFoundError(
             f"{path}: CIFAR-10 is incomplete, {', '.join(missing)} missing. Download it again."
-        )
-
-
-def _check_size(name: str, n_bytes: int) -> None:
-    if n_bytes > MAX_BATCH_BYTES:
-        raise DataError(
-            f"{name}: {n_bytes} bytes is too much for a batch of CIFAR-10 (31 MB). "
-            "It is of another format."
         )

@@ -9,6 +9,7 @@ from ntkreg.data.cifar10 import load_cifar10
 from ntkreg.data.digits import load_digits_split
 from ntkreg.data.images import ImageData
 from ntkreg.data.npz import load_npz
+from ntkreg.data.tar import is_archive
 from ntkreg.errors import DataError, SpecError
 
 __all__ = ["load_data", "load_inputs"]
@@ -33,12 +34,14 @@ def load_data(source: str | Path) -> ImageData:
     source = _text(source)
     if source == "digits":
         return load_digits_split()
-    if source.endswith((".npy", ".csv", ".png", ".jpg", ".jpeg", ".pt", ".h5", ".parquet")):
+    if _is_npz(source):
+        return load_npz(source)
+    if Path(source).is_file() and not is_archive(Path(source)):
         raise DataError(
             f"{source}: data come as an .npz file of x_train, y_train, x_test and y_test "
             "(numpy.savez), or as CIFAR-10's official files. Save it as the first."
         )
-    return load_npz(source) if source.endswith(".npz") else load_cifar10(source)
+    return load_cifar10(source)
 
 
 def load_inputs(
@@ -70,7 +73,7 @@ def load_inputs(
     """
     source = _text(source)
     labels = f"y{key[1:]}" if key[:1] in "xX" else ""
-    if source.endswith(".npz"):
+    if _is_npz(source):
         found = read_arrays(source, (key,), optional=(labels,))
         X = found[key]
         return X[..., None] if X.ndim == 3 else X, found.get(labels), Path(source).name
@@ -80,6 +83,10 @@ def load_inputs(
     if key == "x_train":
         return data.X_train, data.y_train, data.provenance.source
     return data.X_test, data.y_test, data.provenance.source
+
+
+def _is_npz(source: str) -> bool:
+    return source.lower().endswith(".npz")
 
 
 def _text(source: str | Path) -> str:

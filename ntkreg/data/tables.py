@@ -1,6 +1,8 @@
 """CSV files that may be a stranger's or damaged: bounded, with the columns that are needed."""
 
+import codecs
 import io
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,6 +16,9 @@ __all__ = ["read_table"]
 _MOST_BYTES = 256_000_000
 _MOST_COLUMNS = 1000
 """The studies' own tables have some thirty."""
+
+_FIELD = rb'(?:[^",]*|"[^"]*(?:""[^"]*)*")'
+_LINE = re.compile(rb"%b(?:,%b)*" % (_FIELD, _FIELD))
 
 
 def read_table(path: Path, columns: Mapping[str, str] | None = None) -> pd.DataFrame:
@@ -31,10 +36,16 @@ def read_table(path: Path, columns: Mapping[str, str] | None = None) -> pd.DataF
     DataError
         Too large, no CSV, a column missing or of another type.
     """
-    content = read_bytes(path, _MOST_BYTES)
+    content = read_bytes(path, _MOST_BYTES).removeprefix(codecs.BOM_UTF8)
     # pandas takes some hundred bytes for each column, in the first line or a later one.
-    if max(map(_width, content.splitlines()), default=0) > _MOST_COLUMNS:
-        raise DataError(f"{path}: has over {_MOST_COLUMNS:,} columns.")
+    for number, line in enumerate(content.splitlines(), 1):
+        if line.count(b",") >= _MOST_COLUMNS:
+            raise DataError(f"{path}: has over {_MOST_COLUMNS:,} columns.")
+        if b'"' in line and not _LINE.fullmatch(line):  # else a row could go on in the next
+            raise DataError(
+                f"{path}: cannot be read as CSV (line {number}: a quote that does not enclose a "
+                "field of this line)."
+            )
     try:
         table = pd.read_csv(io.BytesIO(content))
     except (ValueError, OverflowError) as error:
@@ -51,7 +62,3 @@ def read_table(path: Path, columns: Mapping[str, str] | None = None) -> pd.DataF
             what = {"int": "integers", "float": "numbers", "text": "text"}[kind]
             raise DataError(f"{path}: column {name} must hold {what}; found {found}.")
     return table
-
-
-def _width(line: bytes) -> int:
-    return line.count(b",") + 1

@@ -25,6 +25,10 @@ _MOST_OPCODES = 1_000_000
 _MOST_TUPLES = 20_000
 """Hashing nested tuples runs on the machine's own stack: some 100,000 deep it ends in a crash."""
 
+_MOST_KEYS = 100
+"""A batch has 4; numbers and tuples can be chosen to hash alike, which takes quadratic time."""
+
+_HASHING = {"SETITEM", "SETITEMS", "DICT", "ADDITEMS", "FROZENSET"}
 _NESTING = {"TUPLE", "TUPLE1", "TUPLE2", "TUPLE3", "FROZENSET"}
 _MOST_AXES = 32
 
@@ -71,7 +75,9 @@ def _check_opcodes(content: bytes) -> None:
     pickletools checks lengths against what is there; a dozen bytes can make pickle allocate
     gigabytes for a string that does not come, or for a memo of one entry.
     """
-    n_tuples = 0
+    n_tuples = n_keys = 0
+    marks: list[int] = []
+    height = 0  # of the machine's stack
     argument: Any
     for count, (opcode, argument, _) in enumerate(pickletools.genops(content)):
         if count >= _MOST_OPCODES:
@@ -81,6 +87,19 @@ def _check_opcodes(content: bytes) -> None:
         n_tuples += opcode.name in _NESTING
         if n_tuples > _MOST_TUPLES:
             raise ValueError(f"over {_MOST_TUPLES:,} tuples")
+        if opcode.name == "MARK":
+            marks.append(height)
+            continue
+        if opcode.name == "POP" and marks and marks[-1] == height:
+            marks.pop()
+            continue
+        taken = len(opcode.stack_before)
+        if pickletools.markobject in opcode.stack_before:
+            taken = opcode.stack_before.index(pickletools.markobject) + height - marks.pop()
+        height += len(opcode.stack_after) - taken
+        n_keys += taken // 2 if opcode.name in _HASHING else 0
+        if n_keys > _MOST_KEYS:
+            raise ValueError(f"over {_MOST_KEYS} keys")
 
 
 class _Refused(Exception):
@@ -177,7 +196,7 @@ class _Array:
             raise ValueError("an array of shape that makes no sense")
         if math.prod(shape) * dtype.real().itemsize != len(content):
             raise ValueError(f"array of shape {shape} with {len(content)} bytes")
-        flat = np.frombuffer(bytes(content), dtype.real())
+        flat = np.frombuffer(content, dtype.real())
         return flat.reshape(shape[::-1]).T if fortran else flat.reshape(shape)
 
 

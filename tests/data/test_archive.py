@@ -4,6 +4,7 @@ import io
 import os
 import re
 import struct
+import tracemalloc
 import zipfile
 
 import numpy as np
@@ -228,3 +229,22 @@ def test_random_damage_never_shows_another_error(tmp_path):
             assert read_arrays(path, ("x",), ("names",))["x"].shape == (6, 5)
         except DataError as error:
             assert "allow_pickle" not in str(error)  # noqa: PT017
+
+
+@pytest.mark.parametrize("order", "CF")
+@pytest.mark.parametrize(
+    "dtype", ["?", "<U4", ">U4", ">f8", ">c16", ">M8[s]"], ids=lambda dtype: dtype.strip("<>")
+)
+def test_an_array_is_in_memory_once(tmp_path, dtype, order):
+    array = np.zeros((1000, 2000), dtype, order=order)
+    array[3, 5] = 1
+    np.savez(tmp_path / "set.npz", x=array)
+    tracemalloc.start()
+    try:
+        found = read_arrays(tmp_path / "set.npz", ["x"])["x"]
+        assert tracemalloc.get_traced_memory()[1] < 1.2 * array.nbytes + 1_000_000
+    finally:
+        tracemalloc.stop()
+    assert found.dtype == array.dtype.newbyteorder("=")
+    assert found.flags.f_contiguous == (order == "F")
+    np.testing.assert_array_equal(found, array)

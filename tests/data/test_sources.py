@@ -1,3 +1,5 @@
+import tarfile
+
 import numpy as np
 import pytest
 
@@ -58,7 +60,29 @@ def test_paths_are_as_good_as_text_and_all_else_is_named(tmp_path):
 
 
 def test_a_file_of_another_kind_is_told_what_data_come_as(tmp_path):
-    path = tmp_path / "images.npy"
-    np.save(path, np.ones(3))
-    with pytest.raises(DataError, match=r"images.npy: data come as an .npz file of x_train"):
+    np.save(tmp_path / "images.npy", np.ones(3))
+    (tmp_path / "b.CSV").write_text("x,y\n1,2\n")
+    (tmp_path / "a.txt").write_text("hello")
+    (tmp_path / "b.zip").write_bytes(b"PK\3\4" + bytes(400))
+    (tmp_path / "empty").touch()
+    for path in tmp_path.iterdir():
+        for load in (load_data, load_inputs):
+            with pytest.raises(DataError, match=rf"{path.name}: data come as an .npz file of x_t"):
+                load(path)
+
+
+def test_a_suffix_may_be_written_large(tmp_path):
+    path = tmp_path / "T.NPZ"
+    with open(path, "wb") as file:
+        np.savez(file, x_train=np.zeros((3, 2)), y_train=[0, 1, 1], x_test=[[1, 1]], y_test=[0])
+    assert load_data(path).X_train.shape == (3, 2)
+    assert load_inputs(path)[2] == "T.NPZ"
+
+
+@pytest.mark.parametrize("kind", ["gz", "xz", "bz2", ""])
+def test_an_archive_is_known_by_its_first_bytes(tmp_path, kind):
+    path = tmp_path / "archive"
+    with tarfile.open(path, f"w:{kind}") as archive:
+        archive.addfile(tarfile.TarInfo("readme"))
+    with pytest.raises(DataError, match="the archive holds no CIFAR-10 batches"):
         load_data(path)

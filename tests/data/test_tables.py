@@ -21,6 +21,13 @@ def test_columns_come_back(tmp_path):
     assert len(read_table(written(tmp_path, "get,n,accuracy\n"), COLUMNS)) == 0
 
 
+def test_quotes_enclose_a_field(tmp_path):
+    text = '\ufeff"get",n,"accuracy"\r\n"a, ""b""",10,1\r\n"",20,""\r\n"x""",30,2'
+    table = read_table(written(tmp_path, text), COLUMNS)
+    assert table["get"].tolist()[::2] == ['a, "b"', 'x"']
+    assert table.n.tolist() == [10, 20, 30]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -30,6 +37,9 @@ def test_columns_come_back(tmp_path):
         ("get,n\nntk,1\n", "has no column accuracy"),
         ("get,n,accuracy\nntk,1,2\nntk,1,2,3,4\n", "cannot be read as CSV"),
         ('get,n,accuracy\n"ntk,1,2\n', "cannot be read as CSV"),
+        ('"a\n,b",' * 600 + "\n", "line 1: a quote that does not enclose"),
+        ('x","\n' + '","\n' * 1200, "line 1: a quote that does not enclose"),
+        ('a,b\n"' + '\n","' * 1200 + '"\n', "line 2: a quote that does not enclose"),
         ("get,n,accuracy\n1,1,2\n", "column get must hold text"),
         ("get,n,accuracy\nntk,x,2\n", "column n must hold integers"),
         ("get,n,accuracy\nntk,1.5,2\n", "column n must hold integers"),

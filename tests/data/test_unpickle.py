@@ -39,6 +39,12 @@ CASES = {
     "frame that does not come": b"\x80\x04\x95" + struct.pack("<Q", 1 << 40) + b"N.",
     "tuples in tuples as a key": b"\x80\x02})" + b"\x85" * 1_000_000 + b"Ns.",
     "fewer tuples in tuples as a key": b"\x80\x02})" + b"\x85" * 19_000 + b"Ns.",
+    "keys that hash alike": pickle.dumps({i * (2**61 - 1): 0 for i in range(1, 1000)}),
+    "keys that hash alike, one by one": pickle.dumps({i * (2**61 - 1): 0 for i in range(200)}, 0),
+    "keys behind objects that are taken back": b"\x80\x02" + b"(cnumpy\ndtype\nU\x02u1o0" * 999
+    + b"}(" + b"".join(b"K%cN" % i for i in range(200)) + b"u.",
+    "keys behind marks that are taken back": b"\x80\x02" + b"(0" * 999
+    + b"}(" + b"".join(b"K%cN" % i for i in range(200)) + b"u.",
     "too many lists": b"(" + b"]" * 3_000_000 + b"l.",
     "lists in lists": b"]" * 200_000 + b"a" * 199_999 + b".",
     "lists of lists of one list": laughs(),
@@ -102,6 +108,20 @@ def batch(protocol=2):
         },
         protocol=protocol,
     )
+
+
+def test_an_array_named_many_times_takes_its_bytes_once():
+    content = (
+        b"\x80\x05(cnumpy.core.numeric\n_frombuffer\n(\x96" + struct.pack("<Q", 100_000)
+        + b"x" * 100_000 + b"cnumpy\ndtype\nU\x02u1\x85RJ" + struct.pack("<i", 100_000)
+        + b"\x85U\x01CtRq\x00" + b"h\x00" * 1000 + b"l."
+    )  # fmt: skip
+    tracemalloc.start()
+    try:
+        assert len(load_plain_pickle(content, "batch")) == 1001
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("protocol", range(6))
