@@ -88,6 +88,19 @@ def best_kernel() -> Iterator[str]:
     yield f"is worse at {worse} images and not told from it from {lap_inside[0]} on"
 
 
+def flips_of_myrtle5() -> Iterator[str]:
+    with_flips, without = (
+        rows(name).set_index(["get", "n", "draw"]).accuracy
+        for name in ("cifar10_myrtle5_flip", "cifar10_myrtle5")
+    )
+    less = with_flips - without
+    assert less.notna().all()
+    for n in less.index.unique("n"):
+        found = [mean_interval(less.loc[get, n]) for get in ("ntk", "nngp")]
+        cells = (f"{i.estimate:+.1f} ({_span(i, '+')})" for i in found)
+        yield f"| {n} | {' | '.join(cells)} |"
+
+
 def published(name: str, pool: int) -> Callable[[], Iterator[str]]:
     def sentences() -> Iterator[str]:
         summary = summarize_draws(rows(name), pool=pool, n_test=500)

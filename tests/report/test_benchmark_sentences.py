@@ -22,6 +22,7 @@ PAGES: dict[str, Callable[[], Iterator[str]]] = {
     "cifar10_lap_flip.md": accuracy.published("cifar10_lap_flip", 1280),
     "cifar10_lap_zca.md": accuracy.published("cifar10_lap_zca", 1280),
     "cifar10_lap_zca_flip.md": accuracy.published("cifar10_lap_zca_flip", 1280),
+    "cifar10_myrtle5_flip.md": accuracy.flips_of_myrtle5,
     "cifar10_precision.md": accuracy.precision,
     "cifar2_depths.md": accuracy.depths_of_two_classes,
     "empirical.md": studies.empirical,
