@@ -135,7 +135,7 @@ def cpp(n: int, depth: int) -> Contender | None:
     import shutil
 
     from ntkreg.kernels import make_engine
-    from ntkreg.kernels.relu_dual import relu_dual
+    from ntkreg.kernels.compiled.arc_cosine import relu_dual
 
     if shutil.which("g++") is None:
         print("  no g++ here: the C++ yardstick is left out")
@@ -214,7 +214,7 @@ def bench_image(rounds: int) -> list[dict[str, object]]:
 def tile_counts(network: Architecture) -> tuple[int, int]:
     """Entries of a pair's tiles in the first layers of all stages, and in the layers after."""
     from ntkreg.kernels import make_engine
-    from ntkreg.kernels.image_program import Op
+    from ntkreg.kernels.image.program import Op
 
     engine = make_engine(network, (32, 32, 3), dtype="float32")
     first = 0
@@ -316,7 +316,7 @@ def bench_dense(rounds: int) -> list[dict[str, object]]:
 PROBE = """
 import json, time
 import numpy as np
-import scipy.linalg, ntkreg.gram, ntkreg.kernels.dense, ntkreg.kernels.image
+import scipy.linalg, ntkreg.gram, ntkreg.kernels.dense.engine, ntkreg.kernels.image.engine
 from ntkreg import (
     Architecture,
     Conv,

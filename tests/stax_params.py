@@ -5,7 +5,8 @@ import types
 
 import jax
 
-from ntkreg.kernels import import_neural_tangents, twin
+from ntkreg.kernels import import_neural_tangents
+from ntkreg.kernels.stax import twin
 
 
 def twin_apply(monkeypatch, network):

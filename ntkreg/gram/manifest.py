@@ -43,7 +43,7 @@ def make_manifest(work: GramWork, tile: int) -> dict[str, Any]:
         raise SpecError(
             "compute_gram: a folder needs a network that can be told from others, and nothing "
             "in a stax kernel_fn says which one it is. Pass "
-            'ntkreg.kernels.bridge.StaxNetwork(kernel_fn, name="...") with a name of its own.'
+            'ntkreg.kernels.stax.bridge.StaxNetwork(kernel_fn, name="...") with a name of its own.'
         )
     described = to_dict(network) if isinstance(network, Architecture) else {"name": repr(network)}
     return {

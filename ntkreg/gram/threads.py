@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from tqdm.auto import tqdm
 
 from ntkreg.cpus import one_blas_thread
-from ntkreg.kernels.flags import checked_while_compiling
+from ntkreg.kernels.compiled.flags import checked_while_compiling
 
 __all__ = ["Stopped", "run_tasks"]
 

@@ -11,8 +11,8 @@ from ntkreg.architecture import Architecture
 from ntkreg.arrays import as_array, channels_first_hint
 from ntkreg.errors import ShapeError, SpecError
 from ntkreg.kernels import FIELDS, Engine, check_inputs, is_mixed, kernel_dtype, make_engine
-from ntkreg.kernels.bridge import as_network
 from ntkreg.kernels.ranges import in_range
+from ntkreg.kernels.stax.bridge import as_network
 from ntkreg.kernels.variants import Variants, as_variants, variant_networks
 
 __all__ = ["GramWork", "check_work"]

@@ -1,11 +1,11 @@
 """Kernel values for blocks of inputs; never files or threads."""
 
-from ntkreg.kernels.bridge import StaxNetwork, as_network
 from ntkreg.kernels.engine import FIELDS, Engine
 from ntkreg.kernels.inputs import check_inputs, is_mixed, kernel_dtype, solve_dtype
-from ntkreg.kernels.neural_tangents_compat import import_neural_tangents
 from ntkreg.kernels.select import make_engine
-from ntkreg.kernels.twin import to_stax
+from ntkreg.kernels.stax.bridge import StaxNetwork, as_network
+from ntkreg.kernels.stax.compatibility import import_neural_tangents
+from ntkreg.kernels.stax.twin import to_stax
 
 __all__ = [
     "FIELDS",

@@ -7,7 +7,7 @@ import numpy as np
 from ntkreg.architecture import Architecture
 from ntkreg.arrays import as_array, as_dtype
 from ntkreg.errors import ShapeError
-from ntkreg.kernels.bridge import KernelFn, StaxNetwork, as_network
+from ntkreg.kernels.stax.bridge import KernelFn, StaxNetwork, as_network
 
 __all__ = ["MIXED", "check_inputs", "is_mixed", "kernel_dtype", "solve_dtype"]
 

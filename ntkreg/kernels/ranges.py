@@ -27,10 +27,10 @@ from ntkreg.architecture import (
 )
 from ntkreg.architecture.shapes import Size
 from ntkreg.errors import SpecError
-from ntkreg.kernels.bridge import StaxNetwork
 from ntkreg.kernels.duals import dual
 from ntkreg.kernels.engine import Engine
 from ntkreg.kernels.scaled import ScaledEngine, largest_values, scale_of
+from ntkreg.kernels.stax.bridge import StaxNetwork
 
 __all__ = ["check_values", "in_range"]
 

@@ -9,15 +9,15 @@ import numpy as np
 from ntkreg.architecture import Architecture, Dense, Relu, commutes_with_flip
 from ntkreg.architecture.recipe import check_frozen
 from ntkreg.errors import SpecError
-from ntkreg.kernels.bridge import KernelFn, StaxEngine, StaxNetwork, as_network
-from ntkreg.kernels.dense import DenseEngine
-from ntkreg.kernels.dense_plain import PlainDenseEngine
+from ntkreg.kernels.dense.engine import DenseEngine
+from ntkreg.kernels.dense.plain import PlainDenseEngine
 from ntkreg.kernels.engine import FIELDS, Engine
 from ntkreg.kernels.flip import average_over_flip
-from ntkreg.kernels.image import ImageEngine
+from ntkreg.kernels.image.engine import ImageEngine
 from ntkreg.kernels.inputs import is_mixed
-from ntkreg.kernels.neural_tangents_compat import import_jax
 from ntkreg.kernels.passes import PassesEngine, group_networks
+from ntkreg.kernels.stax.bridge import KernelFn, StaxEngine, StaxNetwork, as_network
+from ntkreg.kernels.stax.compatibility import import_jax
 from ntkreg.kernels.variants import as_variants, variant_networks
 
 __all__ = ["BACKENDS", "SYMMETRIES", "make_engine"]
@@ -168,7 +168,7 @@ def _kind(
     if backend == "jax":
         import_jax()
         # Only here: whoever does not ask for it shall not wait for JAX.
-        from ntkreg.kernels.jax_image import JaxImageEngine
+        from ntkreg.kernels.image_jax.engine import JaxImageEngine
 
         return JaxImageEngine
     if network.reads == "image":

@@ -5,7 +5,7 @@ from typing import Any
 
 from ntkreg.architecture import Architecture
 from ntkreg.errors import SpecError
-from ntkreg.kernels.bridge import StaxNetwork
+from ntkreg.kernels.stax.bridge import StaxNetwork
 
 __all__ = ["Variants", "as_variants", "variant_networks"]
 

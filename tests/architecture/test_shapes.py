@@ -21,7 +21,7 @@ from ntkreg import (
 from ntkreg.architecture import output_size, window_origin
 from ntkreg.errors import ShapeError
 from ntkreg.kernels import check_inputs
-from ntkreg.kernels.neural_tangents_compat import import_jax
+from ntkreg.kernels.stax.compatibility import import_jax
 
 TAIL = (GlobalAvgPool(), Dense(1.0))
 

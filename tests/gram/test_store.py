@@ -11,7 +11,7 @@ from ntkreg import cntk, compute_gram, fully_connected, plan_gram
 from ntkreg.architecture import Architecture, LeakyRelu, from_dict
 from ntkreg.errors import SpecError, StoreMismatchError
 from ntkreg.gram import manifest as manifest_module
-from ntkreg.kernels.bridge import StaxNetwork
+from ntkreg.kernels.stax.bridge import StaxNetwork
 
 X = np.random.default_rng(0).standard_normal((19, 3))
 NET = fully_connected(depth=2)

@@ -4,7 +4,7 @@ import time
 import pytest
 
 from ntkreg.gram import threads
-from ntkreg.kernels.flags import compiled
+from ntkreg.kernels.compiled.flags import compiled
 
 
 def test_no_more_than_two_tasks_a_thread_wait_in_the_pool(monkeypatch):

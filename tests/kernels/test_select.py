@@ -19,9 +19,9 @@ from ntkreg import (
 )
 from ntkreg.errors import SpecError
 from ntkreg.kernels import make_engine
-from ntkreg.kernels.dense import DenseEngine
-from ntkreg.kernels.dense_plain import PlainDenseEngine
-from ntkreg.kernels.image import ImageEngine
+from ntkreg.kernels.dense.engine import DenseEngine
+from ntkreg.kernels.dense.plain import PlainDenseEngine
+from ntkreg.kernels.image.engine import ImageEngine
 
 
 @pytest.mark.parametrize(

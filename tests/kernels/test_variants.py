@@ -18,9 +18,9 @@ from ntkreg import (
 )
 from ntkreg.errors import ShapeError, SpecError
 from ntkreg.kernels import StaxNetwork, make_engine
-from ntkreg.kernels.dense import DenseEngine
-from ntkreg.kernels.dense_plain import PlainDenseEngine
-from ntkreg.kernels.image import ImageEngine
+from ntkreg.kernels.dense.engine import DenseEngine
+from ntkreg.kernels.dense.plain import PlainDenseEngine
+from ntkreg.kernels.image.engine import ImageEngine
 from ntkreg.kernels.passes import PassesEngine
 from ntkreg.kernels.variants import as_variants
 

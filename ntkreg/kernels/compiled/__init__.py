@@ -1,0 +1,1 @@
+"""How loops are compiled, vectors of lanes and functions of them."""

@@ -1,0 +1,1 @@
+"""The dense engine: networks on vectors."""

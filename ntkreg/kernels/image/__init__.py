@@ -1,0 +1,1 @@
+"""The image engine: convolutional networks, tile by tile."""

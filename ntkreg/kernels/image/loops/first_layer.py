@@ -1,0 +1,225 @@
+"""The hot loops of a network's first layer: 3 x 3 windows on pixels, ReLU, trained.
+
+There is no tile yet: products of pixels are taken as the layer needs them, and kept as long as
+another window needs them. There is no tangent yet, and covariances have either sign.
+"""
+
+import numpy as np
+
+from ntkreg.kernels.compiled.arc_cosine import in_every_lane
+from ntkreg.kernels.compiled.flags import counting_nothing, inlined, wide_vectors
+from ntkreg.kernels.compiled.lanes import lanes
+from ntkreg.kernels.compiled.vectors import load, spread, store
+from ntkreg.kernels.image.loops.fields import (
+    clear_all,
+    spread_layer,
+    store_all,
+    times_all,
+    with_first,
+)
+from ntkreg.kernels.image.loops.relu import relu
+from ntkreg.kernels.image.loops.rows import clear
+from ntkreg.kernels.image.program import Loop
+
+__all__ = ["first_layer"]
+
+_FIRST = int(Loop.FIRST)
+
+
+@inlined
+def _product(x, x_at, z, z_at):
+    """Covariance of two pixels over three channels, which lie side by side."""
+    n, one, three = lanes(z), np.uint64(1), np.uint64(3)
+    i, j = three * x_at, three * z_at
+    first = spread(x[i]) * load(z, j) + spread(x[i + one]) * load(z, j + n)
+    return first + spread(x[i + one + one]) * load(z, j + n + n)
+
+
+@inlined
+def _row_of_products(x, x_at, z, z_at, n):
+    """Sum of the products of three neighbours."""
+    one = np.uint64(1)
+    total = _product(x, x_at, z, z_at) + _product(x, x_at + one, z, z_at + n)
+    return total + _product(x, x_at + one + one, z, z_at + n + n)
+
+
+@inlined
+def _finish(s, t, to, sums, layer, x, x_at, z, z_at, constants):
+    """What follows the sums over a window."""
+    factor, bias, trained = layer
+    one, two = spread(x[0][x_at]), spread(x[1][x_at])
+    cov = factor * sums + bias
+    value, slope = relu(cov, one, two, load(z[0], z_at), load(z[1], z_at), bias, constants)
+    store(s, to, value)
+    tangent = cov * slope
+    store_all(t, to, with_first(tangent, times_all(trained, tangent)))
+
+
+@inlined
+def _down(above, here, at, x, x_at, z, z_at):
+    """Sum of a column's three products; two rows are kept for the next row of windows."""
+    middle, below = load(here, at), _product(x, x_at, z, z_at)
+    total = load(above, at) + middle + below
+    store(above, at, middle)
+    store(here, at, below)
+    return total
+
+
+@counting_nothing
+def _same_size(
+    x, z, place, size, x_at, z_at, pixel_width, s, t, spare, first, pitch, tables, at, layer, dual
+):  # fmt: skip
+    """Windows that keep the size: a new product each."""
+    wide_vectors()
+    n, one = lanes(s), np.uint64(1)
+    h, w = size
+    a_at, b_at, width = at
+    above, here = spare[0], spare[1][0]
+    constants, layer = in_every_lane(dual), spread_layer(layer)
+    clear(above, n - n, w * n + n)
+    for p in range(w + one):
+        store(here, p * n, _product(x, x_at + p, z, (z_at + p) * n))
+    for r in range(h):
+        to = first + r * pitch
+        x_at += pixel_width
+        z_at += pixel_width
+        # Sums over columns are there a window before they are needed: the dual need not wait.
+        left, z_n, last = constants.zero, z_at * n, w - one
+        middle = _down(above, here, n - n, x, x_at, z, z_n)
+        right = _down(above, here, n, x, x_at + one, z, z_n + n)
+        for p in range(last):
+            i = p * n
+            j = i + n + n
+            ahead = _down(above, here, j, x, x_at + p + one + one, z, z_n + j)
+            _finish(
+                s, t, to + i, left + middle + right, layer, tables[0], a_at + p, tables[1],
+                b_at * n + i, constants,
+            )  # fmt: skip
+            left, middle, right = middle, right, ahead
+        _finish(
+            s, t, to + last * n, left + middle + right, layer, tables[0], a_at + last, tables[1],
+            (b_at + last) * n, constants,
+        )  # fmt: skip
+        clear(s, to + w * n, first)
+        clear_all(t, to + w * n, first)
+        a_at += width
+        b_at += width
+
+
+@inlined
+def _column_of_two(rows, p):
+    """Sum of a column's three products; the lowest is kept for the next row of windows."""
+    kept, x, x_at, z, z_at, x_row, z_row, n = rows
+    i, j = x_at + p, z_at + p * n
+    middle = _product(x, i + x_row, z, j + z_row)
+    below = _product(x, i + x_row + x_row, z, j + z_row + z_row)
+    total = load(kept, p * n) + middle + below
+    store(kept, p * n, below)
+    return total
+
+
+@counting_nothing
+def _every_two(
+    x, z, place, size, x_at, z_at, pixel_width, s, t, spare, first, pitch, tables, at, layer, dual
+):  # fmt: skip
+    """Windows two pixels apart, which share a row and a column: four new products each."""
+    wide_vectors()
+    n, one = lanes(s), np.uint64(1)
+    h, w = size
+    two, z_row, last = one + one, pixel_width * n, w - one
+    _, top, left = place
+    a_at, b_at, width = at
+    kept = spare[0]
+    constants, layer = in_every_lane(dual), spread_layer(layer)
+    x_at -= top * pixel_width + left
+    z_at -= top * pixel_width + left
+    for p in range(two * w + one):
+        store(kept, p * n, _product(x, x_at + p, z, (z_at + p) * n))
+    for r in range(h):
+        to, z_n = first + r * pitch, z_at * n
+        rows = kept, x, x_at, z, z_n, pixel_width, z_row, n
+        before = _column_of_two(rows, one - one)
+        sums = before + _column_of_two(rows, one), _column_of_two(rows, two)
+        for p in range(last):
+            i = two * p + two
+            ahead = _column_of_two(rows, i + one), _column_of_two(rows, i + two)
+            _finish(
+                s, t, to + p * n, sums[0] + sums[1], layer, tables[0], a_at + p, tables[1],
+                (b_at + p) * n, constants,
+            )  # fmt: skip
+            sums = sums[1] + ahead[0], ahead[1]
+        _finish(
+            s, t, to + last * n, sums[0] + sums[1], layer, tables[0], a_at + last, tables[1],
+            (b_at + last) * n, constants,
+        )  # fmt: skip
+        clear(s, to + w * n, first)
+        clear_all(t, to + w * n, first)
+        x_at += two * pixel_width
+        z_at += two * pixel_width
+        a_at += width
+        b_at += width
+
+
+@counting_nothing
+def _other_size(
+    x, z, place, size, x_at, z_at, pixel_width, s, t, spare, first, pitch, tables, at, layer, dual
+):  # fmt: skip
+    """Others: all nine products, for each window anew."""
+    wide_vectors()
+    n = lanes(s)
+    h, w = size
+    stride, top, left = place
+    a_at, b_at, width = at
+    constants, layer = in_every_lane(dual), spread_layer(layer)
+    x_at -= top * pixel_width + left
+    z_at -= top * pixel_width + left
+    for r in range(h):
+        to = first + r * pitch
+        below = pixel_width + pixel_width
+        for p in range(w):
+            i, j = x_at + stride * p, z_at + stride * p
+            sums = (
+                _row_of_products(x, i, z, j * n, n)
+                + _row_of_products(x, i + pixel_width, z, (j + pixel_width) * n, n)
+                + _row_of_products(x, i + below, z, (j + below) * n, n)
+            )
+            _finish(
+                s, t, to + p * n, sums, layer, tables[0], a_at + p, tables[1], (b_at + p) * n,
+                constants,
+            )  # fmt: skip
+        clear(s, to + w * n, first)
+        clear_all(t, to + w * n, first)
+        x_at += stride * pixel_width
+        z_at += stride * pixel_width
+        a_at += width
+        b_at += width
+
+
+@inlined
+def first_layer(loop, stride, *arguments):
+    """Run a network's first layer, 3 x 3 windows and ReLU, trained in the first tangent field.
+
+    Parameters
+    ----------
+    loop : int
+        FIRST or FIRST_RESIZE.
+    stride : int
+        Of `place`.
+    x, z : arrays
+        Pixels of the image and of the group, three channels, with a pixel of zeros around them.
+    place : (stride, top, left)
+        The first window begins so many pixels before the tile.
+    size : (rows, columns), after the layer
+    x_at, z_at, pixel_width : int
+        The tile's first pixel, and pixels between rows.
+    s, t, spare, first, pitch
+        As in `layer_in_vectors`.
+    tables : (x, z)
+        As x and z there; and the rest.
+    """
+    if loop == _FIRST:
+        _same_size(*arguments)
+    elif stride == 2:
+        _every_two(*arguments)
+    else:
+        _other_size(*arguments)

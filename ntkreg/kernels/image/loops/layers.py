@@ -1,0 +1,292 @@
+"""The hot loops: layers of 3 x 3 and 1 x 1 windows with ReLU or no activation.
+
+In vectors of lanes (`compiled.vectors`), in place, row by row. A row's sums over windows go down
+columns first: v = above + here + below, where `above` is kept in a spare row because the tile's
+own is overwritten by then; then along the row, v of the last two columns being at hand. So a
+number is loaded three times in place of six and nothing of the sums is stored. v runs a column
+ahead of the dual, which is one long chain of dependent instructions; v fills the units it
+leaves idle. `t` is a tuple of tangent fields: each costs its sums and a product with the slope.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ntkreg.kernels.compiled.arc_cosine import in_every_lane
+from ntkreg.kernels.compiled.flags import counting_nothing, inlined, wide_vectors
+from ntkreg.kernels.compiled.lanes import lanes
+from ntkreg.kernels.compiled.vectors import load, spread, store
+from ntkreg.kernels.image.loops.fields import (
+    add_all,
+    clear_all,
+    load_all,
+    none_of,
+    spread_layer,
+    store_all,
+    tangents,
+    times_all,
+    with_first,
+)
+from ntkreg.kernels.image.loops.relu import positive_relu, relu
+from ntkreg.kernels.image.loops.rows import clear
+from ntkreg.kernels.image.program import Loop
+
+__all__ = ["layer_in_vectors"]
+
+_FIRST, _FIRST_RESIZE, _SAME, _RESIZE = (
+    int(loop) for loop in (Loop.FIRST, Loop.FIRST_RESIZE, Loop.SAME, Loop.RESIZE)
+)
+
+
+def _finish(dual: Any, trained_only: bool) -> Any:
+    """What follows the sums of the fields: the affine part, then a dual or none.
+
+    `trained_only`: the factor `trained` is known to be 1.
+    """
+
+    @inlined
+    def run(s, t, at, sum_s, sum_t, layer, x, x_at, z, z_at, constants):
+        factor, bias, trained = layer
+        cov = factor * sum_s + bias
+        tangent = tangents(factor, sum_t, trained, cov)
+        if trained_only:
+            tangent = with_first(factor * sum_t[0] + cov, tangent)
+        if dual is None:
+            store(s, at, cov)
+            store_all(t, at, tangent)
+        else:
+            one, two = spread(x[0][x_at]), spread(x[1][x_at])
+            a, b = load(z[0], z_at), load(z[1], z_at)
+            value, slope = dual(cov, one, two, a, b, bias, constants)
+            store(s, at, value)
+            store_all(t, at, times_all(tangent, slope))
+
+    return run
+
+
+@inlined
+def _down(s, above, at, here, below):
+    """Sum of a column's three rows; the middle one becomes the next row's upper one."""
+    middle = load(s, here)
+    total = load(above, at) + middle + load(s, below)
+    store(above, at, middle)
+    return total
+
+
+@inlined
+def _each_down(t, above, at, here, below):
+    """`_down` of every tangent."""
+    middle = load_all(t, here)
+    total = add_all(add_all(load_all(above, at), middle), load_all(t, below))
+    store_all(above, at, middle)
+    return total
+
+
+def _same_size(finish: Any) -> Any:
+    """3 x 3 windows that keep the size: the package's hottest loop."""
+
+    @counting_nothing
+    def run(s, t, spare, first, pitch, size, place, x, z, at, layer, dual):
+        wide_vectors()
+        n, one, two = lanes(s), np.uint64(1), np.uint64(2)
+        h, w = size[2], size[3]
+        x_at, z_at, width = at
+        above_s, above_t = spare
+        constants, layer = in_every_lane(dual), spread_layer(layer)
+        clear(above_s, n - n, w * n + n)
+        clear_all(above_t, n - n, w * n + n)
+        clear(s, first + h * pitch, w * n + n)
+        clear_all(t, first + h * pitch, w * n + n)
+        for r in range(h):
+            to, za = first + r * pitch, z_at * n
+            left_s, left_t = constants.zero, none_of(t, constants.zero)
+            here_s = _down(s, above_s, n - n, to, to + pitch)
+            here_t = _each_down(t, above_t, n - n, to, to + pitch)
+            # Two columns at a time: of six sums along the row five are enough.
+            for p in range(one - one, w, two):
+                i = p * n
+                j = i + n
+                k = j + n
+                right_s = _down(s, above_s, j, to + j, to + j + pitch)
+                right_t = _each_down(t, above_t, j, to + j, to + j + pitch)
+                pair_s, pair_t = here_s + right_s, add_all(here_t, right_t)
+                finish(
+                    s, t, to + i, left_s + pair_s, add_all(left_t, pair_t), layer, x, x_at + p,
+                    z, za + i, constants,
+                )  # fmt: skip
+                left_s, left_t = right_s, right_t
+                if p + one < w:
+                    here_s = _down(s, above_s, k, to + k, to + k + pitch)
+                    here_t = _each_down(t, above_t, k, to + k, to + k + pitch)
+                    finish(
+                        s, t, to + j, pair_s + here_s, add_all(pair_t, here_t), layer, x,
+                        x_at + p + one, z, za + j, constants,
+                    )  # fmt: skip
+            x_at += width
+            z_at += width
+
+    return run
+
+
+@inlined
+def _column(s, rows, at):
+    return load(s, rows[0] + at) + load(s, rows[1] + at) + load(s, rows[2] + at)
+
+
+@inlined
+def _nine(s, rows, one, two, three):
+    """Sum over a window."""
+    return _column(s, rows, one) + _column(s, rows, two) + _column(s, rows, three)
+
+
+@inlined
+def _each_column(t, rows, at):
+    above = add_all(load_all(t, rows[0] + at), load_all(t, rows[1] + at))
+    return add_all(above, load_all(t, rows[2] + at))
+
+
+@inlined
+def _each_nine(t, rows, one, two, three):
+    """`_nine` of every tangent."""
+    return add_all(
+        add_all(_each_column(t, rows, one), _each_column(t, rows, two)),
+        _each_column(t, rows, three),
+    )
+
+
+def _other_size(finish: Any) -> Any:
+    """3 x 3 windows with strides, or without padding: a smaller tile is left in the same place.
+
+    No entry is overwritten before it is read: output (r, p) lies not below or right of the
+    windows of all later ones.
+    """
+
+    @counting_nothing
+    def run(s, t, spare, first, pitch, size, place, x, z, at, layer, dual):
+        wide_vectors()
+        n = lanes(s)
+        h_in, w_in, h, w = size
+        stride, top, left = place
+        x_at, z_at, width = at
+        constants, layer = in_every_lane(dual), spread_layer(layer)
+        below = first + h_in * pitch
+        clear(s, below, (w_in + n // n) * n)
+        clear_all(t, below, (w_in + n // n) * n)
+        for r in range(h):
+            i = np.int64(stride * r) - np.int64(top)
+            row = first + np.uint64(i) * pitch
+            rows = (
+                row if i >= 0 else below,
+                row + pitch if i + 1 < np.int64(h_in) else below,
+                row + pitch + pitch if i + 2 < np.int64(h_in) else below,
+            )
+            to = first + r * pitch
+            for p in range(w):
+                i_0 = (stride * p - left) * n
+                i_1 = i_0 + n
+                i_2 = i_1 + n
+                finish(
+                    s, t, to + p * n, _nine(s, rows, i_0, i_1, i_2),
+                    _each_nine(t, rows, i_0, i_1, i_2), layer, x, x_at + p, z, (z_at + p) * n,
+                    constants,
+                )  # fmt: skip
+            clear(s, to + w * n, first)
+            clear_all(t, to + w * n, first)
+            x_at += width
+            z_at += width
+
+    return run
+
+
+def _pointwise(finish: Any) -> Any:
+    """1 x 1 windows."""
+
+    @counting_nothing
+    def run(s, t, spare, first, pitch, size, place, x, z, at, layer, dual):
+        wide_vectors()
+        n = lanes(s)
+        h, w = size[2], size[3]
+        stride = place[0]
+        x_at, z_at, width = at
+        constants, layer = in_every_lane(dual), spread_layer(layer)
+        for r in range(h):
+            to, row = first + r * pitch, first + stride * r * pitch
+            for p in range(w):
+                i = row + stride * p * n
+                finish(
+                    s, t, to + p * n, load(s, i), load_all(t, i), layer, x, x_at + p,
+                    z, (z_at + p) * n, constants,
+                )  # fmt: skip
+            if stride > 1:
+                clear(s, to + w * n, first)
+                clear_all(t, to + w * n, first)
+            x_at += width
+            z_at += width
+
+    return run
+
+
+def _kinds(make: Callable[[Any], Any], trained_only: bool) -> tuple[Any, Any, Any]:
+    """A loop before no activation, ReLU, and ReLU of what is not negative (then trained)."""
+    return (
+        make(_finish(None, False)),
+        make(_finish(relu, False)),
+        make(_finish(positive_relu, trained_only)),
+    )
+
+
+def _one_of(kinds: tuple[Any, Any, Any]) -> Any:
+    none, any_sign, positive = kinds
+
+    @inlined
+    def run(kind, *arguments):
+        if kind == 2:
+            positive(*arguments)
+        elif kind == 1:
+            any_sign(*arguments)
+        else:
+            none(*arguments)
+
+    return run
+
+
+_in_same_size = _one_of(_kinds(_same_size, True))
+_in_other_size = _one_of(_kinds(_other_size, False))
+_in_points = _one_of(_kinds(_pointwise, False))
+
+
+@inlined
+def layer_in_vectors(loop, kind, *arguments):
+    """Run a layer over a tile and its tangents, in place.
+
+    A FIRST layer too, where there are not three channels: over a tile of products.
+
+    Parameters
+    ----------
+    loop, kind : int
+        Of the operation (`Loop`, `Kind`).
+    s, t : array, tuple of arrays
+        The tile and its tangents, first pixel at `first`, rows `pitch` numbers apart, with
+        `first` numbers, two pixels or more, of zeros left and right of each, and room for
+        another row.
+    spare : (array, tuple of arrays)
+        Work space, a row and a pixel each, for every field.
+    first, pitch : int
+    size : (rows, columns) before, (rows, columns) after
+    place : (stride, top, left)
+        The first window begins so many pixels before the tile.
+    x, z : (a, b)
+        The dual's tables; x a number a pixel, z the lanes of each.
+    at : (x, z, width)
+        The first pixel in the tables, and pixels between their rows.
+    layer : (factor, bias, trained)
+        `trained` of every tangent; of the first not 0 if `kind` is POSITIVE.
+    dual : Dual
+    """
+    if loop == _SAME or loop == _FIRST:
+        _in_same_size(kind, *arguments)
+    elif loop == _RESIZE or loop == _FIRST_RESIZE:
+        _in_other_size(kind, *arguments)
+    else:
+        _in_points(kind, *arguments)

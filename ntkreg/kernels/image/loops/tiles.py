@@ -1,0 +1,231 @@
+"""What the image loops work on: steps, images, tiles in a work space, rows of window sums."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ntkreg.kernels.compiled.flags import counting_nothing, inlined
+from ntkreg.kernels.compiled.lanes import lanes
+from ntkreg.kernels.image.loops.rows import add_row, clear, copy_row, take_every, window_sums
+from ntkreg.kernels.image.program import Op
+
+__all__ = [
+    "Images",
+    "Steps",
+    "Tile",
+    "carve",
+    "clear_right",
+    "move",
+    "own_s",
+    "span",
+    "spare_row",
+    "summed_tile",
+    "take_lanes_apart",
+    "three_rows",
+    "windows_to_row",
+]
+
+_COPY = int(Op.COPY)
+
+
+class Steps(NamedTuple):
+    """A stage's operations as arrays (n_steps,); reals in the kernel's dtype."""
+
+    op: np.ndarray
+    register: np.ndarray
+    other: np.ndarray
+    level_in: np.ndarray
+    level: np.ndarray
+    window: np.ndarray
+    stride: np.ndarray
+    origin_row: np.ndarray
+    origin_column: np.ndarray
+    factor: np.ndarray
+    bias: np.ndarray
+    activation: np.ndarray
+    parameter: np.ndarray
+    table: np.ndarray  # first entry in the images' a and b
+    mark: np.ndarray  # first entry in the images' variance and tangent
+    readout: np.ndarray  # whose weights a READ takes
+    slot: np.ndarray
+    circular: np.ndarray
+    loop: np.ndarray  # which loop runs a layer (`Loop`), and what of it (`Kind`)
+    kind: np.ndarray
+    height: np.ndarray  # rows of `level`
+    width: np.ndarray  # columns of the tables at `level`: the image's, twice if circular
+
+
+class Images(NamedTuple):
+    """A block of images with a stage's tables.
+
+    As x: an image a row. As z (or as x, to pair each image with itself): a group of images a
+    row, the lanes of a number side by side.
+    """
+
+    pixels: np.ndarray  # (n, (h + 2) * (columns stored + 2), channels), over sqrt(channels)
+    a: np.ndarray  # (n, entries), of every activation in turn
+    b: np.ndarray
+    variance: np.ndarray  # (n, entries) float64, S(p, p) at every mark
+    tangent: np.ndarray  # (n, tangents, entries)
+
+
+class Tile(NamedTuple):
+    """Work space: registers for all fields, the last rows' sums, one row."""
+
+    fields: np.ndarray  # (1 + tangents, registers * size and more)
+    registers: np.uint64
+    size: np.uint64
+    rows: np.ndarray  # (1 + tangents, row)
+    ring_s: np.ndarray
+    ring_t: np.ndarray
+    row_s: np.ndarray
+    row_t: np.ndarray
+    pitch: np.uint64
+    pad: np.uint64
+
+
+@inlined
+def spare_row(window):
+    """Number of the row behind those in use, in the ring and in the work rows."""
+    return max(window, np.uint64(4))
+
+
+@inlined
+def span(tile, register):
+    """Where a register's tile lies in every field."""
+    return register * tile.size, (register + np.uint64(1)) * tile.size
+
+
+@inlined
+def carve(space, n, fields, registers, height, width, window):
+    """Cut the work space up; a quarter of 4096 bytes (float32) between neighbours.
+
+    A load looks blocked by an earlier store when their addresses agree modulo 4096.
+    """
+    pad = window - np.uint64(1)  # 2 or more
+    pitch = (width + pad + pad) * n
+    size = (height + np.uint64(1)) * pitch + pad * n
+    step = (size + np.uint64(1023)) // np.uint64(1024) * np.uint64(1024) + np.uint64(256)
+    at = registers * step
+    ring = (spare_row(window) + np.uint64(1)) * pitch + np.uint64(256)
+    row = ring
+    u = np.uint64
+    block = at + u(512)
+    at = fields * block
+    all_fields = space[:at].reshape((fields, block))
+    ring_s, ring_t = space[at : at + ring], space[at + ring : at + ring + ring]
+    at += ring + ring
+    rows = space[at : at + fields * row].reshape((fields, row))
+    return Tile(
+        all_fields, registers, step, rows, ring_s, ring_t, rows[0], rows[1], pitch, pad
+    )  # fmt: skip
+
+
+@inlined
+def clear_right(field, tile, n, r, columns):
+    """Zeros to the right of a row of a field's tile, for the windows that reach there."""
+    clear(field, tile.pad * n + r * tile.pitch + columns * n, tile.pad * n)
+
+
+@inlined
+def windows_to_row(steps, k, tile, n, s, t, r, done, rows_in, columns_in, columns):
+    """Bring row r's window sums into three rows to be added; return the input rows used.
+
+    The last `window` input rows, summed horizontally, are kept in a ring. For windows of 3 they
+    are the three rows; for others their sum is the first of `tile.row_s`, with two of zeros.
+    """
+    window, stride, circular = steps.window[k], steps.stride[k], steps.circular[k]
+    top, left = steps.origin_row[k], steps.origin_column[k]
+    last = np.int64(stride * r + window) - np.int64(top) - 1
+    done = max(done, last + 1 - np.int64(window))
+    margin = window - np.uint64(1)
+    while done <= last:
+        to = np.uint64((done + np.int64(top)) % np.int64(window)) * tile.pitch
+        row = np.uint64(done % np.int64(rows_in)) if circular else np.uint64(max(done, 0))
+        if circular or 0 <= done < np.int64(rows_in):
+            at = tile.pad * n + row * tile.pitch
+            if circular:
+                after = at + columns_in * n
+                for p in range(margin * n):
+                    s[after + p] = s[at + p]
+                    t[after + p] = t[at + p]
+                    s[at - np.uint64(1) - p] = s[after - np.uint64(1) - p]
+                    t[at - np.uint64(1) - p] = t[after - np.uint64(1) - p]
+            full = ((columns - np.uint64(1)) * stride + np.uint64(1)) * n
+            window_sums(s, t, at - left * n, n, window, tile.ring_s, tile.ring_t, to, full)
+            if stride > 1:
+                take_every(tile.ring_s, tile.ring_t, to, n, stride, columns)
+        else:
+            clear(tile.ring_s, to, columns * n)
+            clear(tile.ring_t, to, columns * n)
+        done += 1
+    if window != 3:
+        window_sums(
+            tile.ring_s, tile.ring_t, np.uint64(0), tile.pitch, window,
+            tile.row_s, tile.row_t, np.uint64(0), columns * n,
+        )  # fmt: skip
+    return done
+
+
+@inlined
+def three_rows(steps, k, tile, r):
+    """The rows that `windows_to_row` leaves, and where: always from top to bottom."""
+    one, n = np.uint64(1), np.uint64(3)
+    top = steps.stride[k] * r % n if steps.window[k] == 3 else n - n
+    at = (top * tile.pitch, (top + one) % n * tile.pitch, (top + one + one) % n * tile.pitch)
+    if steps.window[k] == 3:
+        return tile.ring_s, tile.ring_t, at
+    return tile.row_s, tile.row_t, at
+
+
+@inlined
+def summed_tile(steps, k, tile, n, s, t, rows, columns):
+    """The tile that window sums read: a copy where the first rows come again at the end."""
+    if steps.circular[k]:
+        one = np.uint64(1)
+        start, end = span(tile, tile.registers - one)
+        copy_s, copy_t = tile.fields[0, start:end], tile.fields[1, start:end]
+        for r in range(rows):
+            at = tile.pad * n + r * tile.pitch
+            copy_row(s, copy_s, at, columns * n)
+            copy_row(t, copy_t, at, columns * n)
+        return copy_s, copy_t
+    return s, t
+
+
+@inlined
+def own_s(tile, field, register, n, rows):
+    """Where a layer on a tangent finds S: in a copy, but the first tangent, which runs last."""
+    zero, one, two = np.uint64(0), np.uint64(1), np.uint64(2)
+    start, end = span(tile, register)
+    if field > one:
+        to, after = span(tile, tile.registers - one)
+        size = (tile.pad + tile.pad) * n + rows * tile.pitch
+        copy_row(tile.fields[0, start:end], tile.fields[2, to:after], zero, size)
+        return two, to, after
+    return zero, start, end
+
+
+@inlined
+def move(steps, k, tile, n, h, w):
+    """COPY or ADD."""
+    start, end = span(tile, steps.register[k])
+    other_start, other_end = span(tile, steps.other[k])
+    for f in range(np.uint64(tile.fields.shape[0])):
+        here, there = tile.fields[f, start:end], tile.fields[f, other_start:other_end]
+        for r in range(h):
+            at = tile.pad * n + r * tile.pitch
+            if steps.op[k] == _COPY:
+                copy_row(here, there, at, (w + tile.pad) * n)  # with its zeros
+            else:
+                add_row(there, here, at, w * n)
+
+
+@counting_nothing
+def take_lanes_apart(groups, rows):
+    """Groups of images, lanes last, (groups, numbers * lanes) to an image a row, (n, numbers)."""
+    n, count = lanes(groups), np.uint64(rows.shape[0])
+    for g in range(np.uint64(groups.shape[0])):
+        for lane in range(min(n, count - g * n)):
+            for p in range(np.uint64(rows.shape[1])):
+                rows[g * n + lane, p] = groups[g, p * n + lane]

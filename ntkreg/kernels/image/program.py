@@ -1,0 +1,419 @@
+"""An image network as a tile program: stages of operations with parameters.
+
+Within a stage no operation mixes offsets between the pixels p of x and p' of z (a stride keeps
+every so-manieth and divides them), so that one tile, the entries of one offset, runs through
+all operations without leaving the cache (`loops.stages`). Average pooling mixes offsets and ends
+a stage. Operations:
+
+- ``LAYER``: window sums (1 x 1 for none), times a factor, plus a bias; the tangent's share;
+  then the dual of an activation (the identity's for none);
+- ``COPY`` and ``ADD``: the tile to and from a second register, for residual sums;
+- ``READ``: the weighted sum over the tile, with the weights of one read-out, added to a result.
+
+Several networks that begin alike are one program: a READ for each depth and read-out, and layers
+on vectors of each network on its sums (`End`). Which convolutions are trained changes the tangent
+alone: S is one field for all, T a field for each choice (`Operation.trained`).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from itertools import zip_longest
+
+from ntkreg.architecture import (
+    Activation,
+    Architecture,
+    AvgPool,
+    Conv,
+    Flatten,
+    GlobalAvgPool,
+    Identity,
+    Layer,
+    LocalAvgPool,
+    Relu,
+    Residual,
+    output_size,
+    window_origin,
+)
+from ntkreg.errors import SpecError
+
+__all__ = [
+    "End",
+    "ImageProgram",
+    "Kind",
+    "Level",
+    "Loop",
+    "Op",
+    "Operation",
+    "Stage",
+    "compile_image_network",
+]
+
+
+_NO_ACTIVATION = Identity()
+
+Trained = tuple[bool, ...]
+"""Whether each convolution of a network is trained, those of a residual's body first."""
+
+Reads = dict[tuple[int, int], int]
+"""From the layers before a READ and the number of its read-out to that of its result."""
+
+
+class Op(IntEnum):
+    """Kinds of operation, as the compiled loops see them."""
+
+    LAYER = 0
+    COPY = 1
+    ADD = 2
+    READ = 3
+
+
+class Loop(IntEnum):
+    """The compiled loop that runs a layer where no image is paired with itself.
+
+    ANY runs every layer, and alone those of stages that wrap around; AHEAD (`loops.stages`) 3 x 3
+    windows that keep the size. The others (`loops.layers`) run ReLU or no activation: SAME 3 x 3
+    windows that keep the size, RESIZE those that do not, POINT 1 x 1 windows, FIRST and
+    FIRST_RESIZE (`loops.first_layer`) trained 3 x 3 windows on pixels with ReLU.
+    """
+
+    ANY = 0
+    AHEAD = 1
+    FIRST = 2
+    FIRST_RESIZE = 3
+    SAME = 4
+    RESIZE = 5
+    POINT = 6
+
+
+class Kind(IntEnum):
+    """What `loops.layers` do after the sums. POSITIVE: ReLU where no covariance is negative."""
+
+    NONE = 0
+    RELU = 1
+    POSITIVE = 2
+
+
+@dataclass(frozen=True)
+class Level:
+    """A resolution within a stage: h x w pixels, `stride` pixels of the stage's input apart."""
+
+    h: int
+    w: int
+    stride: int
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One step of a tile program.
+
+    LAYER sums windows of `window` pixels, `stride` apart, the first starting `origin` (row,
+    column) before the image; then S' = factor sum(S) + bias, T' = factor sum(T) + trained S' for
+    every tangent field, of a number each, then the dual of `activation`. COPY writes `register` to
+    `other`; ADD adds `other` to `register`. READ sums with the weights of the program's read-out
+    number `readout` into result number `slot`. `level_in` and `level` number the stage's levels. A
+    LAYER may be the `first` after the pixels, or get covariances known to be `positive` or zero.
+    """
+
+    op: Op
+    register: int = 0
+    other: int = 0
+    level_in: int = 0
+    level: int = 0
+    window: int = 1
+    stride: int = 1
+    origin: tuple[int, int] = (0, 0)
+    factor: float = 1.0
+    bias: float = 0.0
+    trained: tuple[float, ...] = ()
+    activation: Layer = _NO_ACTIVATION
+    readout: int = 0
+    slot: int = 0
+    circular: bool = False
+    first: bool = False
+    positive: bool = False
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Operations between poolings; `pool` is the side of the pooling that ends it, or 0."""
+
+    operations: tuple[Operation, ...]
+    levels: tuple[Level, ...]
+    pool: int
+
+    @property
+    def end(self) -> Level:
+        """Resolution after the last operation."""
+        return self.levels[self.operations[-1].level if self.operations else 0]
+
+    @property
+    def registers(self) -> int:
+        """Number of tiles that are alive at once."""
+        return 1 + max((max(o.register, o.other) for o in self.operations), default=0)
+
+    @property
+    def circular(self) -> bool:
+        """Whether offsets wrap around the image."""
+        return any(o.circular for o in self.operations)
+
+
+@dataclass(frozen=True)
+class End:
+    """Where a network leaves the tiles: which READ, which tangent field, and its layers on them."""
+
+    read: int
+    tail: tuple[Layer, ...]
+    tangent: int = 0
+
+
+@dataclass(frozen=True)
+class ImageProgram:
+    """What runs on every tile, what is read from it, and what follows on the vectors.
+
+    `readouts` are those of all READs, once each; `ends` has one entry a network, in the order in
+    which they came. `image.explain` prints it.
+    """
+
+    stages: tuple[Stage, ...]
+    readouts: tuple[Layer, ...]
+    ends: tuple[End, ...]
+
+    @property
+    def n_reads(self) -> int:
+        """Results of READs: networks that differ after the read-out alone share one."""
+        return 1 + max(end.read for end in self.ends)
+
+    @property
+    def n_tangents(self) -> int:
+        """Tangent fields, one for each choice of trained convolutions."""
+        return 1 + max(end.tangent for end in self.ends)
+
+
+def _split(network: Architecture) -> tuple[tuple[Layer, ...], Layer, tuple[Layer, ...]]:
+    """Layers on images, the read-out, layers on vectors."""
+    at = next(
+        i
+        for i, layer in enumerate(network.layers)
+        if isinstance(layer, Flatten | GlobalAvgPool | LocalAvgPool)
+    )
+    readout = network.layers[at]
+    after = at + (2 if isinstance(readout, LocalAvgPool) else 1)  # its Flatten is part of it
+    return network.layers[:at], readout, network.layers[after:]
+
+
+def _trained(layers: Sequence[Layer]) -> Trained:
+    """Which convolutions are trained, in the order in which they are compiled."""
+    flags: list[bool] = []
+    for layer in layers:
+        if isinstance(layer, Residual):
+            flags += _trained((*layer.body, *layer.shortcut))
+        elif isinstance(layer, Conv):
+            flags.append(layer.trainable)
+    return tuple(flags)
+
+
+def _all_trained(layers: Sequence[Layer]) -> tuple[Layer, ...]:
+    """The same layers but for which convolutions are trained."""
+
+    def one(layer: Layer) -> Layer:
+        if isinstance(layer, Residual):
+            return Residual(_all_trained(layer.body), _all_trained(layer.shortcut))
+        return replace(layer, trainable=True) if isinstance(layer, Conv) else layer
+
+    return tuple(map(one, layers))
+
+
+def _tangents(bodies: Sequence[Sequence[Layer]]) -> list[Trained]:
+    """Return what each tangent field is of, the one with most trained at the input first.
+
+    The loops count on that: where any field is trained, the first is.
+    """
+    choices = {_trained(body) for body in bodies}
+    return sorted(
+        (a for a in choices if not any(a != b and a == b[: len(a)] for b in choices)), reverse=True
+    )
+
+
+def compile_image_network(networks: Sequence[Architecture], h: int, w: int) -> ImageProgram:
+    """Compile networks that begin alike, on h x w images, into one program.
+
+    Parameters
+    ----------
+    networks : sequence of Architecture
+        Image networks in the order in which their values shall come back. Up to the read-out
+        all must begin as the deepest does, but for which convolutions are trained; read-outs, and
+        layers after them, are free.
+    h, w : int
+        Pixels.
+
+    Raises
+    ------
+    SpecError
+        If they are not prefixes of one another, or a layer has no operation here.
+    """
+    parts = [_split(network) for network in networks]
+    deepest = _all_trained(max((body for body, _, _ in parts), key=len))
+    tangents = _tangents([body for body, _, _ in parts])
+    readouts = tuple(dict.fromkeys(readout for _, readout, _ in parts))
+    reads: Reads = {}
+    ends = []
+    for network, (body, readout, tail) in zip(networks, parts, strict=True):
+        if deepest[: len(body)] != _all_trained(body):
+            raise SpecError(
+                "Up to the read-out networks must be prefixes of one another to come from one "
+                f"pass; {network!r} is not. Compute it alone."
+            )
+        read = len(body), readouts.index(readout)
+        flags = _trained(body)
+        tangent = next(k for k, t in enumerate(tangents) if t[: len(flags)] == flags)
+        ends.append(End(reads.setdefault(read, len(reads)), tail, tangent))
+    compiler = _Compiler(h, w, tangents)
+    compiler.add(deepest, reads)
+    return ImageProgram(compiler.finish(), readouts, tuple(ends))
+
+
+class _Compiler:
+    """Collects the operations of a stage, and the stages."""
+
+    def __init__(self, h: int, w: int, tangents: Sequence[Trained]) -> None:
+        self.stages: list[Stage] = []
+        self.untrained = (0.0,) * len(tangents)
+        each = zip_longest(*tangents, fillvalue=True)
+        self.trained: Iterator[tuple[float, ...]] = (tuple(map(float, flags)) for flags in each)
+        self.positive = {0: False}  # registers
+        self._begin(h, w)
+
+    def _begin(self, h: int, w: int) -> None:
+        self.operations: list[Operation] = []
+        self.levels = [Level(h, w, 1)]
+
+    def _level(self, level: Level) -> int:
+        if level not in self.levels:
+            self.levels.append(level)
+        return self.levels.index(level)
+
+    def finish(self, pool: int = 0) -> tuple[Stage, ...]:
+        """Close the stage."""
+        stage = Stage(tuple(self.operations), tuple(self.levels), pool)
+        if any(stage.levels[o.level] != stage.end for o in stage.operations if o.op == Op.READ):
+            raise SpecError(
+                "A network that ends before a convolution which changes the size of the image "
+                "cannot come from one pass with a deeper one; compute them apart."
+            )
+        wrapping = {o.circular for o in stage.operations if o.window > 1}
+        if len(wrapping) > 1:
+            raise SpecError(
+                "The image engine runs CIRCULAR convolutions apart from SAME and VALID ones: "
+                "put an AvgPool between them, or pass to_stax(architecture)[2], the twin."
+            )
+        for o in stage.operations if stage.circular else ():
+            before = stage.levels[o.level_in]
+            # Else p = 0 and the last p, neighbours around the edge, are no whole stride apart.
+            if before.h % o.stride or before.w % o.stride:
+                raise SpecError(
+                    f"A stride beside CIRCULAR convolutions must divide the image: {o.stride} does "
+                    f"not divide {before.h} x {before.w}; pass to_stax(architecture)[2] instead."
+                )
+        self.stages.append(stage)
+        return tuple(self.stages)
+
+    def add(self, layers: Sequence[Layer], reads: Reads) -> None:
+        """Compile the body with its READs."""
+        read_after = {count for count, _ in reads}
+        self._read(0, reads, 0)
+        level = i = 0
+        while i < len(layers):
+            layer = layers[i]
+            if isinstance(layer, AvgPool):
+                h, w = output_size(layer, (self.levels[level].h, self.levels[level].w))
+                self.finish(layer.window)
+                self._begin(h, w)
+                level = 0
+                i += 1
+            else:
+                fuse = i + 1 not in read_after
+                level, taken = self._one(layers, i, 0, 1, level, fuse)
+                i += taken
+            self._read(i, reads, level)
+
+    def _read(self, count: int, reads: Reads, level: int) -> None:
+        self.operations += [
+            Operation(Op.READ, level_in=level, level=level, readout=readout, slot=slot)
+            for (after, readout), slot in reads.items()
+            if after == count
+        ]
+
+    def _sequence(self, layers: Sequence[Layer], register: int, free: int, level: int) -> int:
+        i = 0
+        while i < len(layers):
+            level, taken = self._one(layers, i, register, free, level, True)
+            i += taken
+        return level
+
+    def _one(
+        self, layers: Sequence[Layer], i: int, register: int, free: int, level: int, fuse: bool
+    ) -> tuple[int, int]:
+        """Compile layer i (and the activation after it); return the level and layers taken."""
+        layer = layers[i]
+        if isinstance(layer, Residual):
+            self.operations.append(Operation(Op.COPY, register, free, level_in=level, level=level))
+            self.positive[free] = self.positive[register]
+            body = self._sequence(layer.body, register, free + 1, level)
+            shortcut = self._sequence(layer.shortcut, free, free + 1, level)
+            one, other = self.levels[body], self.levels[shortcut]
+            if one != other:
+                raise SpecError(
+                    f"The image engine cannot add the branches of {layer!r}: the body gives "
+                    f"{one.h} x {one.w} pixels {one.stride} apart, the shortcut {other.h} x "
+                    f"{other.w} pixels {other.stride} apart; pass to_stax(architecture)[2] instead."
+                )
+            self.operations.append(Operation(Op.ADD, register, free, level_in=body, level=body))
+            self.positive[register] = self.positive[register] and self.positive[free]
+            return body, 1
+        if isinstance(layer, Activation):
+            return self._layer(Conv(1, 1.0, 0.0), layer, register, level, self.untrained), 1
+        if isinstance(layer, Conv):
+            after = layers[i + 1] if fuse and i + 1 < len(layers) else None
+            activation = after if isinstance(after, Activation) else Identity()
+            done = self._layer(layer, activation, register, level, next(self.trained))
+            return done, 2 if activation is after else 1
+        raise SpecError(
+            f"The image engine has no operation for {layer!r} here; pass "
+            "to_stax(architecture)[2] instead, which neural-tangents runs."
+        )
+
+    def _layer(
+        self,
+        conv: Conv,
+        activation: Layer,
+        register: int,
+        level: int,
+        trained: tuple[float, ...],
+    ) -> int:
+        before = self.levels[level]
+        h, w = output_size(conv, (before.h, before.w))
+        after = self._level(Level(h, w, before.stride * conv.stride))
+        place = (conv.window, conv.stride, conv.padding)
+        self.operations.append(
+            Operation(
+                Op.LAYER,
+                register,
+                level_in=level,
+                level=after,
+                window=conv.window,
+                stride=conv.stride,
+                origin=(window_origin(before.h, *place), window_origin(before.w, *place)),
+                factor=conv.weight_std**2 / conv.window**2,
+                bias=conv.bias_std**2,
+                trained=trained,
+                activation=activation,
+                circular=conv.padding == "CIRCULAR" and conv.window > 1,
+                first=not self.stages and not self.operations,
+                positive=self.positive[register],
+            )
+        )
+        # Sums with positive factors keep what ReLU makes of every covariance.
+        kept = isinstance(activation, Identity) and self.positive[register]
+        self.positive[register] = isinstance(activation, Relu) or kept
+        return after
