@@ -12,26 +12,22 @@ from functools import cached_property
 import numpy as np
 
 from ntkreg.architecture import Architecture, Flatten
-from ntkreg.kernels.compiled.arc_cosine import relu_dual
 from ntkreg.kernels.compiled.lanes import group, n_lanes
 from ntkreg.kernels.engine import Engine
 from ntkreg.kernels.image.explain import explain_image
 from ntkreg.kernels.image.geometry import Geometry, layer_entries, stage_geometries
 from ntkreg.kernels.image.inputs import ImageInputs
-from ntkreg.kernels.image.loops.stages import StageArrays, run_stages
+from ntkreg.kernels.image.loops.stages import StageArrays
 from ntkreg.kernels.image.loops.tiles import Images
 from ntkreg.kernels.image.program import ImageProgram, compile_image_network
 from ntkreg.kernels.image.schedule import Turn, schedule
-from ntkreg.kernels.image.stage import RunnableStage
+from ntkreg.kernels.image.stage import RunnableStage, run_network
 from ntkreg.kernels.vector_tail import Pairs, needs_variances, run_tail
 
 __all__ = ["ImageEngine"]
 
 _CACHE = 2**19
 """Bytes of a field after a pooling that are worked on at once; as many wait for their turn."""
-
-_STAGES = 6
-"""Up to five poolings, as of an image of 32 x 32 pixels down to one, share compiled loops."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +86,8 @@ class ImageEngine(Engine):
         for k, stage in enumerate(self.program.stages):
             after = fields[min(k + 1, len(fields) - 1)]
             place = stage, geometries[k], after
-            runnable.append(RunnableStage(*place, self.dtype, scale, self.program.n_tangents))
+            more = self.program.n_tangents, self.shape[2]
+            runnable.append(RunnableStage(*place, self.dtype, scale, *more))
             scale = 1.0 / stage.pool**4 if stage.pool else 1.0
         return runnable
 
@@ -188,7 +185,7 @@ class ImageEngine(Engine):
             stage.fill_tables(z, variance, tangent)
             if stage.stage.pool:
                 turns = _as_array([Turn(k, 0, stage.geometry.rows.length.shape[1])])
-                run_stages(turns, arrays, self._dual, wanted, True, nothing)
+                run_network(turns, arrays, wanted, True, nothing)
                 later = stages[k + 1].own_tile(arrays[k].target)
                 variance, tangent = later[:1], later[None, 1:]
 
@@ -202,16 +199,12 @@ class ImageEngine(Engine):
         self, x: list[Images], z: list[Images], wanted: np.ndarray, paired: bool, out: np.ndarray
     ) -> None:
         arrays = _arrays(self.stages, x, z)
-        run_stages(self._turns, arrays, self._dual, wanted, paired, out)
+        run_network(self._turns, arrays, wanted, paired, out)
 
     def _zeros(self, n: int, groups: int) -> np.ndarray:
         """Room for the fields at the reads."""
         fields = 1 + self.program.n_tangents
         return np.zeros((fields, self.program.n_reads, n, groups, n_lanes(self.dtype)))
-
-    @cached_property
-    def _dual(self):
-        return relu_dual(self.dtype.name, 0.5)
 
     def _finish(self, fields: np.ndarray, x: ImageInputs, z: ImageInputs) -> np.ndarray:
         """Add what the layers after the read-outs need to know."""
@@ -251,14 +244,10 @@ def _as_array(turns: Sequence[Turn]) -> np.ndarray:
 
 def _arrays(
     stages: Sequence[RunnableStage], x: Sequence[Images], z: Sequence[Images]
-) -> tuple[StageArrays, ...]:
-    """All stages for the loops, with memory to run in.
-
-    The last stage again and again up to a number that few networks exceed: loops are compiled
-    for the length of a tuple.
-    """
+) -> list[StageArrays]:
+    """All stages for the loops, with memory to run in."""
     arrays: list[StageArrays] = []
     for stage, xs, zs in zip(stages, x, z, strict=True):
         source = arrays[-1].target if arrays else None
         arrays.append(stage.arrays(xs, zs, source, stage.make_room()))
-    return (*arrays, *[arrays[-1]] * (_STAGES - len(arrays)))
+    return arrays
