@@ -223,7 +223,8 @@ class RunnableStage:
         run_diagonal(
             self._own_steps,
             self.trained(float),
-            (self.geometry.rows, self.geometry.columns),
+            (self.geometry.rows.length, self.geometry.columns.length),
+            (self.geometry.rows.own, self.geometry.columns.own),
             np.uint64(self.registers),
             self._largest,
             _TINY[self.dtype.name],

@@ -92,23 +92,23 @@ def layer_of_own(arguments):
 
 
 @counting_nothing
-def run_diagonal(steps, trained, axes, registers, largest, tiny, mark, space, z):
+def run_diagonal(steps, trained, lengths, own, registers, largest, tiny, mark, space, z):
     """Run a stage on p = p', z with z, in float64, and fill z's tables and marks.
 
     `z.variance` and `z.tangent` hold the fields at the stage's input in their first entries.
-    `axes` are those of rows and of columns. Variances below `tiny` count as zero; `mark` is where
-    the stage's end goes, 0 for nowhere.
+    `lengths` are those of rows and of columns (`Axis`), `own` the number of offset (0, 0).
+    Variances below `tiny` count as zero; `mark` is where the stage's end goes, 0 for nowhere.
     """
     wide_vectors()
-    rows, columns = axes
+    rows, columns = lengths
+    ey, ex = own
     height, width, window = largest
     n, one = lanes(z.a), np.uint64(1)
     n_fields = one + np.uint64(len(trained))
     tile = carve(space, n, n_fields, registers, height, width, window)
-    ey, ex = rows.own, columns.own
     for g in range(np.uint64(len(z.a))):
         a, b, variance, tangent = z.a[g], z.b[g], z.variance[g], z.tangent[g]
-        h, w = rows.length[0, ey], columns.length[0, ex]
+        h, w = rows[0, ey], columns[0, ex]
         for r in range(h):
             at = tile.pad * n + r * tile.pitch
             for f in range(n_fields):
@@ -119,9 +119,9 @@ def run_diagonal(steps, trained, axes, registers, largest, tiny, mark, space, z)
         for k in range(len(steps)):
             step = steps[k]
             op, before, level = step.op, step.level_in, step.level
-            h, w = rows.length[level, ey], columns.length[level, ex]
+            h, w = rows[level, ey], columns[level, ex]
             if op == _LAYER:
-                rows_in, columns_in = rows.length[before, ey], columns.length[before, ex]
+                rows_in, columns_in = rows[before, ey], columns[before, ex]
                 start, end = span(tile, step.register)
                 for done in range(n_fields - one):
                     which = n_fields - one - done
