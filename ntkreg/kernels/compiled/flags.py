@@ -16,6 +16,7 @@ __all__ = [
     "checked_while_compiling",
     "compiled",
     "counting_nothing",
+    "expanded",
     "inlined",
     "row_apart",
     "row_of_vectors",
@@ -63,6 +64,14 @@ def by_address(function: Any) -> Any:
 def inlined(function: Any) -> Any:
     """As `counting_nothing`, for loops to call: always copied into its callers by LLVM."""
     return _kept(numba.njit(**_WITHIN, forceinline=True)(function))
+
+
+def expanded(function: Any) -> Any:
+    """As `inlined`, but copied before types are known and never compiled alone: the cheapest way.
+
+    Not for functions that begin with `row_of_vectors`: what it says would be said of the caller.
+    """
+    return numba.njit(**_WITHIN, forceinline=True, inline="always")(function)
 
 
 def _kept(loop: Any) -> Any:

@@ -6,7 +6,7 @@ import numpy as np
 from numba.core import types
 
 from ntkreg.kernels.compiled.addresses import declare, loaded, row_type
-from ntkreg.kernels.compiled.flags import by_address, inlined, wide_vectors
+from ntkreg.kernels.compiled.flags import by_address, expanded, wide_vectors
 from ntkreg.kernels.compiled.lanes import lanes
 from ntkreg.kernels.image.loops.fields import parts
 from ntkreg.kernels.image.loops.pooling import pool_row
@@ -122,7 +122,7 @@ def declare_own(number: types.Type) -> types.Type:
     return declare(OwnArguments, row_type(number, 2), u, u, u, (u, u), *values, u)
 
 
-@inlined
+@expanded
 def _set_own(fields, start, first, pitch, size, variance, tangent, mark):
     h, w = size
     n = lanes(fields)
@@ -137,7 +137,8 @@ def _set_own(fields, start, first, pitch, size, variance, tangent, mark):
 @by_address
 def set_own(arguments):
     """Put the exact values of the diagonal into a tile."""
-    _set_own(*arguments)
+    fields, start, first, pitch, size, variance, tangent, mark = arguments
+    _set_own(fields, start, first, pitch, size, variance, tangent, mark)
 
 
 class ReadArguments(NamedTuple):
@@ -249,7 +250,7 @@ def pool_tile(arguments):
             _pool_piece(stage, tiles, fields, first, pitch, (ey, ex), (a, b))
 
 
-@inlined
+@expanded
 def _pool_piece(stage, tiles, fields, first, pitch, offset, piece):
     rows, columns, side = stage.rows.pieces, stage.columns.pieces, stage.pool
     (ey, ex), (a, b), n = offset, piece, lanes(tiles[0])

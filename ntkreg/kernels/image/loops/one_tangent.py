@@ -9,7 +9,7 @@ import numpy as np
 from numba.core import types
 
 from ntkreg.kernels.compiled.addresses import call, declare, row_type
-from ntkreg.kernels.compiled.flags import by_address, inlined, wide_vectors
+from ntkreg.kernels.compiled.flags import by_address, expanded, wide_vectors
 from ntkreg.kernels.compiled.lanes import lanes
 from ntkreg.kernels.image.loops.duals import RowArguments
 from ntkreg.kernels.image.loops.rows import clear, window_sums
@@ -52,7 +52,7 @@ def declare_one_tangent(number: types.Type, dual: types.Type) -> types.Type:
     )  # fmt: skip
 
 
-@inlined
+@expanded
 def _places_in_tables(step, r, x_first, z_first):
     """First entries of row r in the tables of x and of z, which may wrap around."""
     row = wrapped(z_first[0] + r, step.height)

@@ -7,7 +7,7 @@ from numba import from_dtype
 from numba.core import types
 
 from ntkreg.kernels.compiled.addresses import declare, row_type
-from ntkreg.kernels.compiled.flags import by_address, counting_nothing, inlined
+from ntkreg.kernels.compiled.flags import by_address, counting_nothing, expanded
 from ntkreg.kernels.compiled.lanes import lanes
 from ntkreg.kernels.image.loops.rows import add_row, clear, copy_row, take_every, window_sums
 from ntkreg.kernels.image.program import Op
@@ -112,25 +112,25 @@ def tile_type(number: types.Type) -> Tile:
     return Tile(rows, u, u, rows, row, row, row, row, u, u)
 
 
-@inlined
+@expanded
 def spare_row(window):
     """Number of the row behind those in use, in the ring and in the work rows."""
     return max(window, np.uint64(4))
 
 
-@inlined
+@expanded
 def wrapped(row, height):
     """A row of an image that wraps around."""
     return row - height if row >= height else row
 
 
-@inlined
+@expanded
 def span(tile, register):
     """Where a register's tile lies in every field."""
     return register * tile.size, (register + np.uint64(1)) * tile.size
 
 
-@inlined
+@expanded
 def carve(space, n, fields, registers, height, width, window):
     """Cut the work space up; a quarter of 4096 bytes (float32) between neighbours.
 
@@ -155,13 +155,13 @@ def carve(space, n, fields, registers, height, width, window):
     )  # fmt: skip
 
 
-@inlined
+@expanded
 def clear_right(field, tile, n, r, columns):
     """Zeros to the right of a row of a field's tile, for the windows that reach there."""
     clear(field, tile.pad * n + r * tile.pitch + columns * n, tile.pad * n)
 
 
-@inlined
+@expanded
 def windows_to_row(step, tile, n, s, t, r, done, rows_in, columns_in, columns):
     """Bring row r's window sums into three rows to be added; return the input rows used.
 
@@ -201,7 +201,7 @@ def windows_to_row(step, tile, n, s, t, r, done, rows_in, columns_in, columns):
     return done
 
 
-@inlined
+@expanded
 def three_rows(step, tile, r):
     """The rows that `windows_to_row` leaves, and where: always from top to bottom."""
     one, n = np.uint64(1), np.uint64(3)
@@ -212,7 +212,7 @@ def three_rows(step, tile, r):
     return tile.row_s, tile.row_t, at
 
 
-@inlined
+@expanded
 def summed_tile(step, tile, n, s, t, rows, columns):
     """The tile that window sums read: a copy where the first rows come again at the end."""
     if step.circular:
@@ -227,7 +227,7 @@ def summed_tile(step, tile, n, s, t, rows, columns):
     return s, t
 
 
-@inlined
+@expanded
 def own_s(tile, field, register, n, rows):
     """Where a layer on a tangent finds S: in a copy, but the first tangent, which runs last."""
     zero, one, two = np.uint64(0), np.uint64(1), np.uint64(2)

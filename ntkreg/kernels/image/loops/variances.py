@@ -6,7 +6,7 @@ import numpy as np
 from numba.core import types
 
 from ntkreg.kernels.compiled.addresses import call, declare, row_type
-from ntkreg.kernels.compiled.flags import by_address, counting_nothing, inlined, wide_vectors
+from ntkreg.kernels.compiled.flags import by_address, counting_nothing, expanded, wide_vectors
 from ntkreg.kernels.compiled.lanes import lanes
 from ntkreg.kernels.image.loops.duals import DiagonalArguments
 from ntkreg.kernels.image.loops.tiles import (
@@ -29,7 +29,7 @@ __all__ = ["OwnLayerArguments", "declare_own_layer", "layer_of_own", "run_diagon
 _LAYER, _READ = int(Op.LAYER), int(Op.READ)
 
 
-@inlined
+@expanded
 def keep_own(tile, n, h, w, variance, tangent, mark):
     """Copy the tile of offset (0, 0) to a mark."""
     one = np.uint64(1)
