@@ -13,7 +13,7 @@ import pandas as pd
 from bench_page import machine
 
 from ntkreg import cntk, kernel, myrtle
-from ntkreg.report.tables import markdown_table
+from ntkreg.report.shared.tables import markdown_table
 
 SIZES = (8, 16, 28, 32)
 NETWORKS = {

@@ -51,7 +51,7 @@ def optimizers_config(corners):
 @pytest.fixture(scope="session")
 def widths_config():
     """Settings of a study of a few seconds, with every kind of row but one hidden layer."""
-    from ntkreg.studies.widths import WidthsConfig
+    from ntkreg.studies.widths.study import WidthsConfig
 
     return WidthsConfig(
         "digits",
@@ -81,7 +81,7 @@ def optimizers_folder(optimizers_config, tmp_path_factory):
 @pytest.fixture(scope="session")
 def widths_folder(widths_config, tmp_path_factory):
     """Return the folder of that study, finished. Tests that change it take a copy."""
-    from ntkreg.studies.widths import run_widths
+    from ntkreg.studies.widths.study import run_widths
 
     folder = tmp_path_factory.mktemp("widths")
     run_widths(widths_config, folder)

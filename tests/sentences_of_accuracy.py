@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterator
 import pandas as pd
 from benchmark_pages import NUMBERS, rows, table
 
-from ntkreg.report.few_samples_network import network_table
-from ntkreg.report.tables import markdown_table
-from ntkreg.studies.few_samples_finite import beside_kernel
-from ntkreg.studies.intervals import Interval, mean_interval
-from ntkreg.studies.published import CIFAR2_DEPTHS, FEW_SAMPLES_CIFAR10
-from ntkreg.studies.statistics import binomial_error, compare_with_published, summarize_draws
+from ntkreg.report.few_samples_network.page import network_table
+from ntkreg.report.shared.tables import markdown_table
+from ntkreg.studies.few_samples_network.study import beside_kernel
+from ntkreg.studies.shared.intervals import Interval, mean_interval
+from ntkreg.studies.shared.published import CIFAR2_DEPTHS, FEW_SAMPLES_CIFAR10
+from ntkreg.studies.shared.statistics import binomial_error, compare_with_published, summarize_draws
 
 POOLED = ["gap 5", "gap 10", "gap 20", "myrtle 5", "myrtle 10"]
 

@@ -8,8 +8,8 @@ import pandas as pd
 from benchmark_pages import NUMBERS, ROOT, rows, table
 from sentences_of_accuracy import POOLED, error_ratio, near_copies
 
-from ntkreg.studies.intervals import ratio_interval
-from ntkreg.studies.width_slopes import RESOLUTION
+from ntkreg.studies.shared.intervals import ratio_interval
+from ntkreg.studies.widths.slopes import RESOLUTION
 
 sys.path.insert(0, str(ROOT / "scripts"))
 import bench_page

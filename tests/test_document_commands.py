@@ -20,20 +20,20 @@ DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "benchmarks").glob("*.m
 PROGRAMS = ("ntkreg", "python", "make", "pip", "rm")
 
 WORK = {
-    "quickstart": ["ntkreg.studies.quickstart.run_quickstart"],
-    "fit": ["ntkreg.studies.fit.run_fit"],
-    "predict": ["ntkreg.studies.fit.run_predict"],
+    "quickstart": ["ntkreg.studies.quickstart.study.run_quickstart"],
+    "fit": ["ntkreg.studies.fit.study.run_fit"],
+    "predict": ["ntkreg.studies.fit.study.run_predict"],
     "plan": [
         "ntkreg.studies.plan.plan_fit",
         "ntkreg.studies.plan.plan_few_samples",
-        "ntkreg.studies.width_plan.plan_widths",
+        "ntkreg.studies.widths.plan.plan_widths",
     ],
-    "few-samples": ["ntkreg.studies.few_samples.run_few_samples"],
-    "few-samples-compare": ["ntkreg.studies.kernel_comparison.run_kernel_comparison"],
-    "precision": ["ntkreg.studies.precision.run_precision"],
-    "few-samples-network": ["ntkreg.studies.few_samples_finite.run_few_samples_network"],
+    "few-samples": ["ntkreg.studies.few_samples.study.run_few_samples"],
+    "few-samples-compare": ["ntkreg.studies.few_samples_compare.study.run_kernel_comparison"],
+    "precision": ["ntkreg.studies.precision.study.run_precision"],
+    "few-samples-network": ["ntkreg.studies.few_samples_network.study.run_few_samples_network"],
     "optimizers": ["ntkreg.studies.optimizers.study.run_optimizers"],
-    "widths": ["ntkreg.studies.widths.run_widths"],
+    "widths": ["ntkreg.studies.widths.study.run_widths"],
 }
 """Where the work of a command begins: what comes before it is run here as it is."""
 

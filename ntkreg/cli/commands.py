@@ -32,7 +32,7 @@ __all__ = [
 
 def quickstart(arguments: list[str]) -> None:
     """Run the comparison on digits, print its table, make its page."""
-    from ntkreg.studies.quickstart_config import QuickstartConfig
+    from ntkreg.studies.quickstart.config import QuickstartConfig
 
     parser = make_parser(
         "quickstart",
@@ -48,9 +48,9 @@ def quickstart(arguments: list[str]) -> None:
     config = resolve(QuickstartConfig, given)
     if "print_config" in given:
         return print_config(config)
-    from ntkreg.report.quickstart import write_quickstart_report
-    from ntkreg.report.tables import accuracy_table, text_table
-    from ntkreg.studies.quickstart import run_quickstart
+    from ntkreg.report.quickstart.page import write_quickstart_report
+    from ntkreg.report.shared.tables import accuracy_table, text_table
+    from ntkreg.studies.quickstart.study import run_quickstart
 
     output = prepare_folder(output_folder(given, "quickstart"))
     rows = run_quickstart(config, output, n_jobs=given.get("n_jobs"))
@@ -62,7 +62,7 @@ def quickstart(arguments: list[str]) -> None:
 
 def fit(arguments: list[str]) -> None:
     """Fit, test and save one model."""
-    from ntkreg.studies.fit_config import FitConfig
+    from ntkreg.studies.fit.config import FitConfig
 
     parser = make_parser(
         "fit",
@@ -80,7 +80,7 @@ def fit(arguments: list[str]) -> None:
     if "print_config" in given:
         return print_config(config)
     output = prepare_folder(output_folder(given, "fit"))
-    from ntkreg.studies.fit import run_fit
+    from ntkreg.studies.fit.study import run_fit
 
     results = run_fit(config, output, n_jobs=given.get("n_jobs"))
     print(_sentence(results))
@@ -111,7 +111,7 @@ def predict(arguments: list[str]) -> None:
     if output.is_dir() or (output.parent.exists() and not output.parent.is_dir()):
         parser.error(f"--output must be a CSV file to write; got {output}.")
     prepare_folder(output.parent)
-    from ntkreg.studies.fit import run_predict
+    from ntkreg.studies.fit.study import run_predict
 
     results = run_predict(
         given["MODEL_FOLDER"],
@@ -126,9 +126,9 @@ def predict(arguments: list[str]) -> None:
 
 def plan(arguments: list[str]) -> None:
     """Say what a configuration's kernels cost; refuse what cannot fit."""
-    from ntkreg.studies.config import read_mapping
-    from ntkreg.studies.few_samples_config import FewSamplesConfig
-    from ntkreg.studies.fit_config import FitConfig
+    from ntkreg.studies.few_samples.config import FewSamplesConfig
+    from ntkreg.studies.fit.config import FitConfig
+    from ntkreg.studies.shared.config import read_mapping
 
     # Which study a file is for shows in its keys; --help is about `fit`.
     options = ["", *arguments]
@@ -176,7 +176,7 @@ def plan(arguments: list[str]) -> None:
 
 def few_samples(arguments: list[str]) -> None:
     """Run the few-samples study and make its page."""
-    from ntkreg.studies.few_samples_config import FewSamplesConfig
+    from ntkreg.studies.few_samples.config import FewSamplesConfig
 
     parser = make_parser(
         "few-samples",
@@ -194,10 +194,10 @@ def few_samples(arguments: list[str]) -> None:
     config = resolve(FewSamplesConfig, given)
     if "print_config" in given:
         return print_config(config)
-    from ntkreg.report.few_samples import write_few_samples_report
-    from ntkreg.report.read import StudyFolder
-    from ntkreg.report.tables import depth_table, text_table
-    from ntkreg.studies.few_samples import run_few_samples
+    from ntkreg.report.few_samples.page import write_few_samples_report
+    from ntkreg.report.shared.read import StudyFolder
+    from ntkreg.report.shared.tables import depth_table, text_table
+    from ntkreg.studies.few_samples.study import run_few_samples
 
     output = prepare_folder(output_folder(given, "few_samples"))
     run_few_samples(config, output, n_jobs=given.get("n_jobs"))
@@ -209,7 +209,7 @@ def few_samples(arguments: list[str]) -> None:
 
 def few_samples_compare(arguments: list[str]) -> None:
     """Say which of several few-samples runs' kernels is best at each n; make the page."""
-    from ntkreg.studies.kernel_comparison_config import ComparisonConfig
+    from ntkreg.studies.few_samples_compare.config import ComparisonConfig
 
     parser = make_parser(
         "few-samples-compare",
@@ -227,9 +227,9 @@ def few_samples_compare(arguments: list[str]) -> None:
     config = resolve(ComparisonConfig, given)
     if "print_config" in given:
         return print_config(config)
-    from ntkreg.report.kernel_comparison import best_table, write_kernel_comparison_report
-    from ntkreg.report.tables import text_table
-    from ntkreg.studies.kernel_comparison import run_kernel_comparison
+    from ntkreg.report.few_samples_compare.page import best_table, write_kernel_comparison_report
+    from ntkreg.report.shared.tables import text_table
+    from ntkreg.studies.few_samples_compare.study import run_kernel_comparison
 
     output = prepare_folder(output_folder(given, "few_samples_compare"))
     comparison = run_kernel_comparison(config, output)
@@ -241,7 +241,7 @@ def few_samples_compare(arguments: list[str]) -> None:
 
 def precision(arguments: list[str]) -> None:
     """Run the precision study and make its page."""
-    from ntkreg.studies.precision_config import PrecisionConfig
+    from ntkreg.studies.precision.config import PrecisionConfig
 
     parser = make_parser(
         "precision",
@@ -258,10 +258,10 @@ def precision(arguments: list[str]) -> None:
     config = resolve(PrecisionConfig, given)
     if "print_config" in given:
         return print_config(config)
-    from ntkreg.report.precision import safe_table, write_precision_report
-    from ntkreg.report.read import StudyFolder
-    from ntkreg.report.tables import text_table
-    from ntkreg.studies.precision import run_precision
+    from ntkreg.report.precision.page import safe_table, write_precision_report
+    from ntkreg.report.shared.read import StudyFolder
+    from ntkreg.report.shared.tables import text_table
+    from ntkreg.studies.precision.study import run_precision
 
     output = prepare_folder(output_folder(given, "precision"))
     run_precision(config, output, n_jobs=given.get("n_jobs"))
@@ -276,7 +276,7 @@ def precision(arguments: list[str]) -> None:
 
 def few_samples_network(arguments: list[str]) -> None:
     """Train networks of finite width on the draws of the few-samples study."""
-    from ntkreg.studies.few_samples_finite_config import FewSamplesNetworkConfig
+    from ntkreg.studies.few_samples_network.config import FewSamplesNetworkConfig
 
     parser = make_parser(
         "few-samples-network",
@@ -292,10 +292,13 @@ def few_samples_network(arguments: list[str]) -> None:
     config = resolve(FewSamplesNetworkConfig, given)
     if "print_config" in given:
         return print_config(config)
-    from ntkreg.report.few_samples_network import network_table, write_few_samples_network_report
-    from ntkreg.report.read import StudyFolder
-    from ntkreg.report.tables import text_table
-    from ntkreg.studies.few_samples_finite import run_few_samples_network
+    from ntkreg.report.few_samples_network.page import (
+        network_table,
+        write_few_samples_network_report,
+    )
+    from ntkreg.report.shared.read import StudyFolder
+    from ntkreg.report.shared.tables import text_table
+    from ntkreg.studies.few_samples_network.study import run_few_samples_network
 
     output = prepare_folder(output_folder(given, "few_samples_network"))
     run_few_samples_network(config, output)
@@ -325,9 +328,9 @@ def optimizers(arguments: list[str]) -> None:
     config = resolve(OptimizersConfig, given)
     if "print_config" in given:
         return print_config(config)
-    from ntkreg.report.optimizers import write_optimizers_report
-    from ntkreg.report.optimizers_tables import sentences
-    from ntkreg.report.read import StudyFolder
+    from ntkreg.report.optimizers.page import write_optimizers_report
+    from ntkreg.report.optimizers.tables import sentences
+    from ntkreg.report.shared.read import StudyFolder
     from ntkreg.studies.optimizers.study import run_optimizers
 
     output = prepare_folder(output_folder(given, "optimizers"))

@@ -21,7 +21,7 @@ from jsonargparse import ArgumentParser, DefaultHelpFormatter, get_loader, set_l
 
 from ntkreg.documents import parse_yaml
 from ntkreg.errors import SpecError
-from ntkreg.studies.config import config_hash, config_to_dict, make_config, read_mapping
+from ntkreg.studies.shared.config import config_hash, config_to_dict, make_config, read_mapping
 
 __all__ = [
     "Parser",

@@ -15,7 +15,7 @@ __all__ = ["plan_widths", "widths"]
 
 def widths(arguments: list[str]) -> None:
     """Run the width-scaling study and make its page."""
-    from ntkreg.studies.widths_config import WidthsConfig
+    from ntkreg.studies.widths.config import WidthsConfig
 
     parser = make_parser(
         "widths",
@@ -37,10 +37,10 @@ def widths(arguments: list[str]) -> None:
     config = resolve(WidthsConfig, given)
     if "print_config" in given:
         return print_config(config)
-    from ntkreg.report.tables import text_table
-    from ntkreg.report.width_tables import verdict_table
-    from ntkreg.report.widths import write_widths_report
-    from ntkreg.studies.widths import run_widths
+    from ntkreg.report.shared.tables import text_table
+    from ntkreg.report.widths.page import write_widths_report
+    from ntkreg.report.widths.tables import verdict_table
+    from ntkreg.studies.widths.study import run_widths
 
     output = prepare_folder(output_folder(given, "widths"))
     slopes = run_widths(config, output, n_jobs=given.get("n_jobs"))
@@ -52,7 +52,7 @@ def widths(arguments: list[str]) -> None:
 
 def plan_widths(arguments: list[str]) -> None:
     """Say what a width study costs."""
-    from ntkreg.studies.widths_config import WidthsConfig
+    from ntkreg.studies.widths.config import WidthsConfig
 
     parser = make_parser(
         "plan",
@@ -68,6 +68,6 @@ def plan_widths(arguments: list[str]) -> None:
     config = resolve(WidthsConfig, given)
     if "print_config" in given:
         return print_config(config)
-    from ntkreg.studies import width_plan
+    from ntkreg.studies.widths import plan as width_plan
 
     print(width_plan.plan_widths(config))

@@ -44,7 +44,7 @@ def solve_dtype(
 
     The default is X's (`kernel_dtype`), with "mixed" in place of float32 for networks that read
     images: it takes no longer and its errors are several times smaller where they count
-    (`ntkreg.studies.precision`).
+    (`ntkreg.studies.precision.study`).
     """
     inputs = kernel_dtype(X, dtype)
     image = isinstance(network, Architecture) and network.reads == "image"

@@ -7,8 +7,8 @@ from typing import Any
 from ntkreg.architecture import from_dict
 from ntkreg.gram import GramPlan, plan_gram
 from ntkreg.kernels import kernel_dtype, solve_dtype
-from ntkreg.studies.few_samples import FIELDS, FewSamplesConfig, load_classes, network_of
-from ntkreg.studies.fit import FitConfig, load_selected
+from ntkreg.studies.few_samples.study import FIELDS, FewSamplesConfig, load_classes, network_of
+from ntkreg.studies.fit.study import FitConfig, load_selected
 
 __all__ = ["plan_few_samples", "plan_fit"]
 

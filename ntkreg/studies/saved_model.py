@@ -27,13 +27,13 @@ from ntkreg.gram import kernel
 from ntkreg.kernels import check_inputs, make_engine, solve_dtype
 from ntkreg.solvers import Solution
 from ntkreg.storage import open_regular, plain_number, write_arrays, write_json
-from ntkreg.studies.preprocessing import (
+from ntkreg.studies.saved_model_check import check_arrays, check_description
+from ntkreg.studies.shared.preprocessing import (
     Preprocessing,
     array_names,
     build_preprocessing,
     describe_preprocessing,
 )
-from ntkreg.studies.saved_model_check import check_arrays, check_description
 
 __all__ = ["load_model", "restore_fit", "save_model"]
 

@@ -3,10 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ntkreg.studies.few_samples import FewSamplesConfig, run_few_samples
-from ntkreg.studies.kernel_comparison import ComparisonConfig, run_kernel_comparison
-from ntkreg.studies.precision import PrecisionConfig, run_precision
-from ntkreg.studies.quickstart import QuickstartConfig, run_quickstart
+from ntkreg.studies.few_samples.study import FewSamplesConfig, run_few_samples
+from ntkreg.studies.few_samples_compare.study import ComparisonConfig, run_kernel_comparison
+from ntkreg.studies.precision.study import PrecisionConfig, run_precision
+from ntkreg.studies.quickstart.study import QuickstartConfig, run_quickstart
 
 
 @pytest.fixture(scope="session")

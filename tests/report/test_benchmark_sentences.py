@@ -8,9 +8,9 @@ import sentences_of_accuracy as accuracy
 import sentences_of_studies as studies
 from benchmark_pages import FOLDER, measured, remarks, rows, sections, table, words
 
-from ntkreg.report.width_tables import verdict_table
-from ntkreg.report.widths import ENSEMBLES, FIGURES, METHOD
-from ntkreg.studies.width_tables import slope_table, spread_points
+from ntkreg.report.widths.page import ENSEMBLES, FIGURES, METHOD
+from ntkreg.report.widths.tables import verdict_table
+from ntkreg.studies.widths.tables import slope_table, spread_points
 
 WIDTHS = ("mnist", "cifar10", "conv8", "conv16")
 

@@ -11,14 +11,14 @@ import pytest
 from matplotlib.figure import Figure
 
 from ntkreg.errors import DataError
-from ntkreg.report.few_samples import write_few_samples_benchmark, write_few_samples_report
-from ntkreg.report.kernel_comparison import (
+from ntkreg.report.few_samples.page import write_few_samples_benchmark, write_few_samples_report
+from ntkreg.report.few_samples_compare.figures import kernel_comparison_figure
+from ntkreg.report.few_samples_compare.page import (
     write_kernel_comparison_benchmark,
     write_kernel_comparison_report,
 )
-from ntkreg.report.kernel_comparison_figure import kernel_comparison_figure
-from ntkreg.report.page import figure_block, page, provenance_block
-from ntkreg.report.quickstart import write_quickstart_report
+from ntkreg.report.quickstart.page import write_quickstart_report
+from ntkreg.report.shared.page import figure_block, page, provenance_block
 
 MARKUP = '"><script>x</script>&'
 PNG = base64.b64encode(b"\x89PNG").decode()[:4]
@@ -235,9 +235,9 @@ def test_nothing_in_a_comparisons_files_becomes_html(comparison_folder, tmp_path
 
 def test_report_computes_nothing():
     code = (
-        "import sys, ntkreg.report.quickstart, ntkreg.report.few_samples\n"
-        "import ntkreg.report.kernel_comparison\n"
-        "import ntkreg.report.optimizers\n"
+        "import sys, ntkreg.report.quickstart.page, ntkreg.report.few_samples.page\n"
+        "import ntkreg.report.few_samples_compare.page\n"
+        "import ntkreg.report.optimizers.page\n"
         "rooms = ('kernels', 'gram', 'solvers', 'estimators', 'studies')\n"
         "loaded = [r for r in rooms if f'ntkreg.{r}' in sys.modules]\n"
         "sys.exit(f'loaded: {loaded}' if loaded else 0)"

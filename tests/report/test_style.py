@@ -9,8 +9,8 @@ import matplotlib
 import pytest
 
 import ntkreg.report
-from ntkreg.studies.few_samples_finite import run_few_samples_network
-from ntkreg.studies.few_samples_finite_config import FewSamplesNetworkConfig
+from ntkreg.studies.few_samples_network.config import FewSamplesNetworkConfig
+from ntkreg.studies.few_samples_network.study import run_few_samples_network
 
 HOSTILE = """\
 text.usetex: True

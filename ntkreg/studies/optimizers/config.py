@@ -6,7 +6,7 @@ from typing import Any
 
 from ntkreg.architecture.activations import ACTIVATIONS
 from ntkreg.errors import SpecError
-from ntkreg.studies.config import (
+from ntkreg.studies.shared.config import (
     PREPROCESSINGS,
     check_choice,
     check_int,

@@ -27,7 +27,7 @@ from ntkreg.studies.optimizers.runs import Run, RunSpec, run_or_load
 from ntkreg.studies.optimizers.starts import Start, start_or_load
 from ntkreg.studies.optimizers.task import Task, architecture_of, load_task, training_labels
 from ntkreg.studies.optimizers.verdicts import make_verdicts
-from ntkreg.studies.record import write_record
+from ntkreg.studies.shared.record import write_record
 
 __all__ = ["run_optimizers", "run_specs"]
 

@@ -15,7 +15,7 @@ from ntkreg.errors import SpecError, StoreMismatchError
 from ntkreg.kernels import make_engine, to_stax
 from ntkreg.kernels.image.engine import ImageEngine
 from ntkreg.kernels.image_jax.engine import JaxImageEngine
-from ntkreg.studies.few_samples import FewSamplesConfig
+from ntkreg.studies.few_samples.study import FewSamplesConfig
 from ntkreg.studies.saved_model import load_model, save_model
 
 SHAPE, NET = (5, 4, 2), cntk(2)
