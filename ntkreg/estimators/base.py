@@ -15,7 +15,7 @@ from ntkreg.errors import ShapeError
 from ntkreg.estimators.reading import NetworkEstimator
 from ntkreg.gram import kernel as network_kernel
 from ntkreg.kernels import StaxNetwork, kernel_dtype, solve_dtype
-from ntkreg.solvers import solve_cholesky
+from ntkreg.solvers import CholeskySolver
 
 __all__ = ["CROSS_BYTES", "KernelEstimator"]
 
@@ -90,14 +90,8 @@ class KernelEstimator(NetworkEstimator):
         return self.kernel_(self.X_fit_)
 
     def _solve(self, X: np.ndarray, targets: np.ndarray, sample_weight: np.ndarray | None) -> None:
-        self.solver_result_ = solve_cholesky(
-            self._fit_gram(X),
-            targets,
-            alpha=self.alpha,
-            alpha_scale=self.alpha_scale,
-            sample_weight=sample_weight,
-            n_jobs=self.n_jobs,
-        )
+        solver = CholeskySolver(self._fit_gram(X), sample_weight=sample_weight, n_jobs=self.n_jobs)
+        self.solver_result_ = solver.solve(targets, alpha=self.alpha, alpha_scale=self.alpha_scale)
         self.dual_coef_ = self.solver_result_.dual_coef
 
     def _evaluate(self, X: Any) -> np.ndarray:
