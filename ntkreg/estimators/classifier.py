@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.base import _fit_context
 from sklearn.utils.multiclass import check_classification_targets
 
-from ntkreg.estimators.base import KernelEstimator
+from ntkreg.estimators.kernel_base import KernelEstimator
 from ntkreg.estimators.labels import code_labels, encode_labels, read_labels
 from ntkreg.estimators.scoring import LabelScore
 

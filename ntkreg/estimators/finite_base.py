@@ -14,7 +14,7 @@ from ntkreg import finite
 from ntkreg.architecture import Architecture
 from ntkreg.arrays import refuse_infinite
 from ntkreg.errors import DivergenceError, ShapeError
-from ntkreg.estimators.reading import NetworkEstimator
+from ntkreg.estimators.network_base import NetworkEstimator
 from ntkreg.kernels import kernel_dtype
 
 __all__ = ["BOUND_ROWS", "OPTIMIZERS", "FiniteNetworkEstimator"]

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.base import MultiOutputMixin, _fit_context
 
-from ntkreg.estimators.base import KernelEstimator
+from ntkreg.estimators.kernel_base import KernelEstimator
 from ntkreg.estimators.scoring import TargetScore
 from ntkreg.estimators.targets import read_targets
 

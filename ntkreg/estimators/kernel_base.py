@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from ntkreg.architecture import Architecture
 from ntkreg.cpus import one_blas_thread
 from ntkreg.errors import ShapeError
-from ntkreg.estimators.reading import NetworkEstimator
+from ntkreg.estimators.network_base import NetworkEstimator
 from ntkreg.gram import kernel as network_kernel
 from ntkreg.kernels import StaxNetwork, kernel_dtype, solve_dtype
 from ntkreg.solvers import CholeskySolver
