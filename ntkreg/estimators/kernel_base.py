@@ -30,6 +30,7 @@ class KernelEstimator(NetworkEstimator):
     """Base of `NTKRegressor` and `NTKClassifier`, where the parameters are documented."""
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **NetworkEstimator._parameter_constraints,
         "architecture": [Architecture, StaxNetwork, callable, None],
         "kernel": [StrOptions({"architecture", "precomputed"})],
         "get": [StrOptions({"ntk", "nngp"})],
@@ -38,7 +39,6 @@ class KernelEstimator(NetworkEstimator):
         "normalize": [StrOptions({"unit_diagonal"}), None],
         "symmetry": [StrOptions({"flip"}), None],
         "backend": [StrOptions({"jax"}), None],
-        "image_shape": [tuple, list, None],
         "dtype": [StrOptions({"float32", "float64", "mixed"}), type, np.dtype, None],
         "n_jobs": [Integral, None],
     }
@@ -72,8 +72,7 @@ class KernelEstimator(NetworkEstimator):
                     f"the training samples; got shape {X.shape}."
                 )
             return X
-        network = self.architecture
-        self.architecture_ = self._default_architecture() if network is None else network
+        self.architecture_ = self._network(self.architecture)
         self.dtype_ = solve_dtype(self.architecture_, X, self.dtype)
         # A copy: predictions must not change when the caller later writes into X.
         self.X_fit_ = np.array(X, dtype=kernel_dtype(X, self.dtype_), order="C")
@@ -98,11 +97,8 @@ class KernelEstimator(NetworkEstimator):
         """Return K(X, X_fit_) @ dual_coef_, a batch of rows at a time."""
         check_is_fitted(self)
         X = self._read(X, reset=False)
-        if self.kernel_ is not None and X.shape[1:] != self.X_fit_.shape[1:]:
-            raise ShapeError(
-                f"{type(self).__name__}: X holds samples of shape {X.shape[1:]}, but it was "
-                f"fitted on samples of shape {self.X_fit_.shape[1:]}."
-            )
+        if self.kernel_ is not None:
+            self._check_like_fit(X, self.X_fit_.shape[1:])
         rows = max(1, CROSS_BYTES // (8 * len(self.dual_coef_)))
         values = np.empty((len(X), *self.dual_coef_.shape[1:]))
         # One limit for all batches: in between, no other caller's end lets BLAS loose.

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -16,7 +16,9 @@ __all__ = ["NetworkEstimator"]
 
 
 class NetworkEstimator(BaseEstimator):
-    """Base of estimators with the parameters `architecture` and `image_shape`."""
+    """Base of all estimators, which have the parameters `architecture` and `image_shape`."""
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {"image_shape": [tuple, list, None]}
 
     architecture: Any
     image_shape: Any
@@ -47,8 +49,7 @@ class NetworkEstimator(BaseEstimator):
             k.removeprefix(prefix): params.pop(k) for k in list(params) if k.startswith(prefix)
         }
         if changes:
-            network = params.get("architecture", self.architecture)
-            network = self._default_architecture() if network is None else network
+            network = self._network(params.get("architecture", self.architecture))
             if not isinstance(network, Architecture):
                 raise ValueError(
                     f"{type(self).__name__}: {', '.join(prefix + k for k in changes)} needs "
@@ -59,6 +60,10 @@ class NetworkEstimator(BaseEstimator):
 
     def _default_architecture(self) -> Architecture:
         return fully_connected(3)
+
+    def _network(self, architecture: Any) -> Any:
+        """Return what the parameter `architecture` stands for."""
+        return self._default_architecture() if architecture is None else architecture
 
     def _reads_kernels(self) -> bool:
         """Whether X holds kernel values instead of samples."""
@@ -85,6 +90,14 @@ class NetworkEstimator(BaseEstimator):
                 f"got a least value of {weights.min()} and a greatest of {weights.max()}."
             )
         return weights
+
+    def _check_like_fit(self, X: np.ndarray, shape: tuple[int, ...]) -> None:
+        """Raise unless samples have the shape of those in fit."""
+        if X.shape[1:] != shape:
+            raise ShapeError(
+                f"{type(self).__name__}: X holds samples of shape {X.shape[1:]}, but it was "
+                f"fitted on samples of shape {shape}."
+            )
 
     def _image_shape(self, n_features: int) -> Sequence[int] | None:
         """Return (h, w, c) as which flat rows are to be read, None to leave them flat."""

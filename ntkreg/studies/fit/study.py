@@ -15,6 +15,7 @@ from ntkreg.architecture import from_dict
 from ntkreg.data import ImageData, load_data, load_inputs
 from ntkreg.errors import DataError, SpecError
 from ntkreg.estimators import NTKClassifier, NTKRegressor
+from ntkreg.estimators.labels import decode_labels
 from ntkreg.gram import compute_gram
 from ntkreg.kernels import kernel_dtype, solve_dtype
 from ntkreg.storage import write_table
@@ -128,10 +129,8 @@ def run_predict(
         scores = scores[:, None] if scores.ndim == 1 else scores
         classes = model[-1].classes_
         # The scores say it all: predict would compute the kernel a second time.
-        binary = scores.shape[1] == 1
-        winner = (scores[:, 0] > 0).astype(int) if binary else scores.argmax(axis=1)
-        rows["predicted"] = classes[winner]
-        shown = classes[1:] if binary else classes
+        rows["predicted"] = decode_labels(scores, classes)
+        shown = classes[-scores.shape[1] :]
         rows |= {f"score_{c}": scores[:, i] for i, c in enumerate(shown)}
     else:
         rows["predicted"] = model.predict(X)

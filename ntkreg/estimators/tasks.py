@@ -1,21 +1,53 @@
-"""`score` of the estimators, which says what is wrong with y before it predicts anything."""
+"""What estimators of one task share, on kernels or networks: y, read and given back, and scores.
+
+What is wrong with y is said before anything is computed.
+"""
 
 from typing import Any
 
 import numpy as np
-from sklearn.base import ClassifierMixin, RegressorMixin
+from sklearn.base import ClassifierMixin, MultiOutputMixin, RegressorMixin
 from sklearn.metrics import r2_score
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from ntkreg.errors import ShapeError
-from ntkreg.estimators.labels import check_kind, read_labels
+from ntkreg.estimators.labels import check_kind, decode_labels, encode_labels, read_labels
 from ntkreg.estimators.targets import read_targets
 
-__all__ = ["LabelScore", "TargetScore"]
+__all__ = ["Classification", "Regression"]
 
 
-class LabelScore(ClassifierMixin):
-    """A classifier's `score`."""
+class Classification(ClassifierMixin):
+    """Labels: `classes_` and codes in `fit`, labels again in `predict`, accuracy in `score`."""
+
+    def _read_labelled(
+        self, X: Any, y: Any, sample_weight: Any = None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """Keep `classes_`; return X, for each label the position of its class, and the weights."""
+        name = type(self).__name__
+        y = y if y is None else read_labels(name, y)
+        X, y = self._read(X, y, reset=True)
+        check_classification_targets(y)
+        weights = self._weights(sample_weight, len(X))
+        self.classes_, codes = encode_labels(name, y, weights)
+        return X, codes, weights
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Predict the class of new samples; parameters and errors of `decision_function`.
+
+        Parameters
+        ----------
+        X : array-like of shape (m, n_features) or (m, h, w, c)
+            New samples.
+
+        Returns
+        -------
+        ndarray of shape (m,)
+            Labels out of ``classes_``; the first of those with equal values.
+        """
+        values = self.decision_function(X)
+        return decode_labels(values[:, None] if values.ndim == 1 else values, self.classes_)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the accuracy of `predict`.
@@ -47,8 +79,13 @@ class LabelScore(ClassifierMixin):
         return super().score(X, y.ravel(), self._weights(sample_weight, n))
 
 
-class TargetScore(RegressorMixin):
-    """A regressor's `score`."""
+class Regression(MultiOutputMixin, RegressorMixin):
+    """Targets: read as numbers in `fit`, R^2 in `score`."""
+
+    def _read_targets(self, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Return X and the targets, (n,) or (n, n_targets), float64."""
+        y = y if y is None else read_targets(type(self).__name__, y)
+        return self._read(X, y, reset=True, multi_output=True, y_numeric=True)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the coefficient of determination R^2 of `predict`, the mean over targets.
