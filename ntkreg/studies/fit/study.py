@@ -16,11 +16,11 @@ from ntkreg.data import ImageData, load_data, load_inputs
 from ntkreg.errors import DataError, SpecError
 from ntkreg.estimators import NTKClassifier, NTKRegressor
 from ntkreg.estimators.labels import decode_labels
+from ntkreg.estimators.saved_model import load_model, restore_fit, save_model
 from ntkreg.gram import compute_gram
 from ntkreg.kernels import kernel_dtype, solve_dtype
 from ntkreg.storage import write_table
 from ntkreg.studies.fit.config import FitConfig
-from ntkreg.studies.saved_model import load_model, restore_fit, save_model
 from ntkreg.studies.shared.preprocessing import make_preprocessing
 from ntkreg.studies.shared.record import write_record
 

@@ -12,11 +12,11 @@ from sklearn.pipeline import make_pipeline
 from ntkreg import NTKClassifier, cntk, compute_gram, fully_connected, kernel, plan_gram
 from ntkreg.architecture import Architecture, AvgPool, Conv, Dense, Flatten, Relu, Residual
 from ntkreg.errors import SpecError, StoreMismatchError
+from ntkreg.estimators.saved_model import load_model, save_model
 from ntkreg.kernels import make_engine, to_stax
 from ntkreg.kernels.image.engine import ImageEngine
 from ntkreg.kernels.image_jax.engine import JaxImageEngine
 from ntkreg.studies.few_samples.study import FewSamplesConfig
-from ntkreg.studies.saved_model import load_model, save_model
 
 SHAPE, NET = (5, 4, 2), cntk(2)
 X = np.random.default_rng(0).normal(size=(70, *SHAPE))

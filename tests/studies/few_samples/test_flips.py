@@ -7,12 +7,12 @@ import pytest
 
 from ntkreg.data import balanced_draws
 from ntkreg.errors import SpecError, StoreMismatchError
+from ntkreg.estimators.saved_model import load_model
 from ntkreg.gram import kernel
 from ntkreg.solvers import solve_cholesky
 from ntkreg.studies.few_samples.study import FewSamplesConfig, network_of, run_few_samples
 from ntkreg.studies.fit.study import FitConfig, run_fit
 from ntkreg.studies.plan import plan_few_samples, plan_fit
-from ntkreg.studies.saved_model import load_model
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from ntkreg.architecture import cntk, fully_connected
 from ntkreg.data import ChannelStandardizer, ZCAWhitener
 from ntkreg.errors import DataError
 from ntkreg.estimators import NTKClassifier, NTKRegressor
-from ntkreg.studies.saved_model import load_model, save_model
+from ntkreg.estimators.saved_model import load_model, save_model
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (12, 4, 4, 3), dtype=np.uint8)

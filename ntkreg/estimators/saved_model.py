@@ -22,18 +22,19 @@ from ntkreg.arrays import refuse_masked
 from ntkreg.data import ChannelStandardizer, ZCAWhitener, read_arrays
 from ntkreg.documents import read_json_mapping
 from ntkreg.errors import DataError, SpecError
-from ntkreg.estimators import NTKClassifier, NTKRegressor
-from ntkreg.gram import kernel
-from ntkreg.kernels import check_inputs, make_engine, solve_dtype
-from ntkreg.solvers import Solution
-from ntkreg.storage import open_regular, plain_number, write_arrays, write_json
-from ntkreg.studies.saved_model_check import check_arrays, check_description
-from ntkreg.studies.shared.preprocessing import (
+from ntkreg.estimators.classifier import NTKClassifier
+from ntkreg.estimators.regressor import NTKRegressor
+from ntkreg.estimators.saved_model_check import check_arrays, check_description
+from ntkreg.estimators.saved_preprocessing import (
     Preprocessing,
     array_names,
     build_preprocessing,
     describe_preprocessing,
 )
+from ntkreg.gram import kernel
+from ntkreg.kernels import check_inputs, make_engine, solve_dtype
+from ntkreg.solvers import Solution
+from ntkreg.storage import open_regular, plain_number, write_arrays, write_json
 
 __all__ = ["load_model", "restore_fit", "save_model"]
 
