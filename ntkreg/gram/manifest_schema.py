@@ -8,6 +8,7 @@ import numpy as np
 
 from ntkreg.gram.layout import MOST_TILES, Layout
 from ntkreg.kernels import FIELDS
+from ntkreg.kernels.spec import LATER, OPTIONS, STORED
 
 __all__ = ["FORMAT", "complaints", "layout_of"]
 
@@ -19,7 +20,7 @@ _MOST = 1 << 40
 _SHOWN = 5
 """Complaints told in an error."""
 
-_LATER = ("variants", "networks", "symmetry", "machine", "other_machines")
+_LATER = ("variants", "networks", *LATER, "machine", "other_machines")
 """Keys that older folders have not, which reads as None."""
 
 
@@ -86,6 +87,12 @@ def _is_texts(value: Any) -> bool:
     return isinstance(value, dict) and all(map(_is_text, value.values()))
 
 
+def _is_one_of(choices: tuple[str | None, ...]) -> tuple[Callable[[Any], bool], str]:
+    """Return the check of an option and what it must be."""
+    names = ("null" if choice is None else choice for choice in choices)
+    return lambda value: value in choices, " or ".join(names)
+
+
 def _is_data(value: Any) -> bool:
     return (
         isinstance(value, dict)
@@ -116,8 +123,7 @@ _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     ),
     "variants": (_is_list(lambda v: isinstance(v, dict)), "null or a list of options"),
     "networks": (_is_list(_is_text), "null or a list of fingerprints"),
-    "normalize": (lambda v: v in (None, "unit_diagonal"), "null or unit_diagonal"),
-    "symmetry": (lambda v: v == "flip", "null or flip"),
+    **{name: _is_one_of(OPTIONS[name]) for name in STORED},
     "engine": (_is_text, "a name"),
     "tile": (_is_count, f"an integer of 1 to {_MOST:,}"),
     "versions": (_is_texts, "versions by name"),

@@ -150,7 +150,7 @@ def diagonal_norms(
     work: GramWork, *, n_jobs: int, progress: bool | None
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """Return sqrt K(x, x) of all rows and columns in float64, or None if not asked for."""
-    if work.normalize is None:
+    if work.spec.normalize is None:
         return None
     norms = [
         np.sqrt(compute_diagonal(work, A, n_jobs=n_jobs, progress=progress), dtype=np.float64)
