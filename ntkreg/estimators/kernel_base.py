@@ -13,11 +13,12 @@ from ntkreg.architecture import Architecture
 from ntkreg.cpus import one_blas_thread
 from ntkreg.errors import ShapeError
 from ntkreg.estimators.network_base import NetworkEstimator
-from ntkreg.gram import kernel as network_kernel
-from ntkreg.kernels import StaxNetwork, kernel_dtype, solve_dtype
+from ntkreg.gram import kernel_of
+from ntkreg.kernels import KernelSpec, StaxNetwork, kernel_dtype, solve_dtype
+from ntkreg.kernels.spec import OPTIONS
 from ntkreg.solvers import CholeskySolver
 
-__all__ = ["CROSS_BYTES", "KernelEstimator"]
+__all__ = ["CROSS_BYTES", "KernelEstimator", "spec_of"]
 
 CROSS_BYTES = 2**27
 """Most bytes of one batch of the cross kernel in predict, 128 MiB, in float64."""
@@ -36,9 +37,10 @@ class KernelEstimator(NetworkEstimator):
         "get": [StrOptions({"ntk", "nngp"})],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "alpha_scale": [StrOptions({"absolute", "mean_diagonal"})],
-        "normalize": [StrOptions({"unit_diagonal"}), None],
-        "symmetry": [StrOptions({"flip"}), None],
-        "backend": [StrOptions({"jax"}), None],
+        **{
+            name: [StrOptions({choice for choice in choices if choice is not None}), None]
+            for name, choices in OPTIONS.items()
+        },
         "dtype": [StrOptions({"float32", "float64", "mixed"}), type, np.dtype, None],
         "n_jobs": [Integral, None],
     }
@@ -59,7 +61,7 @@ class KernelEstimator(NetworkEstimator):
         self.X_fit_: Any = None
         self.dtype_: str | None = None
         if self._reads_kernels():
-            names = ("architecture", "normalize", "symmetry", "backend", "image_shape")
+            names = ("architecture", *OPTIONS, "image_shape")
             unused = [p for p in names if getattr(self, p) is not None]
             if unused:
                 raise ValueError(
@@ -76,16 +78,7 @@ class KernelEstimator(NetworkEstimator):
         self.dtype_ = solve_dtype(self.architecture_, X, self.dtype)
         # A copy: predictions must not change when the caller later writes into X.
         self.X_fit_ = np.array(X, dtype=kernel_dtype(X, self.dtype_), order="C")
-        self.kernel_ = functools.partial(
-            network_kernel,
-            self.architecture_,
-            get=self.get,
-            dtype=self.dtype_,
-            normalize=self.normalize,
-            symmetry=self.symmetry,
-            backend=self.backend,
-            n_jobs=self.n_jobs,
-        )
+        self.kernel_ = functools.partial(kernel_of, spec_of(self), n_jobs=self.n_jobs)
         return self.kernel_(self.X_fit_)
 
     def _solve(self, X: np.ndarray, targets: np.ndarray, sample_weight: np.ndarray | None) -> None:
@@ -109,6 +102,15 @@ class KernelEstimator(NetworkEstimator):
                     cross = self.kernel_(cross, self.X_fit_)
                 _multiply(cross, self.dual_coef_, values[start : start + rows])
         return values
+
+
+def spec_of(estimator: Any) -> KernelSpec:
+    """Return which kernel an estimator has, once `architecture_` and `dtype_` are chosen.
+
+    It is made of parameters and these two each time: an old pickle has them, and no spec.
+    """
+    options = {name: getattr(estimator, name) for name in OPTIONS}
+    return KernelSpec(estimator.architecture_, get=estimator.get, dtype=estimator.dtype_, **options)
 
 
 def _multiply(cross: np.ndarray, coef: np.ndarray, out: np.ndarray) -> None:

@@ -23,6 +23,7 @@ from ntkreg.data import ChannelStandardizer, ZCAWhitener, read_arrays
 from ntkreg.documents import read_json_mapping
 from ntkreg.errors import DataError, SpecError
 from ntkreg.estimators.classifier import NTKClassifier
+from ntkreg.estimators.kernel_base import spec_of
 from ntkreg.estimators.regressor import NTKRegressor
 from ntkreg.estimators.saved_model_check import check_arrays, check_description
 from ntkreg.estimators.saved_preprocessing import (
@@ -31,8 +32,9 @@ from ntkreg.estimators.saved_preprocessing import (
     build_preprocessing,
     describe_preprocessing,
 )
-from ntkreg.gram import kernel
-from ntkreg.kernels import check_inputs, make_engine, solve_dtype
+from ntkreg.gram import kernel_of
+from ntkreg.kernels import check_inputs, engine_for, solve_dtype
+from ntkreg.kernels.spec import OPTIONS
 from ntkreg.solvers import Solution
 from ntkreg.storage import open_regular, plain_number, write_arrays, write_json
 
@@ -40,7 +42,7 @@ __all__ = ["load_model", "restore_fit", "save_model"]
 
 FORMAT = 1
 ESTIMATORS = {"NTKClassifier": NTKClassifier, "NTKRegressor": NTKRegressor}
-PARAMETERS = ("get", "alpha", "alpha_scale", "normalize", "symmetry", "backend", "image_shape")
+PARAMETERS = ("get", "alpha", "alpha_scale", *OPTIONS, "image_shape")
 TARGET = {"NTKClassifier": "classes", "NTKRegressor": "y_mean"}
 """What each estimator needs beside dual coefficients to turn sums into predictions."""
 SCALERS = {ChannelStandardizer: "scale_", ZCAWhitener: "epsilon_"}
@@ -193,16 +195,7 @@ def restore_fit(
     estimator.solver_result_ = solution
     estimator.dual_coef_ = solution.dual_coef
     setattr(estimator, f"{TARGET[type(estimator).__name__]}_", target)
-    estimator.kernel_ = functools.partial(
-        kernel,
-        estimator.architecture_,
-        get=estimator.get,
-        dtype=estimator.dtype_,
-        normalize=estimator.normalize,
-        symmetry=estimator.symmetry,
-        backend=estimator.backend,
-        n_jobs=n_jobs,
-    )
+    estimator.kernel_ = functools.partial(kernel_of, spec_of(estimator), n_jobs=n_jobs)
     return estimator
 
 
@@ -261,13 +254,7 @@ def _restore_estimator(
         arrays[TARGET[name]],
         n_jobs,
     )
-    make_engine(
-        network,
-        shape,
-        dtype=estimator.dtype_,
-        symmetry=estimator.symmetry,
-        backend=estimator.backend,
-    )
+    engine_for(spec_of(estimator), shape)
     return estimator
 
 

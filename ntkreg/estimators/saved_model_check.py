@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ntkreg.errors import DataError
+from ntkreg.kernels.spec import LATER, OPTIONS, PRECISIONS
 
 __all__ = ["check_arrays", "check_description"]
 
@@ -27,9 +28,7 @@ _KEYS = (
 _PARAMETERS = {
     "get": ("ntk", "nngp"),
     "alpha_scale": ("absolute", "mean_diagonal"),
-    "normalize": (None, "unit_diagonal"),
-    "symmetry": (None, "flip"),
-    "backend": (None, "jax"),
+    **OPTIONS,
 }
 _SOLUTION = ("alpha", "condition", "residual", "min_eigenvalue")
 _FITTED: dict[str, dict[str, tuple[str, ...]]] = {
@@ -103,11 +102,10 @@ def check_description(path: Path, described: dict[str, Any]) -> None:
     # Older models do not say their dtype, or what came later among the parameters.
     check.mapping("the file", described, _KEYS, old=("dtype",))
     check.choice("estimator", described["estimator"], ("NTKClassifier", "NTKRegressor"))
-    dtypes = (None, "float32", "mixed", "float64")
-    check.choice("dtype", described.get("dtype"), dtypes)
+    check.choice("dtype", described.get("dtype"), PRECISIONS)
     names = ("alpha", *_PARAMETERS, "image_shape")
     parameters = check.mapping(
-        "parameters", described["parameters"], names, old=("symmetry", "backend", "image_shape")
+        "parameters", described["parameters"], names, old=(*LATER, "image_shape")
     )
     for entry, choices in _PARAMETERS.items():
         if entry in parameters:
