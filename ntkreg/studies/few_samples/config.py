@@ -5,12 +5,14 @@ from typing import Any
 
 from ntkreg.architecture import Activation, Architecture, Layer, Residual, from_dict, to_dict
 from ntkreg.errors import SpecError
+from ntkreg.kernels.spec import PRECISIONS, KernelOptions
 from ntkreg.studies.shared.config import (
     PREPROCESSINGS,
     check_choice,
     check_int,
     check_ints,
     check_number,
+    check_options,
     check_positive,
     check_source,
 )
@@ -19,8 +21,8 @@ __all__ = ["FewSamplesConfig", "hidden_layers", "network_of"]
 
 
 @dataclass(frozen=True)
-class FewSamplesConfig:
-    """Settings of `run_few_samples`; every key of the YAML file.
+class _FewSamplesData:
+    """What is learned: the keys of `FewSamplesConfig` that stand before the kernel's options.
 
     Attributes
     ----------
@@ -48,23 +50,6 @@ class FewSamplesConfig:
         pool. "none": pixels as they come.
     zca_regularization : float
         Of "zca", > 0: what is added to each eigenvalue, in units of their mean.
-    normalize : {None, "unit_diagonal"}
-        Whether K(x, z) is divided by sqrt(K(x, x) K(z, z)).
-    symmetry : {None, "flip"}
-        "flip": the kernel averaged over the horizontal flip of images. At ridge alpha it
-        predicts what training on images and flips predicts at 2 alpha (absolute).
-    backend : {None, "jax"}
-        Of the kernel; "jax" for accelerators.
-    alpha : float
-        Ridge, >= 0; 0 is the plain solve.
-    alpha_scale : {"absolute", "mean_diagonal"}
-        Unit of `alpha`.
-    dtype : {None, "float32", "mixed", "float64"}
-        Of the kernel; null as in the estimators, "mixed" for images. Solves are float64.
-    seed : int
-        Of the pool; the draws take the next one. Draw i of a smaller size is part of draw
-        i of a larger one. With the same data, classes, pool and seed, two kernels see the
-        same images in every draw.
     """
 
     data: str
@@ -77,9 +62,28 @@ class FewSamplesConfig:
     n_draws: int = 20
     preprocessing: str = "channel"
     zca_regularization: float = 0.1
-    normalize: str | None = None
-    symmetry: str | None = None
-    backend: str | None = None
+
+
+@dataclass(frozen=True)
+class FewSamplesConfig(KernelOptions, _FewSamplesData):
+    """Settings of `run_few_samples`; every key of the YAML file, with those of its bases.
+
+    Keys are stored and shown in the order of these classes: data, kernel, ridge.
+
+    Attributes
+    ----------
+    alpha : float
+        Ridge, >= 0; 0 is the plain solve.
+    alpha_scale : {"absolute", "mean_diagonal"}
+        Unit of `alpha`.
+    dtype : {None, "float32", "mixed", "float64"}
+        Of the kernel; null as in the estimators, "mixed" for images. Solves are float64.
+    seed : int
+        Of the pool; the draws take the next one. Draw i of a smaller size is part of draw
+        i of a larger one. With the same data, classes, pool and seed, two kernels see the
+        same images in every draw.
+    """
+
     alpha: float = 0.0
     alpha_scale: str = "mean_diagonal"
     dtype: str | None = None
@@ -111,12 +115,10 @@ class FewSamplesConfig:
             "zca_regularization",
             check_positive("zca_regularization", self.zca_regularization),
         )
-        check_choice("normalize", self.normalize, (None, "unit_diagonal"))
-        check_choice("symmetry", self.symmetry, (None, "flip"))
-        check_choice("backend", self.backend, (None, "jax"))
+        check_options(self)
         object.__setattr__(self, "alpha", check_number("alpha", self.alpha, 0))
         check_choice("alpha_scale", self.alpha_scale, ("absolute", "mean_diagonal"))
-        check_choice("dtype", self.dtype, (None, "float32", "mixed", "float64"))
+        check_choice("dtype", self.dtype, PRECISIONS)
         check_int("seed", self.seed, 0)
 
 

@@ -18,8 +18,8 @@ import pandas as pd
 from ntkreg.cpus import one_blas_thread
 from ntkreg.data import ImageData, balanced_draws, load_npz
 from ntkreg.errors import SpecError
-from ntkreg.gram import compute_gram
-from ntkreg.kernels import kernel_dtype, solve_dtype
+from ntkreg.gram import gram_of
+from ntkreg.kernels import KernelSpec, kernel_dtype, solve_dtype
 from ntkreg.storage import write_arrays, write_table
 from ntkreg.studies.few_samples.config import FewSamplesConfig, hidden_layers, network_of
 from ntkreg.studies.shared.paired import depth_steps
@@ -35,7 +35,14 @@ from ntkreg.studies.shared.record import write_record
 from ntkreg.studies.shared.regression import regress_classes
 from ntkreg.studies.shared.statistics import compare_with_published, summarize_draws
 
-__all__ = ["FewSamplesConfig", "load_classes", "network_of", "run_few_samples", "write_summary"]
+__all__ = [
+    "FewSamplesConfig",
+    "load_classes",
+    "network_of",
+    "run_few_samples",
+    "spec_of",
+    "write_summary",
+]
 
 FIELDS = ("nngp", "ntk")
 
@@ -228,6 +235,17 @@ def _preprocess(
     return scaler.fit_transform(pool), scaler.transform(test)
 
 
+def spec_of(config: FewSamplesConfig, X: np.ndarray) -> KernelSpec:
+    """Return the kernel that is stored.
+
+    `_kernels` divides by the diagonal, and not the engine: what is stored serves both settings.
+    """
+    network = network_of(config)
+    dtype = solve_dtype(network, X, config.dtype)
+    options = {**config.options, "normalize": None}
+    return KernelSpec(network, get=FIELDS, depths=config.depths, dtype=dtype, **options)
+
+
 def _kernels(
     config: FewSamplesConfig,
     X_pool: np.ndarray,
@@ -237,18 +255,11 @@ def _kernels(
     progress: bool | None,
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Return (depths, pool, pool) and (depths, test, pool) for each field."""
-    network = network_of(config)
-    options: dict[str, Any] = {
-        "get": FIELDS,
-        "depths": config.depths,
-        "dtype": solve_dtype(network, X_pool, config.dtype),
-        "symmetry": config.symmetry,
-        "backend": config.backend,
-    }
+    spec = spec_of(config, X_pool)
     run: dict[str, Any] = {"n_jobs": n_jobs, "progress": progress}
     stored = (
-        compute_gram(network, X_pool, folder=folder / "pool", **options, **run),
-        compute_gram(network, X_test, X_pool, folder=folder / "test", **options, **run),
+        gram_of(spec, X_pool, folder=folder / "pool", **run),
+        gram_of(spec, X_test, X_pool, folder=folder / "test", **run),
     )
     shapes = (len(X_pool), len(X_pool)), (len(X_test), len(X_pool))
     # Without depths the matrices come alone: one depth, then.
@@ -258,8 +269,7 @@ def _kernels(
     )
     if config.normalize is None:
         return K_pool, K_test
-    # Divided here, not in the engine, so that the stored kernels serve both settings. A test
-    # image's own norm would scale all its scores alike, and change no prediction.
+    # A test image's own norm would scale all its scores alike, and change no prediction.
     scaled_pool, scaled_test = {}, {}
     for field in FIELDS:
         r_pool = 1 / np.sqrt(np.einsum("dii->di", K_pool[field]))

@@ -11,6 +11,7 @@ from ntkreg.data import read_arrays
 from ntkreg.data.tables import read_table
 from ntkreg.documents import read_json_mapping
 from ntkreg.errors import DataError, SpecError
+from ntkreg.kernels.spec import LATER, STORED
 from ntkreg.storage import write_table
 from ntkreg.studies.few_samples_compare.config import ComparisonConfig
 from ntkreg.studies.shared.config import read_mapping
@@ -24,7 +25,7 @@ __all__ = ["ComparisonConfig", "run_kernel_comparison"]
 SAME = ("classes", "pool", "n_samples", "n_draws", "seed")
 """Keys that kernels compared draw by draw must share, beside data and test images."""
 
-SHOWN = ("preprocessing", "symmetry", "normalize", "alpha", "alpha_scale", "dtype")
+SHOWN = ("preprocessing", *reversed(STORED), "alpha", "alpha_scale", "dtype")
 """Keys in which they may differ, listed beside the result."""
 
 
@@ -141,8 +142,8 @@ class _Run:
     def about(self) -> dict[str, Any]:
         """Return what tells the kernel from others, and how it was made."""
         # Spelled out: an empty cell would not say that there is none.
-        values = {key: self.config[key] for key in SHOWN}
-        shown = {key: "none" if value is None else value for key, value in values.items()}
+        values = {**dict.fromkeys(LATER), **self.config}
+        shown = {key: "none" if values[key] is None else values[key] for key in SHOWN}
         made = {"config_hash": self.record["config_hash"], "command": self.record["command"]}
         return {"name": self.name, "network": self.record["network"], **shown, **made}
 

@@ -4,12 +4,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from ntkreg.architecture import from_dict, to_dict
+from ntkreg.kernels.spec import PRECISIONS, KernelOptions
 from ntkreg.studies.shared.config import (
     PREPROCESSINGS,
     check_choice,
     check_flag,
     check_int,
     check_number,
+    check_options,
     check_positive,
     check_source,
 )
@@ -18,8 +20,8 @@ __all__ = ["FitConfig"]
 
 
 @dataclass(frozen=True)
-class FitConfig:
-    """Settings of `run_fit`; every key of the YAML file.
+class _FitData:
+    """What is fitted: the keys of `FitConfig` that stand before the kernel's options.
 
     Attributes
     ----------
@@ -41,13 +43,26 @@ class FitConfig:
         Of zca, > 0: what is added to each eigenvalue, in units of their mean.
     get : {"ntk", "nngp"}
         Which kernel of the network.
-    normalize : {None, "unit_diagonal"}
-        Whether K(x, z) is divided by sqrt(K(x, x) K(z, z)).
-    symmetry : {None, "flip"}
-        "flip": the kernel averaged over the horizontal flip of images. At ridge alpha it
-        predicts what training on images and flips predicts at 2 alpha (absolute).
-    backend : {None, "jax"}
-        What computes the kernel of an image network: compiled loops, or JAX on its device.
+    """
+
+    data: str
+    architecture: dict[str, Any]
+    task: str = "classify"
+    n_train: int | None = None
+    n_test: int | None = None
+    preprocessing: str = "channel"
+    zca_regularization: float = 0.1
+    get: str = "ntk"
+
+
+@dataclass(frozen=True)
+class FitConfig(KernelOptions, _FitData):
+    """Settings of `run_fit`; every key of the YAML file, with those of its bases.
+
+    Keys are stored and shown in the order of these classes: data, kernel, ridge.
+
+    Attributes
+    ----------
     alpha : float
         Ridge, >= 0.
     alpha_scale : {"absolute", "mean_diagonal"}
@@ -59,17 +74,6 @@ class FitConfig:
         goes on where it was, and other ridges cost seconds.
     """
 
-    data: str
-    architecture: dict[str, Any]
-    task: str = "classify"
-    n_train: int | None = None
-    n_test: int | None = None
-    preprocessing: str = "channel"
-    zca_regularization: float = 0.1
-    get: str = "ntk"
-    normalize: str | None = None
-    symmetry: str | None = None
-    backend: str | None = None
     alpha: float = 1e-4
     alpha_scale: str = "mean_diagonal"
     dtype: str | None = None
@@ -91,10 +95,8 @@ class FitConfig:
             check_positive("zca_regularization", self.zca_regularization),
         )
         check_choice("get", self.get, ("ntk", "nngp"))
-        check_choice("normalize", self.normalize, (None, "unit_diagonal"))
-        check_choice("symmetry", self.symmetry, (None, "flip"))
-        check_choice("backend", self.backend, (None, "jax"))
+        check_options(self)
         object.__setattr__(self, "alpha", check_number("alpha", self.alpha, 0))
         check_choice("alpha_scale", self.alpha_scale, ("absolute", "mean_diagonal"))
-        check_choice("dtype", self.dtype, (None, "float32", "mixed", "float64"))
+        check_choice("dtype", self.dtype, PRECISIONS)
         check_flag("store_kernel", self.store_kernel)

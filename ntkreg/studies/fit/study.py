@@ -17,14 +17,15 @@ from ntkreg.errors import DataError, SpecError
 from ntkreg.estimators import NTKClassifier, NTKRegressor
 from ntkreg.estimators.labels import decode_labels
 from ntkreg.estimators.saved_model import load_model, restore_fit, save_model
-from ntkreg.gram import compute_gram
-from ntkreg.kernels import kernel_dtype, solve_dtype
+from ntkreg.gram import gram_of
+from ntkreg.kernels import KernelSpec, kernel_dtype, solve_dtype
+from ntkreg.kernels.spec import OPTIONS
 from ntkreg.storage import write_table
 from ntkreg.studies.fit.config import FitConfig
 from ntkreg.studies.shared.preprocessing import make_preprocessing
 from ntkreg.studies.shared.record import write_record
 
-__all__ = ["FitConfig", "load_selected", "run_fit", "run_predict"]
+__all__ = ["FitConfig", "load_selected", "run_fit", "run_predict", "spec_of"]
 
 
 def run_fit(
@@ -184,6 +185,13 @@ def load_selected(config: FitConfig) -> ImageData:
     )
 
 
+def spec_of(config: FitConfig, data: ImageData) -> KernelSpec:
+    """Return the kernel that a fit is made with."""
+    network = from_dict(config.architecture)
+    dtype = solve_dtype(network, data.X_train, config.dtype)
+    return KernelSpec(network, get=config.get, dtype=dtype, **config.options)
+
+
 def _fit(
     config: FitConfig,
     data: ImageData,
@@ -191,19 +199,16 @@ def _fit(
     n_jobs: int | None,
     progress: bool | None,
 ) -> Pipeline:
-    network = from_dict(config.architecture)
-    dtype = solve_dtype(network, data.X_train, config.dtype)
+    spec = spec_of(config, data)
     cls = NTKClassifier if config.task == "classify" else NTKRegressor
     estimator = cls(
-        network,
-        get=config.get,
+        spec.network,
+        get=spec.get,
         alpha=config.alpha,
         alpha_scale=config.alpha_scale,
-        normalize=config.normalize,
-        symmetry=config.symmetry,
-        backend=config.backend,
-        dtype=dtype,
+        dtype=spec.dtype,
         n_jobs=n_jobs,
+        **spec.options,
     )
     step = make_preprocessing(config.preprocessing, config.zca_regularization)
     steps = [] if step is None else [step]
@@ -212,23 +217,12 @@ def _fit(
         return make_pipeline(*steps, estimator).fit(X, data.y_train)
     for step in steps:
         X = step.fit_transform(X)
-    X = np.asarray(X, dtype=kernel_dtype(X, dtype))
-    gram = compute_gram(
-        network,
-        X,
-        get=config.get,
-        dtype=dtype,
-        normalize=config.normalize,
-        symmetry=config.symmetry,
-        backend=config.backend,
-        folder=folder,
-        n_jobs=n_jobs,
-        progress=progress,
-    )
+    X = np.asarray(X, dtype=kernel_dtype(X, spec.dtype))
+    gram = gram_of(spec, X, folder=folder, n_jobs=n_jobs, progress=progress)
     solver = clone(estimator).set_params(
-        architecture=None, normalize=None, symmetry=None, backend=None, kernel="precomputed"
+        architecture=None, kernel="precomputed", **dict.fromkeys(OPTIONS)
     )
-    solver.fit(np.asarray(gram.values[config.get]), data.y_train)
+    solver.fit(np.asarray(gram.values[spec.get]), data.y_train)
     target = solver.classes_ if config.task == "classify" else solver.y_mean_
     restore_fit(estimator, X, solver.solver_result_, target, n_jobs)
     return make_pipeline(*steps, estimator)

@@ -19,6 +19,7 @@ import numpy as np
 
 from ntkreg.documents import read_yaml
 from ntkreg.errors import SpecError
+from ntkreg.kernels.spec import OPTIONS, KernelOptions
 from ntkreg.storage import plain_number
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "check_int",
     "check_ints",
     "check_number",
+    "check_options",
     "check_positive",
     "check_source",
     "config_hash",
@@ -173,6 +175,12 @@ def check_choice(key: str, value: Any, choices: Sequence[Any]) -> Any:
         known = ", ".join("null" if c is None else str(c) for c in choices)
         raise SpecError(f"{key} must be one of {known}; got {shortened(value)}.")
     return value
+
+
+def check_options(config: KernelOptions) -> None:
+    """Raise unless each of the kernel's options is one of those that it can be."""
+    for name, choices in OPTIONS.items():
+        check_choice(name, getattr(config, name), choices)
 
 
 def shortened(value: Any) -> str:

@@ -7,6 +7,7 @@ import pytest
 
 from ntkreg.errors import SpecError
 from ntkreg.studies.few_samples.study import FewSamplesConfig
+from ntkreg.studies.fit.config import FitConfig
 from ntkreg.studies.quickstart.study import QuickstartConfig
 from ntkreg.studies.shared.config import (
     check_flag,
@@ -182,3 +183,22 @@ def test_the_recorded_command_is_what_a_reader_can_type(monkeypatch, tmp_path, a
     monkeypatch.setattr("sys.argv", argv)
     write_record(tmp_path, make_config(FewSamplesConfig, FEW_SAMPLES))
     assert json.loads((tmp_path / "record.json").read_text())["command"] == command
+
+
+@pytest.mark.parametrize(
+    ("cls", "order"),
+    [
+        (
+            FitConfig,
+            "data architecture task n_train n_test preprocessing zca_regularization get "
+            "normalize symmetry backend alpha alpha_scale dtype store_kernel",
+        ),
+        (
+            FewSamplesConfig,
+            "data architecture depths classes pool n_test n_samples n_draws preprocessing "
+            "zca_regularization normalize symmetry backend alpha alpha_scale dtype seed",
+        ),
+    ],
+)
+def test_keys_of_kernel_studies_are_stored_in_the_order_they_always_had(cls, order):
+    assert list(config_to_dict(cls(**FEW_SAMPLES))) == order.split()
