@@ -82,8 +82,8 @@ class KernelSpec(KernelOptions):
         Options of the network's recipe to change, for each of several networks.
     dtype : float32, float64, "mixed" or None
         None for that of the inputs (`with_dtype_of`).
-    normalize, symmetry, backend
-        As in `KernelOptions`.
+    **options
+        Those of `KernelOptions`.
 
     Attributes
     ----------
