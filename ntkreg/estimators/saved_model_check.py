@@ -4,7 +4,7 @@ The files may be a stranger's, or half of one model and half of another.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +64,7 @@ class _Checks:
             raise self.refuse(entry, f"an object with {', '.join(keys)}", repr(got))
         return value
 
-    def choice(self, entry: str, value: Any, choices: tuple[Any, ...]) -> None:
+    def choice(self, entry: str, value: Any, choices: Collection[Any]) -> None:
         if not isinstance(value, str | None) or value not in choices:
             wanted = " or ".join("null" if c is None else c for c in choices)
             raise self.refuse(entry, wanted, repr(value))

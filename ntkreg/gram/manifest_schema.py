@@ -1,7 +1,7 @@
 """What a manifest may say: every key's kind and range, whoever wrote it."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import numpy as np
@@ -87,7 +87,7 @@ def _is_texts(value: Any) -> bool:
     return isinstance(value, dict) and all(map(_is_text, value.values()))
 
 
-def _is_one_of(choices: tuple[str | None, ...]) -> tuple[Callable[[Any], bool], str]:
+def _is_one_of(choices: Collection[str | None]) -> tuple[Callable[[Any], bool], str]:
     """Return the check of an option and what it must be."""
     names = ("null" if choice is None else choice for choice in choices)
     return lambda value: value in choices, " or ".join(names)

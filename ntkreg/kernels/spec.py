@@ -27,7 +27,7 @@ BACKENDS = (None, "jax")
 PRECISIONS = (None, "float32", "mixed", "float64")
 """What `dtype` can be where only text can be written; None for that of the inputs."""
 
-OPTIONS: dict[str, tuple[str | None, ...]] = {
+OPTIONS: dict[str, Collection[str | None]] = {
     "normalize": (None, "unit_diagonal"),
     "symmetry": (None, "flip"),
     "backend": BACKENDS,

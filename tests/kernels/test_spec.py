@@ -147,7 +147,7 @@ def test_values_of_a_spec_are_those_of_its_keywords():
 
 def test_options_have_their_default_first_among_their_choices():
     spec = KernelSpec(NET)
-    assert spec.options == {name: choices[0] for name, choices in OPTIONS.items()}
+    assert spec.options == {name: next(iter(choices)) for name, choices in OPTIONS.items()}
     assert set(STORED) < set(OPTIONS)
     for name in filter(None, PRECISIONS):
         assert KernelSpec(NET, dtype=name).dtype == name

@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, TypeVar
@@ -169,7 +169,7 @@ def check_flag(key: str, value: Any) -> bool:
     return bool(value)
 
 
-def check_choice(key: str, value: Any, choices: Sequence[Any]) -> Any:
+def check_choice(key: str, value: Any, choices: Collection[Any]) -> Any:
     """Return `value`, or raise unless it is one of `choices`."""
     if isinstance(value, np.ndarray) or value not in choices:
         known = ", ".join("null" if c is None else str(c) for c in choices)
