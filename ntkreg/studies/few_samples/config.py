@@ -1,7 +1,7 @@
 """Settings of the few-samples study, and the network they describe."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from ntkreg.architecture import Activation, Architecture, Layer, Residual, from_dict, to_dict
 from ntkreg.errors import SpecError
@@ -66,6 +66,8 @@ class FewSamplesConfig:
         i of a larger one. With the same data, classes, pool and seed, two kernels see the
         same images in every draw.
     """
+
+    recorded_as: ClassVar[str] = "FewSamples"
 
     data: str
     architecture: dict[str, Any]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from ntkreg.errors import SpecError
 from ntkreg.studies.shared.config import check_choice
@@ -22,6 +23,8 @@ class ComparisonConfig:
     get : tuple of {"ntk", "nngp"}
         Which kernels of each network.
     """
+
+    recorded_as: ClassVar[str] = "Comparison"
 
     kernels: dict[str, str]
     get: tuple[str, ...] = FIELDS
