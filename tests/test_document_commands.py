@@ -29,7 +29,7 @@ WORK = {
         "ntkreg.studies.widths.plan.plan_widths",
     ],
     "few-samples": ["ntkreg.studies.few_samples.study.run_few_samples"],
-    "few-samples-compare": ["ntkreg.studies.few_samples_compare.study.run_kernel_comparison"],
+    "few-samples-compare": ["ntkreg.studies.few_samples_compare.study.run_few_samples_compare"],
     "precision": ["ntkreg.studies.precision.study.run_precision"],
     "few-samples-network": ["ntkreg.studies.few_samples_network.study.run_few_samples_network"],
     "optimizers": ["ntkreg.studies.optimizers.study.run_optimizers"],

@@ -209,7 +209,7 @@ def few_samples(arguments: list[str]) -> None:
 
 def few_samples_compare(arguments: list[str]) -> None:
     """Say which of several few-samples runs' kernels is best at each n; make the page."""
-    from ntkreg.studies.few_samples_compare.config import ComparisonConfig
+    from ntkreg.studies.few_samples_compare.config import FewSamplesCompareConfig
 
     parser = make_parser(
         "few-samples-compare",
@@ -222,18 +222,18 @@ def few_samples_compare(arguments: list[str]) -> None:
         "  ntkreg few-samples-compare configs/cifar10_best_kernel.yaml \\\n"
         "      --kernels '{mine: results/mine}'               # one more beside the file's",
     )
-    add_config(parser, ComparisonConfig)
+    add_config(parser, FewSamplesCompareConfig)
     given = parse(parser, arguments)
-    config = resolve(ComparisonConfig, given)
+    config = resolve(FewSamplesCompareConfig, given)
     if "print_config" in given:
         return print_config(config)
-    from ntkreg.report.few_samples_compare.page import best_table, write_kernel_comparison_report
+    from ntkreg.report.few_samples_compare.page import best_table, write_few_samples_compare_report
     from ntkreg.report.shared.tables import text_table
-    from ntkreg.studies.few_samples_compare.study import run_kernel_comparison
+    from ntkreg.studies.few_samples_compare.study import run_few_samples_compare
 
     output = prepare_folder(output_folder(given, "few_samples_compare"))
-    comparison = run_kernel_comparison(config, output)
-    page = write_kernel_comparison_report(output)
+    comparison = run_few_samples_compare(config, output)
+    page = write_few_samples_compare_report(output)
     print("Best kernel at each n, accuracy, % ± error of the mean:\n")
     print(text_table(best_table(comparison)))
     print(f"\npage   {page}\nrows   {output / 'rows.csv'}")

@@ -7,14 +7,14 @@ from typing import ClassVar
 from ntkreg.errors import SpecError
 from ntkreg.studies.shared.config import check_choice
 
-__all__ = ["FIELDS", "ComparisonConfig"]
+__all__ = ["FIELDS", "FewSamplesCompareConfig"]
 
 FIELDS = ("ntk", "nngp")
 
 
 @dataclass(frozen=True)
-class ComparisonConfig:
-    """Settings of `run_kernel_comparison`; every key of the YAML file.
+class FewSamplesCompareConfig:
+    """Settings of `run_few_samples_compare`; every key of the YAML file.
 
     Attributes
     ----------
