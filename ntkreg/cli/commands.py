@@ -14,9 +14,30 @@ from ntkreg.cli.options import (
     print_config,
     resolve,
 )
+from ntkreg.cli.studies import STUDIES
 from ntkreg.cli.study import Study
+from ntkreg.cli.which_study import study_asked_for
 
 __all__ = ["plan", "predict", "run_study"]
+
+_PLAN = """\
+Say what a study will cost: how many kernel values, networks and steps, and about how many
+seconds and bytes on this machine. Nothing is computed but a short calibration; what cannot
+fit is refused, with what would. Which study CONFIG is for shows in its keys.
+
+With --explain (fit, few-samples) also what will run, operation by operation. S is the NNGP,
+T the NTK:
+  LAYER  sums S and T over windows, scales them, adds S to T if the layer is trained,
+         then maps both by the dual of the activation that follows
+  COPY, ADD  begin and end a residual block; POOL ends a stage; READ sums up a depth"""
+
+_PLAN_EXAMPLES = """\
+  ntkreg plan configs/digits_fit.yaml
+  ntkreg plan configs/digits_fit.yaml --explain --architecture '{recipe: myrtle}'
+  ntkreg plan configs/digits_fit.yaml --n_train 1000 --architecture.depth 20
+  ntkreg plan configs/cifar10_few_samples.yaml
+  ntkreg plan configs/widths_mnist.yaml          # networks and their training
+  ntkreg plan --study quickstart --n_splits 10   # which needs no CONFIG"""
 
 
 def run_study(study: Study, arguments: Sequence[str]) -> None:
@@ -74,74 +95,25 @@ def predict(arguments: Sequence[str]) -> None:
     print(f"rows   {output}")
 
 
-def plan(arguments: list[str]) -> None:
-    """Say what a configuration's kernels cost; refuse what cannot fit."""
-    from ntkreg.studies.few_samples.config import FewSamplesConfig
-    from ntkreg.studies.fit.config import FitConfig
-    from ntkreg.studies.shared.config import read_mapping
-
-    # Which study a file is for shows in its keys; --help is about `fit`.
-    options = ["", *arguments]
-    files = [
-        word
-        for before, word in zip(options, arguments, strict=False)
-        if word.endswith((".yaml", ".yml")) and before != "--output"
-    ]
-    if any({"widths", "positive"} & set(read_mapping(f)) for f in files):
-        return plan_widths(arguments)
-    is_fit = not any({"depths", "pool", "n_samples"} & set(read_mapping(f)) for f in files)
-    parser = make_parser(
-        "plan",
-        "CONFIG [--explain] [--KEY VALUE ...]",
-        "Say how many kernel values a configuration of `ntkreg fit` or `ntkreg few-samples`\n"
-        "needs, and about how many seconds and bytes on this machine. Nothing is computed\n"
-        "but a short calibration; what cannot fit is refused, with what would.\n"
-        "\n"
-        "With --explain also what will run, operation by operation. S is the NNGP, T the NTK:\n"
-        "  LAYER  sums S and T over windows, scales them, adds S to T if the layer is trained,\n"
-        "         then maps both by the dual of the activation that follows\n"
-        "  COPY, ADD  begin and end a residual block; POOL ends a stage; READ sums up a depth",
-        "  ntkreg plan configs/digits_fit.yaml\n"
-        "  ntkreg plan configs/digits_fit.yaml --explain --architecture '{recipe: myrtle}'\n"
-        "  ntkreg plan configs/digits_fit.yaml --n_train 1000 --architecture.depth 20\n"
-        "  ntkreg plan configs/cifar10_few_samples.yaml\n"
-        "  ntkreg plan configs/widths_mnist.yaml          # networks and their training",
-    )
-    add_option(parser, "--explain", action="store_true", help="print what will run, too")
-    add_config(parser, FitConfig if is_fit else FewSamplesConfig)
+def plan(arguments: Sequence[str]) -> None:
+    """Say what a study will cost after its configuration; refuse what cannot fit."""
+    study = study_asked_for(arguments)
+    parser = make_parser("plan", "CONFIG [--study NAME] [--KEY VALUE ...]", _PLAN, _PLAN_EXAMPLES)
+    add_option(parser, "--study", metavar="NAME", help="whose CONFIG it is, where its keys leave "
+               f"that open: {', '.join(STUDIES)}")  # fmt: skip
+    if study is None or study.explains:
+        add_option(parser, "--explain", action="store_true", help="print what will run, too")
+    if study is None:
+        parser.add_argument("CONFIG", help="YAML file of a study; with it, --help has its keys")
+        parse(parser, arguments)
+        parser.error("CONFIG is missing.")
+    add_config(parser, study.config, config_required=study.needs_config)
     given = parse(parser, arguments)
-    config: Any = resolve(FitConfig if is_fit else FewSamplesConfig, given)
+    config: Any = resolve(study.config, given)
     if "print_config" in given:
         return print_config(config)
-    from ntkreg.studies.plan import plan_few_samples, plan_fit
-
-    plans = (plan_fit if is_fit else plan_few_samples)(
-        config, output_folder(given, "plan"), n_jobs=given.get("n_jobs")
-    )
-    for number, (title, cost) in enumerate(plans):
+    parts = study.plan(config, output_folder(given, study.folder), n_jobs=given.get("n_jobs"))
+    for number, part in enumerate(parts):
         if number == 0 and "explain" in given:  # one network, one program
-            print(f"{cost.program}\n")
-        print(f"{title}\n{cost}\n")
-
-
-def plan_widths(arguments: list[str]) -> None:
-    """Say what a width study costs."""
-    from ntkreg.studies.widths.config import WidthsConfig
-
-    parser = make_parser(
-        "plan",
-        "CONFIG [--KEY VALUE ...]",
-        "Say how many networks a configuration of `ntkreg widths` draws and trains, and about\n"
-        "how many seconds and bytes that takes on this machine. Nothing is run but a short\n"
-        "calibration.",
-        "  ntkreg plan configs/widths_mnist.yaml\n"
-        "  ntkreg plan configs/widths_mnist.yaml --widths '[16,64,256]' --n_seeds '[8]'",
-    )
-    add_config(parser, WidthsConfig)
-    given = parse(parser, arguments)
-    config = resolve(WidthsConfig, given)
-    if "print_config" in given:
-        return print_config(config)
-    from ntkreg.studies.widths import plan as width_plan
-
-    print(width_plan.plan_widths(config))
+            print(f"{part.gram.program}\n")
+        print(part)
