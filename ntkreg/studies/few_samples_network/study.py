@@ -17,15 +17,16 @@ from ntkreg.architecture import from_dict
 from ntkreg.data import ImageData, balanced_draws, load_npz
 from ntkreg.data.tables import read_table
 from ntkreg.documents import read_json_mapping
-from ntkreg.errors import DataError, SpecError, StoreMismatchError
+from ntkreg.errors import DataError, SpecError
 from ntkreg.estimators import FiniteNetworkClassifier
-from ntkreg.storage import differences, write_arrays, write_json, write_table
+from ntkreg.storage import write_arrays, write_json, write_table
 from ntkreg.studies.few_samples_network.config import FewSamplesNetworkConfig
 from ntkreg.studies.shared.config import config_to_dict
 from ntkreg.studies.shared.preprocessing import make_preprocessing
 from ntkreg.studies.shared.published import FEW_SAMPLES_CIFAR10
 from ntkreg.studies.shared.record import write_record
 from ntkreg.studies.shared.statistics import summarize_draws
+from ntkreg.studies.shared.store import damage_of, keep_settings
 
 __all__ = [
     "Task",
@@ -306,27 +307,20 @@ def _open_cells(config: FewSamplesNetworkConfig, output: Path, data: str) -> Pat
     cells = output / "cells"
     settings = {k: v for k, v in config_to_dict(config).items() if k not in _GROWING}
     settings |= {"data": data}  # the bytes count, not where they lie
-    note = cells / "settings.json"
-    if note.exists():
-        different = differences(read_json_mapping(note, links=False), settings)
-        if different:
-            raise StoreMismatchError(
-                f"{cells}: holds draws of another configuration. {'; '.join(different)}. "
-                "Ask for the same, or give another --output."
-            )
-    else:
-        cells.mkdir(parents=True, exist_ok=True)
-        write_json(note, settings)
+    keep_settings(
+        cells,
+        settings,
+        f"{cells}: holds draws of another configuration.",
+        "Ask for the same, or give another --output.",
+    )
     return cells
 
 
 def _read_cell(path: Path, y_test: np.ndarray) -> tuple[dict[str, Any], np.ndarray]:
     """Return the row of a finished draw, and the labels predicted."""
     again = "Delete this file, and the draw is trained again."
-    try:
+    with damage_of("few-samples-network", again):
         found = read_json_mapping(path, links=False, limit=_MOST_BYTES)
-    except DataError as error:
-        raise DataError(f"few-samples-network: {error} {again}") from None
     predicted = found.pop("predicted", None)
     numbers = all(isinstance(v, int | float) for k, v in found.items() if k != "get")
     if set(found) != set(_COLUMNS) or not numbers or not isinstance(predicted, list):
