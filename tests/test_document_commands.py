@@ -14,26 +14,17 @@ import pytest
 
 from ntkreg.cli import main
 from ntkreg.cli.main import COMMANDS
+from ntkreg.cli.studies import STUDIES
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "benchmarks").glob("*.md"))]
 PROGRAMS = ("ntkreg", "python", "make", "pip", "rm")
 
+FOLDERS = {name: study.folder for name, study in STUDIES.items()}
 WORK = {
-    "quickstart": ["ntkreg.studies.quickstart.study.run_quickstart"],
-    "fit": ["ntkreg.studies.fit.study.run_fit"],
+    **{name: [f"ntkreg.studies.{f}.study.run_{f}"] for name, f in FOLDERS.items()},
     "predict": ["ntkreg.studies.fit.study.run_predict"],
-    "plan": [
-        "ntkreg.studies.plan.plan_fit",
-        "ntkreg.studies.plan.plan_few_samples",
-        "ntkreg.studies.widths.plan.plan_widths",
-    ],
-    "few-samples": ["ntkreg.studies.few_samples.study.run_few_samples"],
-    "few-samples-compare": ["ntkreg.studies.few_samples_compare.study.run_kernel_comparison"],
-    "precision": ["ntkreg.studies.precision.study.run_precision"],
-    "few-samples-network": ["ntkreg.studies.few_samples_network.study.run_few_samples_network"],
-    "optimizers": ["ntkreg.studies.optimizers.study.run_optimizers"],
-    "widths": ["ntkreg.studies.widths.study.run_widths"],
+    "plan": [f"ntkreg.studies.{f}.plan.plan_{f}" for f in FOLDERS.values()],
 }
 """Where the work of a command begins: what comes before it is run here as it is."""
 

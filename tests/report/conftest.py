@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 
 from ntkreg.studies.few_samples.study import FewSamplesConfig, run_few_samples
-from ntkreg.studies.few_samples_compare.study import ComparisonConfig, run_kernel_comparison
+from ntkreg.studies.few_samples_compare.study import (
+    FewSamplesCompareConfig,
+    run_few_samples_compare,
+)
 from ntkreg.studies.precision.study import PrecisionConfig, run_precision
 from ntkreg.studies.quickstart.study import QuickstartConfig, run_quickstart
 
@@ -66,7 +69,7 @@ def two_classes_folder(few_samples_config, tmp_path_factory):
 def comparison_folder(few_samples_folder, unpublished_folder, tmp_path_factory):
     folder = tmp_path_factory.mktemp("comparison")
     kernels = {"CNTK-5": str(few_samples_folder), "one layer": str(unpublished_folder)}
-    run_kernel_comparison(ComparisonConfig(kernels), folder)
+    run_few_samples_compare(FewSamplesCompareConfig(kernels), folder)
     return folder
 
 

@@ -14,8 +14,8 @@ from ntkreg.errors import DataError
 from ntkreg.report.few_samples.page import write_few_samples_benchmark, write_few_samples_report
 from ntkreg.report.few_samples_compare.figures import kernel_comparison_figure
 from ntkreg.report.few_samples_compare.page import (
-    write_kernel_comparison_benchmark,
-    write_kernel_comparison_report,
+    write_few_samples_compare_benchmark,
+    write_few_samples_compare_report,
 )
 from ntkreg.report.quickstart.page import write_quickstart_report
 from ntkreg.report.shared.page import figure_block, page, provenance_block
@@ -36,7 +36,7 @@ def few_samples_page(few_samples_folder):
 
 @pytest.fixture(scope="module")
 def comparison_page(comparison_folder):
-    return write_kernel_comparison_report(comparison_folder).read_text(encoding="utf-8")
+    return write_few_samples_compare_report(comparison_folder).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", ["quickstart_page", "few_samples_page", "comparison_page"])
@@ -127,7 +127,7 @@ def test_the_comparison_answers_first_and_shows_every_error(comparison_page, com
 
 
 def test_the_comparisons_files_hold_every_command_row_and_the_picture(comparison_folder, tmp_path):
-    text, rows, picture = write_kernel_comparison_benchmark(
+    text, rows, picture = write_few_samples_compare_benchmark(
         comparison_folder, tmp_path / "best", remarks="Noise has no best kernel."
     )
     assert [p.name for p in (text, rows, picture)] == ["best.md", "best.csv", "best.png"]
@@ -228,7 +228,7 @@ def test_nothing_in_a_few_samples_studys_files_becomes_html(few_samples_folder, 
 def test_nothing_in_a_comparisons_files_becomes_html(comparison_folder, tmp_path):
     columns = {"comparison": ["kernel", "name"], "kernels": ["name", "network"]}
     copy = spoilt(comparison_folder, tmp_path / "c", **columns)
-    text = write_kernel_comparison_report(copy).read_text(encoding="utf-8")
+    text = write_few_samples_compare_report(copy).read_text(encoding="utf-8")
     assert "<script" not in text
     assert text.count("&lt;script&gt;") > 4 * 2
 

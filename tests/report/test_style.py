@@ -64,7 +64,7 @@ def test_every_writer_of_pages_is_known():
 def test_pages_are_the_same_bytes_under_the_settings_of_any_user(name, tmp_path, request):
     write = writers()[name]
     study = (
-        name.removeprefix("write_").rpartition("_")[0].replace("kernel_comparison", "comparison")
+        name.removeprefix("write_").rpartition("_")[0].replace("few_samples_compare", "comparison")
     )
     folder = request.getfixturevalue(f"{study}_folder")
 

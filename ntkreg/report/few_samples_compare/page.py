@@ -12,7 +12,7 @@ from ntkreg.report.shared.read import StudyFolder
 from ntkreg.report.shared.tables import html_table, markdown_table, with_spread
 from ntkreg.storage import write_table, write_text
 
-__all__ = ["best_table", "write_kernel_comparison_benchmark", "write_kernel_comparison_report"]
+__all__ = ["best_table", "write_few_samples_compare_benchmark", "write_few_samples_compare_report"]
 
 TITLE = "Which kernel is best, from few images"
 
@@ -40,7 +40,7 @@ MARKS = {"best": " (best)", "inside": " (inside)", "worse": "", "unknown": " (?)
 
 
 @in_own_style()
-def write_kernel_comparison_report(folder: str | Path) -> Path:
+def write_few_samples_compare_report(folder: str | Path) -> Path:
     """Make ``page.html`` from the files of a kernel comparison; return its path.
 
     Raises
@@ -64,7 +64,7 @@ def write_kernel_comparison_report(folder: str | Path) -> Path:
 
 
 @in_own_style()
-def write_kernel_comparison_benchmark(
+def write_few_samples_compare_benchmark(
     folder: str | Path, stem: str | Path, *, remarks: str = ""
 ) -> tuple[Path, Path, Path]:
     """Make ``stem.md``, ``stem.csv`` and ``stem.png`` from a kernel comparison.
@@ -72,7 +72,7 @@ def write_kernel_comparison_benchmark(
     Parameters
     ----------
     folder : path
-        That `ntkreg.studies.few_samples_compare.study.run_kernel_comparison` wrote into.
+        That `ntkreg.studies.few_samples_compare.study.run_few_samples_compare` wrote into.
     stem : path without suffix
     remarks : str
         Markdown put right after the answers: what they mean and do not mean.

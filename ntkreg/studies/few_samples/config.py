@@ -1,7 +1,7 @@
 """Settings of the few-samples study, and the network they describe."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from ntkreg.architecture import Activation, Architecture, Layer, Residual, from_dict, to_dict
 from ntkreg.errors import SpecError
@@ -51,6 +51,8 @@ class _FewSamplesData:
     zca_regularization : float
         Of "zca", > 0: what is added to each eigenvalue, in units of their mean.
     """
+
+    recorded_as: ClassVar[str] = "FewSamples"
 
     data: str
     architecture: dict[str, Any]

@@ -2,18 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from ntkreg.errors import SpecError
 from ntkreg.studies.shared.config import check_choice
 
-__all__ = ["FIELDS", "ComparisonConfig"]
+__all__ = ["FIELDS", "FewSamplesCompareConfig"]
 
 FIELDS = ("ntk", "nngp")
 
 
 @dataclass(frozen=True)
-class ComparisonConfig:
-    """Settings of `run_kernel_comparison`; every key of the YAML file.
+class FewSamplesCompareConfig:
+    """Settings of `run_few_samples_compare`; every key of the YAML file.
 
     Attributes
     ----------
@@ -22,6 +23,8 @@ class ComparisonConfig:
     get : tuple of {"ntk", "nngp"}
         Which kernels of each network.
     """
+
+    recorded_as: ClassVar[str] = "Comparison"
 
     kernels: dict[str, str]
     get: tuple[str, ...] = FIELDS

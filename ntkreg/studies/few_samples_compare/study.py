@@ -13,13 +13,13 @@ from ntkreg.documents import read_json_mapping
 from ntkreg.errors import DataError, SpecError
 from ntkreg.kernels.spec import LATER, STORED
 from ntkreg.storage import write_table
-from ntkreg.studies.few_samples_compare.config import ComparisonConfig
+from ntkreg.studies.few_samples_compare.config import FewSamplesCompareConfig
 from ntkreg.studies.shared.config import read_mapping
 from ntkreg.studies.shared.paired import compare_with_best
 from ntkreg.studies.shared.record import write_record
 from ntkreg.studies.shared.statistics import summarize_draws
 
-__all__ = ["ComparisonConfig", "run_kernel_comparison"]
+__all__ = ["FewSamplesCompareConfig", "run_few_samples_compare"]
 
 
 SAME = ("classes", "pool", "n_samples", "n_draws", "seed")
@@ -33,7 +33,7 @@ _ROWS = {"get": "text", "depth": "int", "n": "int", "draw": "int", "accuracy": "
          "condition": "float"}  # fmt: skip
 
 
-def run_kernel_comparison(config: ComparisonConfig, output: str | Path) -> pd.DataFrame:
+def run_few_samples_compare(config: FewSamplesCompareConfig, output: str | Path) -> pd.DataFrame:
     """Compare kernels draw by draw and write what was found into a folder.
 
     Each network is taken at its greatest depth: what is chosen by its accuracy on the test
@@ -41,7 +41,7 @@ def run_kernel_comparison(config: ComparisonConfig, output: str | Path) -> pd.Da
 
     Parameters
     ----------
-    config : ComparisonConfig
+    config : FewSamplesCompareConfig
     output : path of a folder
         Made if absent.
 

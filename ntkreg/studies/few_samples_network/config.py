@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from numbers import Integral
-from typing import Any
+from typing import Any, ClassVar
 
 from ntkreg.architecture import from_dict, to_dict
 from ntkreg.errors import SpecError
@@ -68,6 +68,8 @@ class FewSamplesNetworkConfig:
     kernel_depth : int or None
         Hidden layers of the kernel in those rows.
     """
+
+    recorded_as: ClassVar[str] = "FewSamplesNetwork"
 
     data: str
     architecture: dict[str, Any]

@@ -6,7 +6,7 @@ that a network's accuracy stands beside its kernel's draw by draw.
 
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +14,29 @@ import numpy as np
 import pandas as pd
 
 from ntkreg.architecture import from_dict
-from ntkreg.data import balanced_draws, load_npz
+from ntkreg.data import ImageData, balanced_draws, load_npz
 from ntkreg.data.tables import read_table
 from ntkreg.documents import read_json_mapping
-from ntkreg.errors import DataError, SpecError, StoreMismatchError
+from ntkreg.errors import DataError, SpecError
 from ntkreg.estimators import FiniteNetworkClassifier
-from ntkreg.storage import differences, write_arrays, write_json, write_table
+from ntkreg.storage import write_arrays, write_json, write_table
 from ntkreg.studies.few_samples_network.config import FewSamplesNetworkConfig
 from ntkreg.studies.shared.config import config_to_dict
 from ntkreg.studies.shared.preprocessing import make_preprocessing
 from ntkreg.studies.shared.published import FEW_SAMPLES_CIFAR10
 from ntkreg.studies.shared.record import write_record
 from ntkreg.studies.shared.statistics import summarize_draws
+from ntkreg.studies.shared.store import damage_of, keep_settings
 
-__all__ = ["beside_kernel", "run_few_samples_network"]
+__all__ = [
+    "Task",
+    "beside_kernel",
+    "load_task",
+    "run_few_samples_network",
+    "schedule",
+    "steps_of",
+    "train_draw",
+]
 
 NAME = "network"
 """What stands in the column get, where kernels have ntk or nngp."""
@@ -86,29 +95,16 @@ def run_few_samples_network(config: FewSamplesNetworkConfig, output: str | Path)
     Arora et al. 2020 (arXiv 1910.01663): the setting, and ResNet-34 in it.
     """
     output = Path(output)
-    data = load_npz(config.data)
-    classes = np.unique(data.y_train)
-    for key, value in (("pool", config.pool), *(("n_samples", n) for n in config.n_samples)):
-        if value % len(classes):
-            raise SpecError(
-                f"{key} must hold multiples of the number of classes ({len(classes)}), "
-                f"so that draws are balanced; got {value}."
-            )
+    task = load_task(config)
     kernels = _kernel_rows(config)
-    n_test = len(data.X_test) if config.n_test is None else config.n_test
-    if n_test > len(data.X_test):
-        raise SpecError(f"n_test must be at most {len(data.X_test)} here; got {n_test}.")
-    pool = balanced_draws(data.y_train, config.pool, 1, config.seed)[0]
-    X_pool, X_test = _preprocess(config, data.X_train[pool], data.X_test[:n_test])
-    y_pool, y_test = data.y_train[pool], data.y_test[:n_test]
-    cells = _open_cells(config, output, data.provenance.sha256)
+    cells = _open_cells(config, output, task.data.provenance.sha256)
+    y_test = task.y_test
 
     lines, predictions = [], []
-    for n, draw, index in _schedule(config, y_pool):
+    for n, draw, index in schedule(config, task.y):
         cell = cells / f"n{n}_draw{draw}.json"
         if not cell.exists():
-            found = _train(config, X_pool[index], y_pool[index], X_test, y_test, n, draw)
-            write_json(cell, found)
+            write_json(cell, train_draw(config, task, n, draw, index))
         found, predicted = _read_cell(cell, y_test)
         predictions.append(predicted)
         lines.append(found)
@@ -116,16 +112,16 @@ def run_few_samples_network(config: FewSamplesNetworkConfig, output: str | Path)
     write_table(output / "rows.csv", rows)
     answers = {"predicted": np.stack(predictions), "y_test": y_test}
     write_arrays(output / "predictions.npz", answers, compressed=True)
-    summary = summarize_draws(rows, pool=config.pool, n_test=n_test)
+    summary = summarize_draws(rows, pool=config.pool, n_test=len(y_test))
     write_table(output / "summary.csv", summary)
     write_table(output / "beside.csv", beside_kernel(rows, kernels))
     write_record(
         output,
         config,
-        n_test=n_test,
-        n_classes=len(classes),
+        n_test=len(y_test),
+        n_classes=len(np.unique(task.data.y_train)),
         network=repr(from_dict(config.architecture)),
-        data=asdict(data.provenance),
+        data=asdict(task.data.provenance),
     )
     return rows
 
@@ -177,7 +173,44 @@ def beside_kernel(rows: pd.DataFrame, kernels: pd.DataFrame | None = None) -> pd
     return pd.DataFrame(lines)
 
 
-def _schedule(
+@dataclass(frozen=True, eq=False)
+class Task:
+    """The pool (n, h, w, c), (n,) and the test images, preprocessed, and where they come from."""
+
+    data: ImageData
+    X: np.ndarray
+    y: np.ndarray
+    X_test: np.ndarray
+    y_test: np.ndarray
+
+
+def load_task(config: FewSamplesNetworkConfig) -> Task:
+    """Load, draw and preprocess the images.
+
+    Raises
+    ------
+    FileNotFoundError, DataError
+        If the file is missing or bad.
+    SpecError
+        If it has too few test images, or sizes are no multiples of the number of classes.
+    """
+    data = load_npz(config.data)
+    classes = np.unique(data.y_train)
+    for key, value in (("pool", config.pool), *(("n_samples", n) for n in config.n_samples)):
+        if value % len(classes):
+            raise SpecError(
+                f"{key} must hold multiples of the number of classes ({len(classes)}), "
+                f"so that draws are balanced; got {value}."
+            )
+    n_test = len(data.X_test) if config.n_test is None else config.n_test
+    if n_test > len(data.X_test):
+        raise SpecError(f"n_test must be at most {len(data.X_test)} here; got {n_test}.")
+    pool = balanced_draws(data.y_train, config.pool, 1, config.seed)[0]
+    X, X_test = _preprocess(config, data.X_train[pool], data.X_test[:n_test])
+    return Task(data, X, data.y_train[pool], X_test, data.y_test[:n_test])
+
+
+def schedule(
     config: FewSamplesNetworkConfig, y_pool: np.ndarray
 ) -> Iterator[tuple[int, int, np.ndarray]]:
     """Yield (n, draw, positions in the pool); the kernels' study has the same draws."""
@@ -186,20 +219,20 @@ def _schedule(
             yield n, draw, index
 
 
-def _train(
-    config: FewSamplesNetworkConfig,
-    X: np.ndarray,
-    y: np.ndarray,
-    X_test: np.ndarray,
-    y_test: np.ndarray,
-    n: int,
-    draw: int,
+def steps_of(config: FewSamplesNetworkConfig, n: int) -> tuple[int, int | None]:
+    """Return the steps of training on n images, and the images of each; None for all."""
+    if config.batch_size is None or config.batch_size >= n:
+        return max(config.n_steps, config.n_epochs), None
+    return max(config.n_steps, config.n_epochs * (n // config.batch_size)), config.batch_size
+
+
+def train_draw(
+    config: FewSamplesNetworkConfig, task: Task, n: int, draw: int, index: np.ndarray
 ) -> dict[str, Any]:
-    """Train on one draw and return its row, with the labels predicted."""
+    """Train on one draw, positions in the pool; return its row, with the labels predicted."""
     architecture = from_dict(config.architecture)
-    whole = config.batch_size is None or config.batch_size >= n
-    per_epoch = 1 if whole else n // config.batch_size  # type: ignore[operator]
-    n_steps = max(config.n_steps, config.n_epochs * per_epoch)
+    n_steps, batch_size = steps_of(config, n)
+    X, y, y_test = task.X[index], task.y[index], task.y_test
     start = time.perf_counter()
     model = FiniteNetworkClassifier(
         architecture,
@@ -210,13 +243,13 @@ def _train(
         learning_rate="auto" if config.learning_rate is None else config.learning_rate,
         n_steps=n_steps,
         tol=0.0,  # every draw's networks do the same number of steps
-        batch_size=None if whole else config.batch_size,
+        batch_size=batch_size,
         n_networks=config.n_networks,
         dtype=config.dtype,
         random_state=config.seed + draw,
     ).fit(X, y)
-    predicted = model.predict(X_test)
-    alone = model.predict_networks(X_test)
+    predicted = model.predict(task.X_test)
+    alone = model.predict_networks(task.X_test)
     return {
         "get": NAME,
         "depth": int(dict(architecture.arguments).get("depth", -1)),
@@ -274,27 +307,20 @@ def _open_cells(config: FewSamplesNetworkConfig, output: Path, data: str) -> Pat
     cells = output / "cells"
     settings = {k: v for k, v in config_to_dict(config).items() if k not in _GROWING}
     settings |= {"data": data}  # the bytes count, not where they lie
-    note = cells / "settings.json"
-    if note.exists():
-        different = differences(read_json_mapping(note, links=False), settings)
-        if different:
-            raise StoreMismatchError(
-                f"{cells}: holds draws of another configuration. {'; '.join(different)}. "
-                "Ask for the same, or give another --output."
-            )
-    else:
-        cells.mkdir(parents=True, exist_ok=True)
-        write_json(note, settings)
+    keep_settings(
+        cells,
+        settings,
+        f"{cells}: holds draws of another configuration.",
+        "Ask for the same, or give another --output.",
+    )
     return cells
 
 
 def _read_cell(path: Path, y_test: np.ndarray) -> tuple[dict[str, Any], np.ndarray]:
     """Return the row of a finished draw, and the labels predicted."""
     again = "Delete this file, and the draw is trained again."
-    try:
+    with damage_of("few-samples-network", again):
         found = read_json_mapping(path, links=False, limit=_MOST_BYTES)
-    except DataError as error:
-        raise DataError(f"few-samples-network: {error} {again}") from None
     predicted = found.pop("predicted", None)
     numbers = all(isinstance(v, int | float) for k, v in found.items() if k != "get")
     if set(found) != set(_COLUMNS) or not numbers or not isinstance(predicted, list):

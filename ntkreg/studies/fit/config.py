@@ -1,7 +1,7 @@
 """Settings of one fit."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from ntkreg.architecture import from_dict, to_dict
 from ntkreg.kernels.spec import PRECISIONS, KernelOptions
@@ -73,6 +73,8 @@ class FitConfig(KernelOptions, _FitData):
         Keep the kernel matrix under the output folder, tile by tile: a fit that was killed
         goes on where it was, and other ridges cost seconds.
     """
+
+    recorded_as: ClassVar[str] = "Fit"
 
     alpha: float = 1e-4
     alpha_scale: str = "mean_diagonal"

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from ntkreg.architecture import Architecture, from_dict
 from ntkreg.errors import SpecError
@@ -50,6 +51,8 @@ class PrecisionConfig:
     seed : int
         Of the draw, the copies and their noise.
     """
+
+    recorded_as: ClassVar[str] = "Precision"
 
     data: str
     networks: dict

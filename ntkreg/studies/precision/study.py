@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from scipy.linalg import cholesky, eigvalsh, solve_triangular
 
+from ntkreg.architecture import Architecture
 from ntkreg.cpus import one_blas_thread
 from ntkreg.data import balanced_draws, load_npz
 from ntkreg.errors import NotPSDError, SpecError
@@ -26,7 +27,15 @@ from ntkreg.studies.shared.preprocessing import make_preprocessing
 from ntkreg.studies.shared.record import write_record
 from ntkreg.studies.shared.regression import regress_classes
 
-__all__ = ["CASES", "DTYPES", "PrecisionConfig", "compare_grams", "run_precision", "safe_alphas"]
+__all__ = [
+    "CASES",
+    "DTYPES",
+    "PrecisionConfig",
+    "compare_grams",
+    "dtypes_of",
+    "run_precision",
+    "safe_alphas",
+]
 
 DTYPES = ("float32", "mixed", "float64")
 """In the order of the tables; float64 is what the others are compared with."""
@@ -144,6 +153,11 @@ def _preprocess(
     return scaler.transform(X / 255), scaler.transform(X_test / 255)
 
 
+def dtypes_of(network: Architecture) -> tuple[str, ...]:
+    """Return the dtypes in which a network has kernels: none that reads vectors is mixed."""
+    return tuple(d for d in DTYPES if d != "mixed" or network.reads != "vector")
+
+
 def _kernels(
     config: PrecisionConfig,
     name: str,
@@ -158,9 +172,7 @@ def _kernels(
     options: dict[str, Any] = {"get": FIELDS, "n_jobs": n_jobs, "progress": progress}
     options |= {} if depths is None else {"depths": depths}
     grams = {}
-    for dtype in DTYPES:
-        if dtype == "mixed" and network.reads == "vector":
-            continue
+    for dtype in dtypes_of(network):
         stored = (
             compute_gram(network, X, dtype=dtype, folder=folder / f"{dtype}_train", **options),
             compute_gram(

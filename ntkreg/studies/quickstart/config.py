@@ -1,6 +1,7 @@
 """Settings of the comparison on digits."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from ntkreg.errors import SpecError
 from ntkreg.studies.shared.config import check_choice, check_int, check_ints, check_number
@@ -37,6 +38,8 @@ class QuickstartConfig:
         Images, class-balanced, in the stored kernel heat maps, at most; a multiple of 10.
     seed : int
     """
+
+    recorded_as: ClassVar[str] = "Quickstart"
 
     n_images: int = 600
     n_train: tuple[int, ...] = ()

@@ -25,7 +25,16 @@ from ntkreg.studies.quickstart.hardest import Hardest
 from ntkreg.studies.shared.record import write_record
 from ntkreg.studies.shared.regression import regress_classes
 
-__all__ = ["QuickstartConfig", "networks_of", "run_quickstart"]
+__all__ = [
+    "FIELDS",
+    "QuickstartConfig",
+    "digits",
+    "kernel_rows",
+    "networks_of",
+    "run_quickstart",
+    "splits_of",
+    "svm_rows",
+]
 
 FIELDS = ("nngp", "ntk")
 SVM = "RBF-SVM (tuned)"
@@ -76,8 +85,8 @@ def run_quickstart(
     """
     output = Path(output)
     output.mkdir(parents=True, exist_ok=True)
-    X, y = _digits(config)
-    splits = list(_splits(config, y))
+    X, y = digits(config)
+    splits = list(splits_of(config, y))
     timings: dict[str, float] = {}
     rows: list[dict[str, Any]] = []
     shown: dict[str, Any] = {}
@@ -94,11 +103,11 @@ def run_quickstart(
         with one_blas_thread():
             for get, K in kernels.items():
                 eigenvalues.append(_spectrum(f"{name} {get.upper()}", K))
-                rows += _kernel_rows(config, name, get, K, y, splits, hardest)
+                rows += kernel_rows(config, name, get, K, y, splits, hardest)
         timings[f"regression with {name}, spectrum"] = time.perf_counter() - start
 
     start = time.perf_counter()
-    rows += _svm_rows(config, X.reshape(len(X), -1), y, splits)
+    rows += svm_rows(config, X.reshape(len(X), -1), y, splits)
     timings["RBF-SVM, all splits with their grid searches"] = time.perf_counter() - start
 
     table = pd.DataFrame(rows).assign(seed=config.seed)
@@ -114,7 +123,7 @@ def run_quickstart(
     return table
 
 
-def _digits(config: QuickstartConfig) -> tuple[np.ndarray, np.ndarray]:
+def digits(config: QuickstartConfig) -> tuple[np.ndarray, np.ndarray]:
     """Return images (n, 8, 8, 1) in [0, 1] and labels.
 
     The first `n_shown` are class-balanced and in the order of their classes: heat maps
@@ -129,7 +138,7 @@ def _digits(config: QuickstartConfig) -> tuple[np.ndarray, np.ndarray]:
     return X[chosen], y[chosen]
 
 
-def _splits(
+def splits_of(
     config: QuickstartConfig, y: np.ndarray
 ) -> Iterator[tuple[int, int, np.ndarray, np.ndarray]]:
     """Yield (split, n_train, train, test); smaller training sets lie in larger ones."""
@@ -156,7 +165,7 @@ def _rank_in_class(y: np.ndarray) -> np.ndarray:
     return rank
 
 
-def _kernel_rows(
+def kernel_rows(
     config: QuickstartConfig,
     name: str,
     get: str,
@@ -165,6 +174,7 @@ def _kernel_rows(
     splits: list[tuple[int, int, np.ndarray, np.ndarray]],
     hardest: Hardest,
 ) -> Iterator[dict[str, Any]]:
+    """Yield the accuracy of one kernel (n, n) on each split; `hardest` is told the errors."""
     for split, n, train, test in splits:
         scores, _ = regress_classes(
             K,
@@ -180,12 +190,13 @@ def _kernel_rows(
         yield _row(f"{name} {get.upper()}", name, get, n, split, y[test], scores)
 
 
-def _svm_rows(
+def svm_rows(
     config: QuickstartConfig,
     X: np.ndarray,
     y: np.ndarray,
     splits: list[tuple[int, int, np.ndarray, np.ndarray]],
 ) -> Iterator[dict[str, Any]]:
+    """Yield the accuracy of a tuned RBF-SVM on pixels (n, d) of each split."""
     for split, n, train, test in splits:
         folds = StratifiedKFold(2 if n < 5 * N_CLASSES else 5, shuffle=True, random_state=split)
         search = GridSearchCV(SVC(kernel="rbf"), SVM_GRID, cv=folds).fit(X[train], y[train])

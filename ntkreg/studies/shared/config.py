@@ -1,7 +1,8 @@
 """Configurations as frozen dataclasses: read from YAML, checked, hashed.
 
 A study declares its configuration as a frozen dataclass whose ``__post_init__`` uses
-the checks below, so that every error names the key, what came and what is allowed.
+the checks below, so that every error names the key, what came and what is allowed. Its
+``recorded_as`` is the study's name in stored records and hashes, whatever the class is called.
 """
 
 import dataclasses
@@ -111,7 +112,7 @@ def config_to_dict(config: Any) -> dict[str, Any]:
 
 def config_hash(config: Any) -> str:
     """SHA-256 of a configuration: the same values give the same one in every process."""
-    text = json.dumps([type(config).__name__, config_to_dict(config)], sort_keys=True)
+    text = json.dumps([f"{config.recorded_as}Config", config_to_dict(config)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -46,7 +46,7 @@ def write_record(folder: Path, config: Any, **extra: Any) -> None:
     text = yaml.safe_dump(config_to_dict(config), sort_keys=False, default_flow_style=None)
     write_text(folder / "config.yaml", text)
     record = {
-        "study": type(config).__name__.removesuffix("Config"),
+        "study": config.recorded_as,
         "config_hash": config_hash(config),
         "command": _command(),
         "environment": environment(),

@@ -1,7 +1,7 @@
 """Settings of the width-scaling study."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from ntkreg.architecture import Architecture, Dense, from_dict, to_dict
 from ntkreg.errors import SpecError
@@ -66,6 +66,8 @@ class WidthsConfig:
     seed : int
         Of the draw of training inputs and of all starts.
     """
+
+    recorded_as: ClassVar[str] = "Widths"
 
     data: str
     positive: tuple[int, ...]

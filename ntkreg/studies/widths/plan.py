@@ -4,12 +4,14 @@ import itertools
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ntkreg import finite
 from ntkreg.machine import readable
+from ntkreg.studies.shared.plan import COPIES, duration
 from ntkreg.studies.widths.config import WidthsConfig, network_of
 from ntkreg.studies.widths.runs import N_STORED
 from ntkreg.studies.widths.study import draws_of
@@ -25,9 +27,6 @@ _COMPILE_SECONDS = 6.0
 
 _CALIBRATION_FLOPS = 1e9
 """Of one step, at most, of the network that is timed."""
-
-_COPIES = 6
-"""Arrays of the size of all parameters that live at once: now, start, gradient, draws."""
 
 
 @dataclass(frozen=True)
@@ -62,18 +61,22 @@ class WidthsPlan:
             f"work       about {sum(self.flops.values()) / 1e12:,.1f} Tflop",
             f"memory     about {readable(self.peak_bytes)} for a widest network's parameters",
             f"disk       about {readable(self.disk_bytes)}",
-            f"time       about {_duration(total)}, by width: "
-            + ", ".join(f"{n}: {_duration(s)}" for n, s in self.seconds.items()),
+            f"time       about {duration(total)}, by width: "
+            + ", ".join(f"{n}: {duration(s)}" for n, s in self.seconds.items()),
         ]
         return "\n".join(lines)
 
 
-def plan_widths(config: WidthsConfig) -> WidthsPlan:
-    """Say what a study costs; computes nothing but a calibration of some seconds.
+def plan_widths(
+    config: WidthsConfig, output: str | Path, *, n_jobs: int | None = None
+) -> Iterator[WidthsPlan]:
+    """Yield what a study costs; computes nothing but a calibration of some seconds.
 
     Parameters
     ----------
     config : WidthsConfig
+    output, n_jobs
+        As every study's plan takes them; networks take all CPUs, and their disk is small.
 
     Raises
     ------
@@ -95,10 +98,10 @@ def plan_widths(config: WidthsConfig) -> WidthsPlan:
             flops[width] += work
             seconds[width] += work / rate + _NETWORK_SECONDS * n_draws + _COMPILE_SECONDS
             networks, trained, compiled = networks + n_draws, trained + n_seeds, compiled + 1
-            peak = max(peak, 4 * _COPIES * parameters)
+            peak = max(peak, 4 * COPIES * parameters)
     kept = min(n, N_STORED)
     disk = networks * (2000 + 4 * kept * (kept + 1))
-    return WidthsPlan(networks, trained, compiled, flops, seconds, peak, disk)
+    yield WidthsPlan(networks, trained, compiled, flops, seconds, peak, disk)
 
 
 def _forward(
@@ -134,9 +137,3 @@ def _fitting(config: WidthsConfig, depth: int, X: np.ndarray) -> Iterator[tuple[
         flops = 3 * len(X) * _forward(config, depth, width, X.shape[1:])[0]
         if flops <= _CALIBRATION_FLOPS or width == config.widths[0]:
             yield width, flops
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 from ntkreg.data import read_arrays
-from ntkreg.documents import read_json_mapping
-from ntkreg.errors import DataError, StoreMismatchError
-from ntkreg.storage import differences, write_arrays, write_json
+from ntkreg.errors import DataError
+from ntkreg.storage import write_arrays
 from ntkreg.studies.shared.config import config_to_dict
+from ntkreg.studies.shared.store import damage_of, keep_settings
 from ntkreg.studies.widths.config import WidthsConfig
 
 __all__ = ["RunStore"]
@@ -37,15 +37,16 @@ class RunStore:
 
     def __init__(self, folder: Path, config: WidthsConfig, data_hash: str) -> None:
         self.folder = folder
-        self.folder.mkdir(parents=True, exist_ok=True)
         settings = {k: v for k, v in config_to_dict(config).items() if k not in _LISTS}
         settings["architecture"].pop("depth")
         settings |= {"data_hash": data_hash, "format": 1}
-        target = folder / "settings.json"
-        if target.exists():
-            self._compare(read_json_mapping(target, links=False), settings)
-        else:
-            write_json(target, settings)
+        keep_settings(
+            folder,
+            settings,
+            f"widths: {folder} holds networks of other settings.",
+            "Give another --output, or the same settings; widths, n_seeds, n_starts, depths and "
+            "parametrizations may change.",
+        )
 
     def load(self, depth: int, parametrization: str, width: int, draw: int) -> dict[str, Any]:
         """Return what `save` was given; empty if the network is not there.
@@ -58,12 +59,8 @@ class RunStore:
         path = self._path(depth, parametrization, width, draw)
         if not path.exists():
             return {}
-        try:
+        with damage_of("widths", "Or delete this file, and the network is trained again."):
             return _unpack(path, read_arrays(path, None, links=False))
-        except DataError as error:
-            raise DataError(
-                f"widths: {error} Or delete this file, and the network is trained again."
-            ) from None
 
     def save(
         self, depth: int, parametrization: str, width: int, draw: int, values: dict[str, Any]
@@ -79,16 +76,6 @@ class RunStore:
 
     def _path(self, depth: int, parametrization: str, width: int, draw: int) -> Path:
         return self.folder / f"{parametrization}_{depth}_layers" / f"width{width}_draw{draw}.npz"
-
-    def _compare(self, stored: dict[str, Any], asked: dict[str, Any]) -> None:
-        lines = differences(stored, asked)
-        if lines:
-            raise StoreMismatchError(
-                f"widths: {self.folder} holds networks of other settings. "
-                + "; ".join(lines)
-                + ". Give another --output, or the same settings; widths, n_seeds, n_starts, "
-                "depths and parametrizations may change."
-            )
 
 
 def _unpack(path: Path, found: dict[str, np.ndarray]) -> dict[str, Any]:

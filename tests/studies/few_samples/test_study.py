@@ -10,8 +10,8 @@ from ntkreg.architecture import Architecture, myrtle, to_dict
 from ntkreg.data import ChannelStandardizer, ZCAWhitener, balanced_draws
 from ntkreg.errors import DataError, NotPSDError, SpecError, StoreMismatchError
 from ntkreg.gram import kernel
+from ntkreg.studies.few_samples.plan import plan_few_samples
 from ntkreg.studies.few_samples.study import FewSamplesConfig, network_of, run_few_samples
-from ntkreg.studies.plan import plan_few_samples
 
 
 @pytest.fixture(scope="module")
@@ -224,7 +224,7 @@ def test_some_classes_are_studied_as_if_there_were_no_others(config, images, tmp
     rows = run_few_samples(chosen, tmp_path / "chosen")
     pd.testing.assert_frame_equal(rows, run_few_samples(alone, tmp_path / "alone"))
     assert set(np.load(tmp_path / "chosen" / "predictions.npz")["predicted"].ravel()) <= {0, 3}
-    plans = [plan for _, plan in plan_few_samples(chosen, tmp_path / "plan")]
+    plans = [plan.gram for plan in plan_few_samples(chosen, tmp_path / "plan")]
     assert [(plan.n, plan.m) for plan in plans] == [(16, 16), (8, 16)]
     with pytest.raises(SpecError, match=r"classes must be among .* got \[7\]"):
         run_few_samples(replace(chosen, classes=(0, 7)), tmp_path / "none")

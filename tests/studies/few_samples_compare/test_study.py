@@ -9,7 +9,10 @@ import yaml
 
 from ntkreg.errors import DataError, SpecError
 from ntkreg.studies.few_samples.study import FewSamplesConfig, run_few_samples
-from ntkreg.studies.few_samples_compare.study import ComparisonConfig, run_kernel_comparison
+from ntkreg.studies.few_samples_compare.study import (
+    FewSamplesCompareConfig,
+    run_few_samples_compare,
+)
 from ntkreg.studies.shared.paired import compare_with_best
 
 
@@ -43,11 +46,11 @@ def runs(tmp_path_factory):
 
 @pytest.fixture
 def config(runs):
-    return ComparisonConfig({"GAP": str(runs / "gap"), "flat": str(runs / "flat")})
+    return FewSamplesCompareConfig({"GAP": str(runs / "gap"), "flat": str(runs / "flat")})
 
 
 def test_every_network_is_compared_at_its_greatest_depth_with_both_kernels(config, tmp_path):
-    comparison = run_kernel_comparison(config, tmp_path)
+    comparison = run_few_samples_compare(config, tmp_path)
     assert len(comparison) == 2 * 4
     assert set(zip(comparison.name, comparison.depth, strict=True)) == {("GAP", 3), ("flat", 2)}
     assert set(comparison.kernel) == {"GAP NTK", "GAP NNGP", "flat NTK", "flat NNGP"}
@@ -57,7 +60,7 @@ def test_every_network_is_compared_at_its_greatest_depth_with_both_kernels(confi
 
 
 def test_means_and_paired_differences_are_those_of_the_runs(config, runs, tmp_path):
-    comparison = run_kernel_comparison(config, tmp_path).set_index(["n", "kernel"])
+    comparison = run_few_samples_compare(config, tmp_path).set_index(["n", "kernel"])
     answers = {}
     for name, depth in (("GAP", 3), ("flat", 2)):
         rows = pd.read_csv(runs / name.lower() / "rows.csv")
@@ -74,12 +77,12 @@ def test_means_and_paired_differences_are_those_of_the_runs(config, runs, tmp_pa
 
 
 def test_one_of_the_two_kernels_can_be_left_out(config, tmp_path):
-    comparison = run_kernel_comparison(replace(config, get="nngp"), tmp_path)
+    comparison = run_few_samples_compare(replace(config, get="nngp"), tmp_path)
     assert set(comparison.kernel) == {"GAP NNGP", "flat NNGP"}
 
 
 def test_what_each_network_is_stands_beside_the_result(config, tmp_path):
-    run_kernel_comparison(config, tmp_path)
+    run_few_samples_compare(config, tmp_path)
     kernels = pd.read_csv(tmp_path / "kernels.csv", keep_default_na=False).set_index("name")
     assert kernels.network["flat"] == "cntk(depth=2, readout='flatten')"
     assert kernels.symmetry.tolist() == ["none", "none"]
@@ -115,7 +118,7 @@ def test_runs_on_other_draws_are_refused_with_what_differs(config, runs, tmp_pat
     other = changed(runs, tmp_path / "other", **{key: value})
     config = replace(config, kernels=config.kernels | {"other": other})
     with pytest.raises(SpecError, match=rf"GAP .* and other .* differ in {key}: .*Run one"):
-        run_kernel_comparison(config, tmp_path / "out")
+        run_few_samples_compare(config, tmp_path / "out")
 
 
 def test_a_run_without_stored_predictions_says_how_to_get_them(config, runs, tmp_path):
@@ -123,7 +126,7 @@ def test_a_run_without_stored_predictions_says_how_to_get_them(config, runs, tmp
     (old / "predictions.npz").unlink()
     config = replace(config, kernels=config.kernels | {"old": str(old)})
     with pytest.raises(DataError, match=r"predictions.npz is missing.*kernels already there"):
-        run_kernel_comparison(config, tmp_path / "out")
+        run_few_samples_compare(config, tmp_path / "out")
 
 
 @pytest.mark.parametrize("name", ["rows.csv", "record.json", "config.yaml", "predictions.npz"])
@@ -132,7 +135,7 @@ def test_a_damaged_file_of_a_run_is_named(config, runs, tmp_path, name):
     (copy / name).write_bytes(b"\xff{")
     config = replace(config, kernels=config.kernels | {"copy": str(copy)})
     with pytest.raises(DataError, match=f"{name} cannot be read|finished few-samples run"):
-        run_kernel_comparison(config, tmp_path / "out")
+        run_few_samples_compare(config, tmp_path / "out")
 
 
 def test_rows_and_predictions_of_different_runs_are_refused(config, runs, tmp_path):
@@ -140,7 +143,7 @@ def test_rows_and_predictions_of_different_runs_are_refused(config, runs, tmp_pa
     shutil.copy(runs / "gap" / "predictions.npz", copy / "predictions.npz")
     config = replace(config, kernels=config.kernels | {"copy": str(copy)})
     with pytest.raises(DataError, match="not the folder of one finished few-samples run"):
-        run_kernel_comparison(config, tmp_path / "out")
+        run_few_samples_compare(config, tmp_path / "out")
 
 
 @pytest.mark.parametrize(
@@ -157,7 +160,7 @@ def test_rows_and_predictions_of_different_runs_are_refused(config, runs, tmp_pa
 )
 def test_wrong_settings_are_refused(values, message):
     with pytest.raises(SpecError, match=message):
-        ComparisonConfig(**{"kernels": {"a": "x", "b": "y"}} | values)
+        FewSamplesCompareConfig(**{"kernels": {"a": "x", "b": "y"}} | values)
 
 
 def test_rows_of_other_kernels_or_numbers_are_not_a_finished_run(config, runs, tmp_path):
@@ -166,10 +169,10 @@ def test_rows_of_other_kernels_or_numbers_are_not_a_finished_run(config, runs, t
     (copy / "rows.csv").write_text(text.replace("ntk", "other"))
     config = replace(config, kernels=config.kernels | {"copy": str(copy)})
     with pytest.raises(DataError, match="copy: is not the folder of one finished"):
-        run_kernel_comparison(config, tmp_path / "out")
+        run_few_samples_compare(config, tmp_path / "out")
 
 
 def test_two_names_of_one_folder_are_refused(config, runs, tmp_path):
     config = replace(config, kernels={"a": str(runs / "flat"), "b": str(runs / "flat")})
     with pytest.raises(SpecError, match="folders of their own"):
-        run_kernel_comparison(config, tmp_path / "out")
+        run_few_samples_compare(config, tmp_path / "out")

@@ -3,6 +3,7 @@
 import json
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,7 @@ from ntkreg.report.few_samples_network.page import (
 )
 from ntkreg.studies.few_samples_network import study as few_samples_finite
 from ntkreg.studies.few_samples_network.config import FewSamplesNetworkConfig
+from ntkreg.studies.few_samples_network.plan import plan_few_samples_network
 from ntkreg.studies.few_samples_network.study import beside_kernel, run_few_samples_network
 from ntkreg.studies.shared.config import make_config
 
@@ -109,13 +111,13 @@ def test_a_folder_is_gone_on_with_and_only_what_is_missing_is_trained(
 ):
     rows, folder = run
     trained = []
-    original = few_samples_finite._train
+    original = few_samples_finite.train_draw
 
-    def count(*args):
-        trained.append(args[-2:])
-        return original(*args)
+    def count(config, task, n, draw, index):
+        trained.append((n, draw))
+        return original(config, task, n, draw, index)
 
-    monkeypatch.setattr(few_samples_finite, "_train", count)
+    monkeypatch.setattr(few_samples_finite, "train_draw", count)
     (folder / "cells" / "n4_draw1.json").unlink()
     again = run_few_samples_network(config, folder)
     assert trained == [(4, 1)]
@@ -287,3 +289,17 @@ def test_planted_links_cost_no_victim_its_content(run, config, tmp_path):
     run_few_samples_network(config, folder)
     assert victim.read_text() == "precious"
     assert not any(path.is_symlink() for path in folder.iterdir())
+
+
+def test_the_plan_counts_what_a_run_trains(run, config):
+    rows, _ = run
+    (plan,) = plan_few_samples_network(config, "nowhere")
+    assert plan.counts == {
+        "draws": len(rows),
+        "networks": rows.n_networks.sum(),
+        "steps": rows.n_steps.sum(),
+        "passes of an image": 4 * (rows.n_steps * rows.n_networks).sum(),
+    }
+    assert set(plan.seconds) == {"n = 4", "n = 8", "compiling"}
+    assert all(seconds > 0 for seconds in plan.seconds.values())
+    assert not Path("nowhere").exists()

@@ -7,6 +7,7 @@ import pytest
 from ntkreg import finite
 from ntkreg.studies.optimizers import runs as runs_module
 from ntkreg.studies.optimizers.measures import batch_row, level_rows, pair_rows
+from ntkreg.studies.optimizers.plan import plan_optimizers
 from ntkreg.studies.optimizers.runs import Run, RunSpec
 from ntkreg.studies.optimizers.starts import Start
 from ntkreg.studies.optimizers.study import run_optimizers, run_specs
@@ -201,3 +202,16 @@ def test_stopping_and_ridge_are_near_and_nearest_where_little_is_learnt(tables):
     assert stops.distance.max() < 0.5
     assert stops.distance[first].max() < 0.1
     assert set(stops.kernel) == {"analytic", "empirical"}
+
+
+def test_the_plan_counts_what_a_run_trains(optimizers_config, optimizers_folder):
+    (plan,) = plan_optimizers(optimizers_config, "nowhere")
+    runs = [p for p in (optimizers_folder / "runs").iterdir() if not p.name.startswith("start-")]
+    assert plan.counts["runs"] == len(runs)
+    # Two widths and optimisers, and sgd at one of them.
+    assert plan.counts["kinds to compile"] == 2 * 2 + 1
+    steps = sum(int(np.load(path)["steps"][-1]) for path in runs)
+    assert steps / 2 < plan.counts["steps"] < 2 * steps
+    assert set(plan.seconds) == {"width 8", "width 32", "compiling"}
+    stored = sum(path.stat().st_size for path in runs)
+    assert stored / 4 < plan.disk_bytes < stored

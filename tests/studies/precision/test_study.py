@@ -5,6 +5,8 @@ import pandas as pd
 import pytest
 
 from ntkreg.errors import SpecError
+from ntkreg.gram import open_gram
+from ntkreg.studies.precision.plan import plan_precision
 from ntkreg.studies.precision.study import (
     CASES,
     PrecisionConfig,
@@ -186,3 +188,18 @@ def test_settings_that_make_no_sense_are_refused(config, change, message):
 def test_sizes_the_data_cannot_give_are_refused(config, tmp_path, key, value):
     with pytest.raises(SpecError, match=key):
         run_precision(replace(config, **{key: value}), tmp_path)
+
+
+def test_the_plan_counts_what_a_run_computes(study, config, tmp_path):
+    rows, folder = study
+    (plan,) = plan_precision(config, tmp_path / "out")
+    grams = [open_gram(path.parent) for path in folder.rglob("manifest.json")]
+    assert plan.counts["kernels"] == len(grams) == 10
+    square, cross = 12 * 13 // 2, 5 * 12
+    assert plan.counts["pairs"] == 5 * (square + cross)
+    assert {np.shape(gram.values["ntk"])[-2:] for gram in grams} == {(12, 12), (5, 12)}
+    assert plan.counts["comparisons"] == len(rows) / len(config.alphas)
+    assert set(plan.seconds) == {"dense", "gap", "comparisons"}
+    stored = sum(p.stat().st_size for p in folder.rglob("kernels/**/*") if p.is_file())
+    assert stored / 2 < plan.disk_bytes < stored
+    assert not (tmp_path / "out").exists()

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -5,6 +7,7 @@ import yaml
 
 from ntkreg.data import load_digits_images
 from ntkreg.studies.quickstart.hardest import Hardest
+from ntkreg.studies.quickstart.plan import plan_quickstart
 from ntkreg.studies.quickstart.study import QuickstartConfig, run_quickstart
 from ntkreg.studies.shared.config import config_hash, make_config
 
@@ -79,3 +82,17 @@ def test_hardest_ranks_by_error_rate_then_by_margin():
     order, error = hardest.rank(y)
     assert order.tolist() == [1, 0, 2]
     assert error.tolist() == [1, 1, 0.5, 0]
+
+
+def test_the_plan_counts_what_a_run_computes(outcome):
+    folder, rows = outcome
+    (plan,) = plan_quickstart(TINY, "nowhere")
+    kernels = set(pd.read_csv(folder / "eigenvalues.csv").method)
+    assert plan.counts == {
+        "kernels": len(kernels),
+        "pairs": 4 * 60 * 61 // 2,
+        "regressions": rows.method.isin(kernels).sum(),
+        "grid searches": (~rows.method.isin(kernels)).sum(),
+    }
+    assert all(seconds > 0 for seconds in plan.seconds.values())
+    assert not Path("nowhere").exists()

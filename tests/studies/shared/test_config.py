@@ -27,6 +27,7 @@ FEW_SAMPLES = {"data": "images.npz", "architecture": {"recipe": "cntk", "depth":
 
 @dataclass(frozen=True)
 class Small:
+    recorded_as = "Small"
     size: int
     alpha: float = 0.0
 
