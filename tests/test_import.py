@@ -6,7 +6,6 @@ import sys
 import pytest
 
 import ntkreg
-from ntkreg.cli.main import COMMANDS
 
 BACKENDS = ("jax", "neural_tangents", "tensorflow", "tf2jax")
 TABLES = ("sklearn", "pandas", "matplotlib")
@@ -37,18 +36,6 @@ def loaded_by(code, modules):
 )
 def test_nothing_is_loaded_that_is_not_needed(code, modules):
     assert loaded_by(code, modules) == "[]"
-
-
-def test_help_waits_for_nothing():
-    code = "from ntkreg.cli import main; main(['--help'])"
-    assert loaded_by(code, (*HEAVY, "numpy", "yaml", "jsonargparse")) == "[]"
-
-
-def test_help_of_a_command_loads_nothing_heavy():
-    code = "from ntkreg.cli import main\n" + "".join(
-        f"main([{name!r}, '--help'])\n" for name in COMMANDS
-    )
-    assert loaded_by(code, HEAVY) == "[]"
 
 
 def test_no_module_loads_jax_neural_tangents_or_tensorflow_by_being_imported():
