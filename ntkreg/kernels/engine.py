@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -35,6 +35,10 @@ class Engine(ABC):
         Length of axis 1: how many networks it computes.
     """
 
+    NAME: ClassVar[str]
+    """In plans, in `Gram.engine`, and in the manifests of folders: so it stays the same for good,
+    whatever becomes of the class."""
+
     shape: tuple[int, ...]
     dtype: np.dtype
     fields: tuple[Field, ...]
@@ -42,8 +46,8 @@ class Engine(ABC):
 
     @property
     def name(self) -> str:
-        """What plans and manifests call the engine: its class."""
-        return type(self).__name__
+        """What plans and manifests call the engine: `NAME`, and what it works with."""
+        return self.NAME
 
     @property
     def value_dtype(self) -> np.dtype:
@@ -103,8 +107,8 @@ class OuterEngine(Engine):
 
     @property
     def name(self) -> str:
-        """The class, and the inner engine's."""
-        return f"{type(self).__name__}({self.engine.name})"
+        """Its own, and the inner engine's."""
+        return f"{self.NAME}({self.engine.name})"
 
     @property
     def value_dtype(self) -> np.dtype:

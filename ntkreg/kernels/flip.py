@@ -94,6 +94,8 @@ class FlipEngine(OuterEngine):
         Whether K(F x, F z) = K(x, z), so that one argument is enough.
     """
 
+    NAME = "FlipEngine"
+
     commutes: bool
 
     @property

@@ -153,6 +153,8 @@ def _input_state(x: np.ndarray, z: np.ndarray) -> _State:
 class ReferenceEngine(Engine):
     """The plain engine: `networks` holds one network for each depth, all run on their own."""
 
+    NAME = "ReferenceEngine"
+
     networks: tuple[Architecture, ...] = ()
 
     @property

@@ -62,6 +62,8 @@ class ScaledEngine(OuterEngine):
         When inputs are prepared, if a K(x, x) cannot be scaled back within the dtype.
     """
 
+    NAME = "ScaledEngine"
+
     back: bool
 
     def explain(self) -> str:

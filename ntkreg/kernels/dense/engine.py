@@ -61,6 +61,8 @@ class DenseEngine(Engine):
     divided out of the products, a block's m^2 numbers, and not out of its 2 d m inputs.
     """
 
+    NAME = "DenseEngine"
+
     networks: tuple[Architecture, ...] = ()
 
     @cached_property

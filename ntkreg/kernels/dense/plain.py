@@ -23,6 +23,8 @@ class PlainDenseEngine(Engine):
     each. Memory: two blocks of inputs, some ten of products.
     """
 
+    NAME = "PlainDenseEngine"
+
     networks: tuple[Architecture, ...] = ()
 
     @property

@@ -51,6 +51,8 @@ class ImageEngine(Engine):
     work, or two rows of offsets if these are more (`image.schedule`).
     """
 
+    NAME = "ImageEngine"
+
     networks: tuple[Architecture, ...] = ()
     wide: bool = False
 

@@ -70,10 +70,12 @@ class JaxImageEngine(ImageEngine):
     JAX's global 64-bit switch stays as it is.
     """
 
+    NAME = "JaxImageEngine"
+
     @property
     def name(self) -> str:
-        """The class and JAX's platform: no other may go on with a folder half filled."""
-        return f"{type(self).__name__}({jax.default_backend()})"
+        """With JAX's platform: no other may go on with a folder half filled."""
+        return f"{self.NAME}({jax.default_backend()})"
 
     @cached_property
     def axes(self) -> list[tuple[PackedAxis, PackedAxis]]:

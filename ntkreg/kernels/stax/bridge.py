@@ -168,6 +168,8 @@ class StaxEngine(Engine):
     Novak et al. 2020, Neural Tangents (arXiv 1912.02803).
     """
 
+    NAME = "StaxEngine"
+
     kernel_fn: KernelFn
 
     @property
