@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-__all__ = ["FIELDS", "Engine", "Field", "OuterEngine"]
+__all__ = ["FIELDS", "Engine", "Field", "OuterEngine", "mirror_upper"]
 
 Field = str
 """``"nngp"`` or ``"ntk"``."""
@@ -134,3 +134,9 @@ class OuterEngine(Engine):
     def rows_at_once(self) -> int:
         """Those of the inner engine."""
         return self.engine.rows_at_once
+
+
+def mirror_upper(values: np.ndarray) -> None:
+    """Write the upper triangle of square matrices (..., n, n) into the lower one, mirrored."""
+    lower = np.tri(values.shape[-1], k=-1, dtype=bool)
+    np.copyto(values, values.swapaxes(-1, -2), where=lower)

@@ -15,7 +15,7 @@ from ntkreg.kernels.dense.program import (
     compile_dense_network,
     variance_tables,
 )
-from ntkreg.kernels.engine import FIELDS, Engine
+from ntkreg.kernels.engine import FIELDS, Engine, mirror_upper
 
 __all__ = ["DenseEngine", "DenseInputs"]
 
@@ -124,8 +124,7 @@ class DenseEngine(Engine):
                 if columns.start > rows.start:
                     values[:, :, columns, rows] = values[:, :, rows, columns].swapaxes(-1, -2)
             square = values[:, :, rows, rows]
-            lower = np.tri(square.shape[-1], k=-1, dtype=bool)
-            np.copyto(square, square.swapaxes(-1, -2), where=lower)
+            mirror_upper(square)
             np.einsum("fdii->fdi", square)[0] = x.tables.nngp[:, rows]
             np.einsum("fdii->fdi", square)[1] = x.tables.ntk[:, rows]
         return self._pick(values)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ntkreg.architecture import Architecture
-from ntkreg.kernels.engine import Engine
+from ntkreg.kernels.engine import Engine, mirror_upper
 from ntkreg.kernels.vector_tail import Pairs, run_tail
 
 __all__ = ["PlainDenseEngine"]
@@ -59,8 +59,7 @@ class PlainDenseEngine(Engine):
         values = np.empty((len(self.fields), self.n_variants, len(X), len(X)), self.dtype)
         for i in range(0, len(X), _BLOCK):
             values[..., i : i + _BLOCK, i:] = self.cross(X[i : i + _BLOCK], X[i:])
-        lower = np.tri(len(X), k=-1, dtype=bool)
-        np.copyto(values, values.swapaxes(-1, -2), where=lower)
+        mirror_upper(values)
         np.einsum("fdii->fdi", values)[:] = self.diagonal(X)
         return values
 

@@ -12,7 +12,7 @@ import numpy as np
 from ntkreg.architecture import Architecture
 from ntkreg.architecture.recipe import uncalled_hint
 from ntkreg.errors import SpecError
-from ntkreg.kernels.engine import Engine, Field
+from ntkreg.kernels.engine import Engine, Field, mirror_upper
 from ntkreg.kernels.stax.compatibility import enable_x64, import_jax, import_neural_tangents
 
 __all__ = ["KernelFn", "StaxEngine", "StaxNetwork", "as_network"]
@@ -224,8 +224,7 @@ class StaxEngine(Engine):
         K = np.empty((len(self.fields), 1, len(X), len(X)), self.dtype)
         for i in range(0, len(X), b):
             K[..., i : i + b, : i + b] = self.cross(X[i : i + b], X[: i + b])
-        upper = np.triu_indices(len(X), 1)
-        K[..., upper[0], upper[1]] = K[..., upper[1], upper[0]]
+        mirror_upper(K.swapaxes(-1, -2))
         K[..., np.arange(len(X)), np.arange(len(X))] = self.diagonal(X)
         return K
 
