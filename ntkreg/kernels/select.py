@@ -9,6 +9,7 @@ import numpy as np
 from ntkreg.architecture import Architecture, Dense, Relu, commutes_with_flip
 from ntkreg.architecture.recipe import check_frozen
 from ntkreg.errors import SpecError
+from ntkreg.kernels.backends import BACKENDS, load_backend
 from ntkreg.kernels.dense.engine import DenseEngine
 from ntkreg.kernels.dense.plain import PlainDenseEngine
 from ntkreg.kernels.engine import FIELDS, Engine
@@ -17,16 +18,12 @@ from ntkreg.kernels.image.engine import ImageEngine
 from ntkreg.kernels.inputs import is_mixed
 from ntkreg.kernels.passes import PassesEngine, group_networks
 from ntkreg.kernels.stax.bridge import KernelFn, StaxEngine, StaxNetwork, as_network
-from ntkreg.kernels.stax.compatibility import import_jax
 from ntkreg.kernels.variants import as_variants, variant_networks
 
-__all__ = ["BACKENDS", "SYMMETRIES", "make_engine"]
+__all__ = ["SYMMETRIES", "make_engine"]
 
 SYMMETRIES = (None, "flip")
 """What kernels can be averaged over."""
-
-BACKENDS = (None, "jax")
-"""What can compute the pairs: the fastest on a CPU, or JAX."""
 
 
 def make_engine(
@@ -95,8 +92,9 @@ def make_engine(
 
     def one_pass(members: Sequence[Architecture]) -> Engine:
         common = (shape, dtype, tuple(fields), len(members), tuple(members))
-        kind = _kind(members[0], backend)
-        return kind(*common, mixed) if issubclass(kind, ImageEngine) else kind(*common)
+        if members[0].reads == "image":
+            return ImageEngine(*common, mixed, load_backend(backend))
+        return _dense_kind(members[0])(*common)
 
     engine = _in_passes(networks, one_pass)
     if symmetry is None:
@@ -119,10 +117,11 @@ def _check_symmetry(
 
 def _check_backend(backend: str | None, network: Architecture | StaxNetwork) -> None:
     if backend not in BACKENDS:
-        raise SpecError(f'backend must be None or "jax"; got {backend!r}.')
+        known = " or ".join("None" if name is None else f'"{name}"' for name in BACKENDS)
+        raise SpecError(f"backend must be {known}; got {backend!r}.")
     if backend is not None and network.reads != "image":
         raise SpecError(
-            f'backend="jax" runs networks that read images, such as cntk(); got {network!r}. '
+            f'backend="{backend}" runs networks that read images, such as cntk(); got {network!r}. '
             "Use backend=None: it runs dense networks in compiled loops, and a stax kernel_fn "
             "through JAX."
         )
@@ -152,7 +151,7 @@ def _cost(engine: Engine) -> float:
     """Work of a pass in units of its engine; infinite if its networks cannot share one."""
     try:
         if isinstance(engine, ImageEngine):
-            return engine.work
+            return engine.runnable.work
         if isinstance(engine, DenseEngine):
             # The product takes most of the time, and it is the same for all.
             return 1.0 if engine.program.steps else 0.0
@@ -162,16 +161,6 @@ def _cost(engine: Engine) -> float:
     return 1.0
 
 
-def _kind(
-    network: Architecture, backend: str | None
-) -> type[ImageEngine | DenseEngine | PlainDenseEngine]:
-    if backend == "jax":
-        import_jax()
-        # Only here: whoever does not ask for it shall not wait for JAX.
-        from ntkreg.kernels.image_jax.engine import JaxImageEngine
-
-        return JaxImageEngine
-    if network.reads == "image":
-        return ImageEngine
+def _dense_kind(network: Architecture) -> type[DenseEngine | PlainDenseEngine]:
     compiled = all(isinstance(layer, Dense | Relu) for layer in network.layers)
     return DenseEngine if compiled else PlainDenseEngine
