@@ -6,12 +6,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-__all__ = ["FIELDS", "Engine", "Field", "OuterEngine", "mirror_upper"]
+__all__ = ["FIELDS", "Engine", "OuterEngine", "mirror_upper"]
 
-Field = str
-"""``"nngp"`` or ``"ntk"``."""
-
-FIELDS: tuple[Field, ...] = ("nngp", "ntk")
+FIELDS: tuple[str, ...] = ("nngp", "ntk")
 """Every kernel a network has, in the order in which engines return them."""
 
 
@@ -41,7 +38,7 @@ class Engine(ABC):
 
     shape: tuple[int, ...]
     dtype: np.dtype
-    fields: tuple[Field, ...]
+    fields: tuple[str, ...]
     n_variants: int
 
     @property

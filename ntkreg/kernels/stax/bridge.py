@@ -12,7 +12,7 @@ import numpy as np
 from ntkreg.architecture import Architecture
 from ntkreg.architecture.recipe import uncalled_hint
 from ntkreg.errors import SpecError
-from ntkreg.kernels.engine import Engine, Field, mirror_upper
+from ntkreg.kernels.engine import Engine, mirror_upper
 from ntkreg.kernels.stax.compatibility import enable_x64, import_jax, import_neural_tangents
 
 __all__ = ["KernelFn", "StaxEngine", "StaxNetwork", "as_network"]
@@ -111,7 +111,7 @@ pixels; at level 1 it does not vectorise that read and costs up to a quarter mor
 
 
 @functools.lru_cache(maxsize=16)
-def _compiled(kernel_fn: KernelFn, fields: tuple[Field, ...], double: bool) -> tuple[Any, Any]:
+def _compiled(kernel_fn: KernelFn, fields: tuple[str, ...], double: bool) -> tuple[Any, Any]:
     """Return jitted functions: (x, z) -> values of all pairs, x -> values of each with itself.
 
     Cached, so that a second engine on the same kernel_fn does not compile again.
