@@ -11,7 +11,7 @@ from ntkreg.kernels.compiled.arc_cosine import relu_dual
 from ntkreg.kernels.dense.loops import Readout, RowTables, Steps, run_rows, sum_squares
 from ntkreg.kernels.dense.program import (
     DenseProgram,
-    Tables,
+    VarianceTables,
     compile_dense_network,
     variance_tables,
 )
@@ -33,14 +33,14 @@ class DenseInputs:
     ----------
     rows : ndarray of shape (n, d)
         As they came, but of unit norm where the norm is not a safe one.
-    tables : Tables
+    tables : VarianceTables
         Of the variance recursion, float64.
     loop : RowTables
         The same in the loops' dtype, and the inverse norms of `rows`.
     """
 
     rows: np.ndarray
-    tables: Tables
+    tables: VarianceTables
     loop: RowTables
 
     def __len__(self) -> int:

@@ -6,7 +6,7 @@ import numpy as np
 
 from ntkreg.architecture import Architecture
 from ntkreg.kernels.engine import Engine, mirror_upper
-from ntkreg.kernels.vector_tail import Pairs, run_tail
+from ntkreg.kernels.vector_tail import PairValues, run_tail
 
 __all__ = ["PlainDenseEngine"]
 
@@ -72,7 +72,7 @@ class PlainDenseEngine(Engine):
         return self._run(x @ z.T / x.shape[1], _squares(x)[:, None], _squares(z)[None, :])
 
     def _run(self, s: np.ndarray, q: np.ndarray, r: np.ndarray) -> np.ndarray:
-        pairs = Pairs(s, np.zeros_like(s), q, r)
+        pairs = PairValues(s, np.zeros_like(s), q, r)
         ends = [run_tail(network.layers, pairs) for network in self.networks]
         return np.array([[getattr(end, field) for end in ends] for field in self.fields])
 

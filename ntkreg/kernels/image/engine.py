@@ -18,7 +18,7 @@ from ntkreg.kernels.image.pairs import ImagePairs
 from ntkreg.kernels.image.program import ImageProgram
 from ntkreg.kernels.image.runnable import RunnableProgram
 from ntkreg.kernels.image.tables import diagonal_fields, make_tables
-from ntkreg.kernels.vector_tail import Pairs, needs_variances, run_tail
+from ntkreg.kernels.vector_tail import PairValues, needs_variances, run_tail
 
 __all__ = ["ImageEngine"]
 
@@ -129,7 +129,7 @@ class ImageEngine(Engine):
         for k, end in enumerate(self.program.ends):
             variances = (None if v is None else v[end.read] for v in (q, r))
             nngp, ntk = reads[0, end.read], reads[1 + end.tangent, end.read]
-            pairs = run_tail(end.tail, Pairs(nngp, ntk, *variances))
+            pairs = run_tail(end.tail, PairValues(nngp, ntk, *variances))
             for field, value in zip(self.fields, values, strict=True):
                 value[k] = getattr(pairs, field)
         return values

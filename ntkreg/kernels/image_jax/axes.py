@@ -26,7 +26,7 @@ from ntkreg.kernels.image.readout import read_weights
 __all__ = ["PackedAxis", "packed_axes"]
 
 
-class Below(NamedTuple):
+class PackedBelow(NamedTuple):
     """One axis of a stage as the pooling before it sees it."""
 
     offsets: np.ndarray  # (n_e,), at the stage's first level
@@ -71,7 +71,7 @@ class PackedAxis:
 def packed_axes(program: ImageProgram) -> list[tuple[PackedAxis, PackedAxis]]:
     """Return rows and columns of every stage; only offsets that something later reads are there."""
     done: list[tuple[PackedAxis, PackedAxis]] = []
-    below: tuple[Below | None, Below | None] = (None, None)
+    below: tuple[PackedBelow | None, PackedBelow | None] = (None, None)
     for stage in reversed(program.stages):
         rows, columns = (
             _axis(stage, side, program.readouts, b) for side, b in zip("hw", below, strict=True)
@@ -81,11 +81,13 @@ def packed_axes(program: ImageProgram) -> list[tuple[PackedAxis, PackedAxis]]:
     return done[::-1]
 
 
-def _seen_from_above(axis: PackedAxis) -> Below:
-    return Below(axis.offsets[0], axis.sizes[0], axis.moduli[0])
+def _seen_from_above(axis: PackedAxis) -> PackedBelow:
+    return PackedBelow(axis.offsets[0], axis.sizes[0], axis.moduli[0])
 
 
-def _axis(stage: Stage, side: str, readouts: Sequence[Layer], after: Below | None) -> PackedAxis:
+def _axis(
+    stage: Stage, side: str, readouts: Sequence[Layer], after: PackedBelow | None
+) -> PackedAxis:
     sizes = tuple(getattr(level, side) for level in stage.levels)
     ratios = [stage.end.stride // level.stride for level in stage.levels]
     end = stage.levels.index(stage.end)
@@ -114,7 +116,7 @@ def _at(weights: np.ndarray, p: np.ndarray, q: np.ndarray) -> np.ndarray:
 
 
 def _pooling(
-    p: np.ndarray, q: np.ndarray, pool: int, after: Below | None
+    p: np.ndarray, q: np.ndarray, pool: int, after: PackedBelow | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Where entries go: one target for every offset that an entry of the tile belongs to."""
     n_e = len(p)
