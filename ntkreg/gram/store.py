@@ -16,7 +16,7 @@ from ntkreg.gram.plan import GramPlan, check_plan
 from ntkreg.gram.stored import stored_values
 from ntkreg.gram.threads import run_tasks
 from ntkreg.gram.tile_files import TileFiles, inside
-from ntkreg.gram.tiles import Tile, compute_tile, diagonal_norms, iter_tiles
+from ntkreg.gram.tiles import GramTile, compute_tile, diagonal_norms, iter_tiles
 from ntkreg.gram.work import GramWork
 from ntkreg.storage import draft_of, open_regular, write_json
 
@@ -138,7 +138,7 @@ def _fill(work: GramWork, files: TileFiles, n_jobs: int, progress: bool | None) 
     _ = work.prepared  # once, before threads ask for it
     norms = diagonal_norms(work, n_jobs=n_jobs, progress=progress)
 
-    def compute(task: Tile, done: Callable[[int], None]) -> None:
+    def compute(task: GramTile, done: Callable[[int], None]) -> None:
         values = np.empty((*work.shape[:2], *task.shape), work.engine.value_dtype)
         compute_tile(work, task, values, norms, done)
         files.write(task.i, task.j, values)
