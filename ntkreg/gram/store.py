@@ -93,7 +93,7 @@ def _matching_manifest(folder: Path, asked: dict[str, Any]) -> dict[str, Any] | 
 def _obstacles(
     stored: dict[str, Any], asked: dict[str, Any], work: GramWork, *, other_machine: bool
 ) -> list[str]:
-    """Return what would give the tiles to come other bits than those that are there."""
+    """Return why further tiles would have other bits than those that are there."""
     left_out = ("tile", "machine") if other_machine else ("tile",)
     found = differences(stored, asked, left_out=left_out)
     block = work.engine.block
@@ -149,7 +149,7 @@ def _fill(work: GramWork, files: TileFiles, n_jobs: int, progress: bool | None) 
 
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Hold the folder for this process; the system lets go of it however the process ends."""
+    """Hold the folder for this process; the system releases it however the process ends."""
     folder.mkdir(parents=True, exist_ok=True)
     with open_regular(inside(folder, _LOCK), "ab") as file:
         try:

@@ -29,7 +29,7 @@ _JOURNAL = "tiles.txt"
 _METADATA = (VALUES, "zarr.json")
 
 _LINE = re.compile(rb"^([0-9]{1,8}) ([0-9]{1,8}) ([0-9a-f]{64})\n", re.MULTILINE)
-"""A whole line: one without its end is what a killed run did not finish."""
+"""A whole line: a line without its end is one that a killed run did not finish."""
 
 _JOURNAL_BYTES = 1 << 20
 """A journal has at most these and 256 a tile, enough to compute every tile three times over."""
@@ -104,7 +104,7 @@ class TileFiles:
         self._verified: dict[tuple[int, int], tuple[int, ...]] = {}
 
     def __getstate__(self) -> dict[str, object]:
-        # Elsewhere, files may be others under the same numbers: they are verified anew.
+        # Where it is unpickled, the same inode numbers may be other files': verified again.
         return {"folder": self.folder, "layout": self.layout, "checksums": self.checksums}
 
     def __setstate__(self, state: dict[str, object]) -> None:
@@ -116,7 +116,7 @@ class TileFiles:
         Raises
         ------
         StoreMismatchError
-            It is not the one of this Gram.
+            It is that of another Gram.
         """
         path = inside(self.folder, *_METADATA)
         try:

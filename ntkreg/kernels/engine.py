@@ -98,7 +98,7 @@ class Engine(ABC):
 
 @dataclass(frozen=True)
 class OuterEngine(Engine):
-    """Changed values of another engine, `engine`, from blocks that suit that one."""
+    """An engine that changes the values of another, `engine`, in blocks that suit that one."""
 
     engine: Engine
 

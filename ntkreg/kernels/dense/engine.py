@@ -32,7 +32,7 @@ class DenseInputs:
     Attributes
     ----------
     rows : ndarray of shape (n, d)
-        As they came, but of unit norm where the norm is not a safe one.
+        As they came, but scaled to unit norm where the norm is not safe.
     tables : VarianceTables
         Of the variance recursion, float64.
     loop : RowTables
@@ -166,7 +166,7 @@ class DenseEngine(Engine):
 
     @cached_property
     def _readout(self) -> Readout:
-        # No read-out is one that changes nothing.
+        # Where there is no read-out, one that changes nothing.
         layers = [dense or Dense(1.0, 0.0, False) for dense in self.program.readouts]
         return Readout(
             np.array([layer.weight_std**2 for layer in layers], self.dtype),

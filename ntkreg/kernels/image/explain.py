@@ -42,7 +42,7 @@ def explain_image(program: ImageProgram, geometries: Sequence[Geometry]) -> str:
 
 
 def _describe_tangents(program: ImageProgram) -> list[str]:
-    """Say whose each T is, if there are several."""
+    """Say which networks each T belongs to, if there are several."""
     whose: dict[int, list[str]] = {}
     for k, end in enumerate(program.ends):
         whose.setdefault(end.tangent, []).append(str(k + 1))

@@ -1,7 +1,7 @@
 """An image network as a tile program: stages of operations with parameters.
 
-Within a stage no operation mixes offsets between the pixels p of x and p' of z (a stride keeps
-every so-manieth and divides them), so that one tile, the entries of one offset, runs through
+Within a stage no operation mixes offsets between the pixels p of x and p' of z (a stride s keeps
+every s-th and divides it by s), so that one tile, the entries of one offset, runs through
 all operations without leaving the cache (`loops.stages`). Average pooling mixes offsets and ends
 a stage. Operations:
 

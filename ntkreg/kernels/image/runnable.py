@@ -76,11 +76,11 @@ class RunnableProgram:
 
     @property
     def layer_entries(self) -> int:
-        """Pairs of pixels that pass a layer, for one pair of images: what time goes with."""
+        """Pairs of pixels that pass a layer, for one pair of images: time goes with it."""
         stages = zip(self.program.stages, self.geometries, strict=True)
         return sum(layer_entries(stage, geometry) for stage, geometry in stages)
 
     @property
     def work(self) -> float:
-        """The same, and what further tangent fields add: what a pass costs beside others."""
+        """The same with what further tangent fields add, to compare the costs of passes."""
         return sum(stage.work for stage in self.stages)

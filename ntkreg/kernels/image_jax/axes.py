@@ -2,8 +2,8 @@
 
 Along an axis of n pixels take a modulus N >= n. The tile of offset d in 0..N-1 has N entries;
 entry p pairs pixel p of x with pixel p' = (p + d) mod N of z. So offset d (n - d pairs) lies
-beside offset d - N (the others), no tile is shorter than another, and where N = n not an entry is
-wasted. What must not count is masked: entries beyond the image, and neighbours that are none
+beside offset d - N (the others), no tile is shorter than another, and where N = n no entry is
+wasted. What must not count is masked: entries beyond the image, and pixels that are no neighbours
 because p' went around the edge (but with CIRCULAR convolutions they are; there N = n). A mask is
 a row of numbers for each offset and each pixel of a window, so a window sum is `window` products
 with slices of the tile: no gathers.
@@ -47,7 +47,7 @@ class PackedAxis:
     masks : tuple of ndarray (n_e, window, N) or None
         Of every operation; None where there is nothing to sum.
     weight : ndarray (n_readouts, n_e, N)
-        Of the entries at a READ; zeros of read-outs that the stage has none of.
+        Of the entries at a READ; zeros for read-outs that are not in this stage.
     pools : ndarray (n_e, targets, length)
         Which of the first `length` entries pooling takes to which of the targets.
     targets : ndarray of int64 (n_e, targets)

@@ -38,7 +38,7 @@ __all__ = ["JaxPairs"]
 _LANES = {"cpu": 32}
 _TILE_BYTES = {"cpu": 2**18}
 _OTHER_LANES, _OTHER_TILE_BYTES = 128, 2**23
-"""Lanes, and bytes of one field's tile: on a CPU by measurement (above), elsewhere by thought."""
+"""Lanes, and bytes of one field's tile: measured on a CPU (above), reasoned elsewhere."""
 
 _FIELD_BYTES = 2**28
 """Most bytes of what pooling leaves of a chunk."""

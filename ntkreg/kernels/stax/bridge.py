@@ -24,7 +24,7 @@ _BLOCK_BYTES = 64 * 2**20
 """What the covariances of one block may take."""
 
 _FIELDS_HELD = 4
-"""Arrays of a block's size that XLA holds at once: NNGP, NTK and two in the making."""
+"""Arrays of a block's size that XLA holds at once: NNGP, NTK and two intermediate ones."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class StaxNetwork:
     Raises
     ------
     SpecError
-        If kernel_fn cannot be called (a whole stax triple is told apart), or name is empty.
+        If kernel_fn cannot be called (a stax triple has its own message), or name is empty.
     """
 
     kernel_fn: KernelFn
