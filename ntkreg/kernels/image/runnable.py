@@ -6,8 +6,9 @@ from functools import cached_property
 import numpy as np
 
 from ntkreg.architecture import Architecture, Flatten
+from ntkreg.kernels.image.compiler import compile_image_network
 from ntkreg.kernels.image.geometry import Geometry, layer_entries, stage_geometries
-from ntkreg.kernels.image.program import ImageProgram, compile_image_network
+from ntkreg.kernels.image.program import ImageProgram
 from ntkreg.kernels.image.schedule import Turn, schedule
 from ntkreg.kernels.image.stage import RunnableStage
 

@@ -15,9 +15,9 @@ from ntkreg.architecture import (
 )
 from ntkreg.kernels.image import runnable
 from ntkreg.kernels.image import stage as image_stage
+from ntkreg.kernels.image.compiler import compile_image_network
 from ntkreg.kernels.image.engine import ImageEngine
 from ntkreg.kernels.image.geometry import stage_geometries
-from ntkreg.kernels.image.program import compile_image_network
 from ntkreg.kernels.image.schedule import schedule
 
 CONV, CIRCULAR = (Conv(), Relu()), (Conv(padding="CIRCULAR"), Relu())
