@@ -218,10 +218,10 @@ def tile_counts(network: Architecture) -> tuple[int, int]:
 
     engine = make_engine(network, (32, 32, 3), dtype="float32")
     first = 0
-    for stage, geometry in zip(engine.program.stages, engine.geometries, strict=True):
+    for stage, geometry in zip(engine.program.stages, engine.runnable.geometries, strict=True):
         layers = [o for o in stage.operations if o.op == Op.LAYER]
         first += geometry.entries_at(layers[0].level) if layers else 0
-    return first, engine.layer_entries - first
+    return first, engine.runnable.layer_entries - first
 
 
 def bench_networks(rounds: int) -> list[dict[str, object]]:

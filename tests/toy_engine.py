@@ -13,6 +13,8 @@ from ntkreg.kernels import Engine
 class ToyEngine(Engine):
     """K(x, z) = x . z in blocks of `side`; `pause` seconds each; fails above `limit`."""
 
+    NAME = "ToyEngine"
+
     pause: float = 0.0
     limit: float = np.inf
     side: int = 4

@@ -14,7 +14,7 @@ from ntkreg.gram.plan import check_plan, make_plan
 from ntkreg.gram.store import compute_in_folder
 from ntkreg.gram.threads import run_tasks
 from ntkreg.gram.tiles import (
-    Tile,
+    GramTile,
     compute_diagonal,
     compute_tile,
     diagonal_norms,
@@ -110,7 +110,7 @@ def _compute_in_memory(
     _ = work.prepared  # once, before threads ask for it
     norms = diagonal_norms(work, n_jobs=n_jobs, progress=progress)
 
-    def fill(task: Tile, done: Callable[[int], None]) -> None:
+    def fill(task: GramTile, done: Callable[[int], None]) -> None:
         out = [K[:, task.rows, task.columns] for K in values.values()]
         mirror = [K[:, task.columns, task.rows] for K in values.values()]
         compute_tile(work, task, out, norms, done, mirror if work.symmetric else None)

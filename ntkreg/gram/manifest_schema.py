@@ -18,14 +18,14 @@ _MOST = 1 << 40
 """Rows, columns, sides of tiles and sizes of inputs: beyond any machine, within 64 bits."""
 
 _SHOWN = 5
-"""Complaints told in an error."""
+"""Most complaints that one error lists."""
 
 _LATER = ("variants", "networks", *LATER, "machine", "other_machines")
-"""Keys that older folders have not, which reads as None."""
+"""Keys that older folders do not have; they read as None."""
 
 
 def complaints(manifest: dict[str, Any]) -> list[str]:
-    """Return what no manifest of ours says, one line each; empty if it is sound."""
+    """Return what is wrong with a manifest, one line each; empty if it is sound."""
     known = {"format", *_CHECKS}
     wrong = [f"unknown key {key!r}"[:100] for key in manifest if key not in known]
     wrong += [f"no key {key!r}" for key in _CHECKS if key not in {*manifest, *_LATER}]
@@ -56,7 +56,7 @@ def layout_of(manifest: dict[str, Any]) -> Layout:
 
 
 def _contradictions(manifest: dict[str, Any]) -> list[str]:
-    """Return what does not fit together though each key alone is sound."""
+    """Return which keys contradict each other, though each alone is sound."""
     X, Z, networks = manifest["X"], manifest["Z"], manifest.get("networks")
     wrong = []
     if manifest["depths"] and manifest.get("variants"):

@@ -104,7 +104,7 @@ class TileFiles:
         self._verified: dict[tuple[int, int], tuple[int, ...]] = {}
 
     def __getstate__(self) -> dict[str, object]:
-        # Elsewhere, files may be others under the same numbers: they are verified anew.
+        # Where it is unpickled, the same inode numbers may be other files': verified again.
         return {"folder": self.folder, "layout": self.layout, "checksums": self.checksums}
 
     def __setstate__(self, state: dict[str, object]) -> None:
@@ -117,7 +117,7 @@ class TileFiles:
         Raises
         ------
         StoreMismatchError
-            It is not the one of this Gram.
+            It is that of another Gram.
         """
         path = inside(self.folder, *_METADATA)
         try:

@@ -8,6 +8,7 @@ import numpy as np
 
 from ntkreg.architecture import Architecture, Dense, Relu, commutes_with_flip
 from ntkreg.errors import SpecError
+from ntkreg.kernels.backends import load_backend
 from ntkreg.kernels.dense.engine import DenseEngine
 from ntkreg.kernels.dense.plain import PlainDenseEngine
 from ntkreg.kernels.engine import FIELDS, Engine
@@ -15,9 +16,8 @@ from ntkreg.kernels.flip import average_over_flip
 from ntkreg.kernels.image.engine import ImageEngine
 from ntkreg.kernels.inputs import MIXED
 from ntkreg.kernels.passes import PassesEngine, group_networks
-from ntkreg.kernels.spec import BACKENDS, KernelSpec
+from ntkreg.kernels.spec import KernelSpec
 from ntkreg.kernels.stax.bridge import KernelFn, StaxEngine, StaxNetwork
-from ntkreg.kernels.stax.compatibility import import_jax
 
 __all__ = ["engine_for", "make_engine"]
 
@@ -100,7 +100,6 @@ def engine_for(spec: KernelSpec, shape: tuple[int, ...]) -> Engine:
     """
     network, symmetry, backend = spec.network, spec.symmetry, spec.backend
     spec.check_shape(shape)
-    _check_backend(backend, network)
     fields = (spec.get,) if isinstance(spec.get, str) else spec.get
     mixed = spec.dtype == MIXED
     dtype = np.dtype(np.float32 if mixed else spec.dtype)
@@ -111,25 +110,15 @@ def engine_for(spec: KernelSpec, shape: tuple[int, ...]) -> Engine:
 
     def one_pass(members: Sequence[Architecture]) -> Engine:
         common = (shape, dtype, fields, len(members), tuple(members))
-        kind = _kind(members[0], backend)
-        return kind(*common, mixed) if issubclass(kind, ImageEngine) else kind(*common)
+        if members[0].reads == "image":
+            return ImageEngine(*common, mixed, load_backend(backend))
+        return _dense_kind(members[0])(*common)
 
     engine = _in_passes(networks, one_pass)
     if symmetry is None:
         return engine
     commutes = all(commutes_with_flip(each, shape) for each in networks)
     return average_over_flip(engine, commutes=commutes)
-
-
-def _check_backend(backend: str | None, network: Architecture | StaxNetwork) -> None:
-    if backend not in BACKENDS:
-        raise SpecError(f'backend must be None or "jax"; got {backend!r}.')
-    if backend is not None and network.reads != "image":
-        raise SpecError(
-            f'backend="jax" runs networks that read images, such as cntk(); got {network!r}. '
-            "Use backend=None: it runs dense networks in compiled loops, and a stax kernel_fn "
-            "through JAX."
-        )
 
 
 def _in_passes(
@@ -156,7 +145,7 @@ def _cost(engine: Engine) -> float:
     """Work of a pass in units of its engine; infinite if its networks cannot share one."""
     try:
         if isinstance(engine, ImageEngine):
-            return engine.work
+            return engine.runnable.work
         if isinstance(engine, DenseEngine):
             # The product takes most of the time, and it is the same for all.
             return 1.0 if engine.program.steps else 0.0
@@ -166,16 +155,6 @@ def _cost(engine: Engine) -> float:
     return 1.0
 
 
-def _kind(
-    network: Architecture, backend: str | None
-) -> type[ImageEngine | DenseEngine | PlainDenseEngine]:
-    if backend == "jax":
-        import_jax()
-        # Only here: whoever does not ask for it shall not wait for JAX.
-        from ntkreg.kernels.image_jax.engine import JaxImageEngine
-
-        return JaxImageEngine
-    if network.reads == "image":
-        return ImageEngine
+def _dense_kind(network: Architecture) -> type[DenseEngine | PlainDenseEngine]:
     compiled = all(isinstance(layer, Dense | Relu) for layer in network.layers)
     return DenseEngine if compiled else PlainDenseEngine

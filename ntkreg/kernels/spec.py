@@ -14,15 +14,13 @@ import numpy as np
 from ntkreg.architecture import Architecture
 from ntkreg.architecture.recipe import check_frozen
 from ntkreg.errors import SpecError
+from ntkreg.kernels.backends import BACKENDS
 from ntkreg.kernels.engine import FIELDS
 from ntkreg.kernels.inputs import MIXED, kernel_dtype, precision_name
 from ntkreg.kernels.stax.bridge import StaxNetwork, as_network
 from ntkreg.kernels.variants import as_variants, variant_networks
 
-__all__ = ["BACKENDS", "LATER", "OPTIONS", "PRECISIONS", "STORED", "KernelOptions", "KernelSpec"]
-
-BACKENDS = (None, "jax")
-"""What can compute the pairs: the fastest on a CPU, or JAX."""
+__all__ = ["LATER", "OPTIONS", "PRECISIONS", "STORED", "KernelOptions", "KernelSpec"]
 
 PRECISIONS = (None, "float32", "mixed", "float64")
 """What `dtype` can be where only text can be written; None for that of the inputs."""
@@ -97,7 +95,7 @@ class KernelSpec(KernelOptions):
     ------
     SpecError
         No network; unknown `get` or options; depths or variants that are none; `frozen` of more
-        layers than there are; "mixed" for a network without images.
+        layers than there are; "mixed" or a backend for a network without images.
     ValueError
         Another dtype.
     """
@@ -121,6 +119,12 @@ class KernelSpec(KernelOptions):
         }
         for name, choices in OPTIONS.items():
             _check_option(name, getattr(self, name), choices)
+        if self.backend is not None and network.reads != "image":
+            raise SpecError(
+                f'backend="{self.backend}" runs networks that read images, such as cntk(); got '
+                f"{network!r}. Use backend=None: it runs dense networks in compiled loops, and a "
+                "stax kernel_fn through JAX."
+            )
         if self.dtype is not None:
             checked["dtype"] = _check_precision(self.dtype, network)
         for name, value in checked.items():

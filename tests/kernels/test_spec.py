@@ -98,6 +98,11 @@ def test_a_stax_function_is_wrapped_and_stands_for_itself():
         ({"symmetry": "flips"}, SpecError, "symmetry must be None or \"flip\"; got 'flips'."),
         ({"symmetry": X}, SpecError, 'symmetry must be None or "flip"; got array'),
         ({"backend": "cuda"}, SpecError, "backend must be None or \"jax\"; got 'cuda'."),
+        (
+            {"network": fully_connected(2), "backend": "jax"},
+            SpecError,
+            'backend="jax" runs networks that read images, .* got fully_connected.*backend=None',
+        ),
         ({"dtype": "float16"}, ValueError, 'dtype must be float32 or float64, or "mixed"; got'),
         ({"dtype": "widest"}, ValueError, 'dtype must be float32 or float64, or "mixed"; got'),
         (

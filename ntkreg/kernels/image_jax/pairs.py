@@ -1,7 +1,6 @@
-"""The image engine in plain jax.numpy: the same tile programs, on whatever JAX runs on.
+"""`JaxPairs`: pairs of images in plain jax.numpy, the same tile programs, on whatever JAX runs on.
 
-Tables, diagonals and what follows the read-out are `ImageEngine`'s, O(n) on the CPU; the pairs go
-to XLA in chunks of one shape (`image_jax.program`), padded at the ends.
+They go to XLA in chunks of one shape (`image_jax.program`), padded at the ends.
 
 **The size of a chunk** decides where a tile lives between two steps: XLA writes S and T after
 each sum over windows and after each dual. On a CPU that should be the second-level cache, of which
@@ -26,20 +25,20 @@ from typing import Any
 import jax
 import numpy as np
 
-from ntkreg.architecture import Architecture
-from ntkreg.kernels.image.engine import ImageEngine
+from ntkreg.kernels.image.explain import explain_image
 from ntkreg.kernels.image.inputs import ImageInputs
-from ntkreg.kernels.image.program import compile_image_network
+from ntkreg.kernels.image.pairs import ImagePairs
+from ntkreg.kernels.image.runnable import RunnableProgram
 from ntkreg.kernels.image_jax.axes import PackedAxis, packed_axes
 from ntkreg.kernels.image_jax.program import make_run
 from ntkreg.kernels.image_jax.tables import as_x, as_z, filled_up
 
-__all__ = ["JaxImageEngine"]
+__all__ = ["JaxPairs"]
 
 _LANES = {"cpu": 32}
 _TILE_BYTES = {"cpu": 2**18}
 _OTHER_LANES, _OTHER_TILE_BYTES = 128, 2**23
-"""Lanes, and bytes of one field's tile: on a CPU by measurement (above), elsewhere by thought."""
+"""Lanes, and bytes of one field's tile: measured on a CPU (above), reasoned elsewhere."""
 
 _FIELD_BYTES = 2**28
 """Most bytes of what pooling leaves of a chunk."""
@@ -50,35 +49,34 @@ the same units. On a CPU threads go side by side: XLA has few loops that are wor
 
 
 @functools.lru_cache(maxsize=16)
-def _compiled(networks: tuple[Architecture, ...], h: int, w: int, dtype: str) -> Any:
+def _compiled(runnable: RunnableProgram) -> Any:
     """The jitted program; cached, so that a second engine of a network does not compile again."""
-    program = compile_image_network(networks, h, w)
-    axes = packed_axes(program)
-    return jax.jit(make_run(program, axes, np.dtype(dtype)))
+    program = runnable.program
+    return jax.jit(make_run(program, packed_axes(program), runnable.dtype))
 
 
 @dataclass(frozen=True)
-class JaxImageEngine(ImageEngine):
-    """`ImageEngine` whose pairs of images are computed by XLA, on JAX's default device.
+class JaxPairs(ImagePairs):
+    """Pairs of images computed by XLA, on JAX's default device.
 
-    Runs whatever `ImageEngine` runs, in float32 and float64, to the same values but for rounding.
-    Cost of a pair: packed tiles (`image_jax.axes`) have no waste where all offsets are read; local
-    pooling runs up to a third more entries than the compiled loops do. The first call for a
-    network, an image size and a dtype compiles, one to a few seconds. Memory on the device: a few
-    tiles, and below poolings by s a field of (h w / s^2)^2 entries for each pair of a chunk.
+    Runs whatever the compiled loops run, in float32 and float64, to the same values but for
+    rounding. Cost of a pair: packed tiles (`image_jax.axes`) have no waste where all offsets are
+    read; local pooling runs up to a third more entries than the compiled loops do. The first call
+    for a network, an image size and a dtype compiles, one to a few seconds. Memory on the device: a
+    few tiles, and below poolings by s a field of (h w / s^2)^2 entries for each pair of a chunk.
 
     JAX's global 64-bit switch stays as it is.
     """
 
     @property
     def name(self) -> str:
-        """The class and JAX's platform: no other may go on with a folder half filled."""
-        return f"{type(self).__name__}({jax.default_backend()})"
+        """With JAX's platform."""
+        return f"JaxImageEngine({jax.default_backend()})"
 
     @cached_property
     def axes(self) -> list[tuple[PackedAxis, PackedAxis]]:
         """Which offsets run in every stage."""
-        return packed_axes(self.program)
+        return packed_axes(self.runnable.program)
 
     @cached_property
     def chunk(self) -> tuple[int, int]:
@@ -86,7 +84,7 @@ class JaxImageEngine(ImageEngine):
         platform = jax.default_backend()
         lanes = _LANES.get(platform, _OTHER_LANES)
         rows, columns = (max(axis.moduli) for axis in self.axes[0])
-        tile = rows * columns * lanes * self.dtype.itemsize
+        tile = rows * columns * lanes * self.runnable.dtype.itemsize
         size = _TILE_BYTES.get(platform, _OTHER_TILE_BYTES) // tile
         # Not one: XLA then drops that axis, and lays tiles out in a way that costs twice the time.
         size = 2 ** int(np.log2(np.clip(size, 2, lanes)))
@@ -99,13 +97,13 @@ class JaxImageEngine(ImageEngine):
         """Bytes of a pair at the beginning of stage k, all fields."""
         down, across = self.axes[k]
         entries = down.n_offsets * down.moduli[0] * across.n_offsets * across.moduli[0]
-        return (1 + self.program.n_tangents) * entries * self.dtype.itemsize
+        return (1 + self.runnable.program.n_tangents) * entries * self.runnable.dtype.itemsize
 
     @property
     def block(self) -> int:
         """One to four times the lanes: at most some seconds of work."""
         lanes = self.chunk[1]
-        work = max(self.layer_entries, 1)
+        work = max(self.runnable.layer_entries, 1)
         return lanes * int(np.clip(2**14.5 / np.sqrt(work) / lanes, 1, max(1, 128 // lanes)))
 
     @property
@@ -121,42 +119,24 @@ class JaxImageEngine(ImageEngine):
     def explain(self) -> str:
         """Return the tile program as text."""
         rows, lanes = self.chunk
-        program = "\n".join(super().explain().splitlines()[2:])
         return (
             f"XLA runs these operations on {jax.default_backend()}, {rows} images x with {lanes} "
-            f"images z at once ({self.dtype.name}).\nThe tile of an offset d is packed beside "
-            f"that of d - N, N the pixels along an axis.\n{program}"
+            f"images z at once ({self.runnable.dtype.name}).\nThe tile of an offset d is packed "
+            "beside that of d - N, N the pixels along an axis.\n"
+            f"{explain_image(self.runnable.program, self.runnable.geometries)}"
         )
 
-    def symmetric(self, X: np.ndarray | ImageInputs) -> np.ndarray:
-        """Values of all pairs within X; the lower triangle is the upper one's mirror."""
-        x = self._inputs(X)
-        i = np.arange(len(x))
-        fields = self._pairs(x, x, np.triu(np.ones((len(x), len(x)), bool)))
-        # The program knows the diagonal to rounding only, `diagonal` exactly.
-        fields[..., i, i] = self._diagonal_fields(x)
-        lower = np.tril_indices(len(x), -1)
-        fields[..., lower[0], lower[1]] = fields[..., lower[1], lower[0]]
-        return self._finish(fields, x, x)
-
-    def cross(self, X: np.ndarray | ImageInputs, Z: np.ndarray | ImageInputs) -> np.ndarray:
-        """Values of all pairs."""
-        x, z = self._inputs(X), self._inputs(Z)
-        return self._finish(self._pairs(x, z, np.ones((len(x), len(z)), bool)), x, z)
-
-    def _pairs(self, x: ImageInputs, z: ImageInputs, wanted: np.ndarray) -> np.ndarray:
-        """Fields at the reads (`ImageEngine._run`), of chunks with a pair that is wanted."""
+    def run(self, x: ImageInputs, z: ImageInputs, wanted: np.ndarray) -> np.ndarray:
+        """Fields at the reads, of chunks with a pair that is wanted."""
         rows, lanes = self.chunk
-        run = _compiled(self.networks, *self.shape[:2], self.dtype.name)
-        out = np.zeros((1 + self.program.n_tangents, self.program.n_reads, len(x), len(z)))
+        run, program, stages = _compiled(self.runnable), self.runnable.program, self.runnable.stages
+        out = np.zeros((1 + program.n_tangents, program.n_reads, len(x), len(z)))
         one_at_a_time = nullcontext() if jax.default_backend() == "cpu" else _ON_DEVICE
-        tops = [
-            as_x(self.stages, self.axes, filled_up(x.as_x, i, rows)) for i in range(0, len(x), rows)
-        ]
+        tops = [as_x(stages, self.axes, filled_up(x.as_x, i, rows)) for i in range(0, len(x), rows)]
         with jax.enable_x64(True), one_at_a_time:
             tops = [jax.device_put(top) for top in tops]
             for j in range(0, len(z), lanes):
-                left = jax.device_put(as_z(self.stages, self.axes, filled_up(z.as_x, j, lanes)))
+                left = jax.device_put(as_z(stages, self.axes, filled_up(z.as_x, j, lanes)))
                 for i, top in zip(range(0, len(x), rows), tops, strict=True):
                     part = wanted[i : i + rows, j : j + lanes]
                     if part.any():
