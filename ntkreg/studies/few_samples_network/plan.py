@@ -10,13 +10,8 @@ import numpy as np
 from ntkreg import finite
 from ntkreg.architecture import from_dict
 from ntkreg.studies.few_samples_network.config import FewSamplesNetworkConfig
-from ntkreg.studies.few_samples_network.study import (
-    Task,
-    load_task,
-    schedule,
-    steps_of,
-    train_draw,
-)
+from ntkreg.studies.few_samples_network.study import train_draw
+from ntkreg.studies.few_samples_network.task import Task, load_task, schedule, steps_of
 from ntkreg.studies.shared.plan import COPIES, StudyPlan, seconds_of
 
 __all__ = ["plan_few_samples_network"]

@@ -12,7 +12,7 @@ from ntkreg.errors import SpecError
 from ntkreg.gram import kernel
 from ntkreg.studies.optimizers.config import REFERENCE, OptimizersConfig
 from ntkreg.studies.optimizers.kernels import KernelPath
-from ntkreg.studies.optimizers.runs import train_run
+from ntkreg.studies.optimizers.runs import observation_steps, train_run
 from ntkreg.studies.optimizers.study import network_of, run_specs, spec_of
 from ntkreg.studies.optimizers.task import (
     LABELS,
@@ -27,6 +27,9 @@ __all__ = ["plan_optimizers"]
 
 _TRIED = 2000
 """Steps of a trial run, at most: an optimiser that is slower counts as going on to the end."""
+
+_FILE_BYTES = 3000
+"""Of a run's file beside its arrays."""
 
 _TIMED = 200
 """Steps from which the time of a step is taken."""
@@ -75,7 +78,7 @@ def plan_optimizers(
     times = _relative_times(config, task, n_jobs)
     per_parameter = _seconds_per_parameter(config, task, sizes)
     seconds = {f"width {w}": 0.0 for w in config.widths}
-    steps, specs = 0.0, list(run_specs(config))
+    steps, disk, specs = 0.0, 0, list(run_specs(config))
     for spec in specs:
         trial = trials[spec.optimizer]
         slower = trial.rate / spec.rate * times[spec.labels]
@@ -84,15 +87,17 @@ def plan_optimizers(
         wider = share * per_parameter * (sizes[spec.width] - sizes[config.widths[0]])
         seconds[f"width {spec.width}"] += needed * (trial.per_step + wider) + trial.other
         steps += needed
+        observed = len(observation_steps(round(needed))) * (config.n_test + 2)
+        moved = sizes[spec.width] if spec.labels == "correct" else 0
+        disk += _FILE_BYTES + 4 * (observed + moved + config.n_train**2)
     kinds = {(spec.width, spec.optimizer, spec.batch_size) for spec in specs}
     seconds["compiling"] = sum(trials[name].compiling for _, name, _ in kinds)
     counts = {"runs": len(specs), "kinds to compile": len(kinds), "steps": round(steps)}
-    moved = sum(sizes[spec.width] for spec in specs if spec.labels == "correct")
     yield StudyPlan(
         counts,
         seconds,
         peak_bytes=4 * max(sizes.values()) * (COPIES + config.n_train),
-        disk_bytes=4 * (moved + len(specs) * config.n_train**2),
+        disk_bytes=disk,
         note="steps   those that the narrowest networks take to the last level",
     )
 

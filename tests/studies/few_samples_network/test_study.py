@@ -301,5 +301,5 @@ def test_the_plan_counts_what_a_run_trains(run, config):
         "passes of an image": 4 * (rows.n_steps * rows.n_networks).sum(),
     }
     assert set(plan.seconds) == {"n = 4", "n = 8", "compiling"}
-    assert all(seconds > 0 for seconds in plan.seconds.values())
+    assert min(plan.seconds["n = 4"], plan.seconds["n = 8"]) > 0  # all is compiled already here
     assert not Path("nowhere").exists()

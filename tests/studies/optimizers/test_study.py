@@ -214,4 +214,4 @@ def test_the_plan_counts_what_a_run_trains(optimizers_config, optimizers_folder)
     assert steps / 2 < plan.counts["steps"] < 2 * steps
     assert set(plan.seconds) == {"width 8", "width 32", "compiling"}
     stored = sum(path.stat().st_size for path in runs)
-    assert stored / 4 < plan.disk_bytes < stored
+    assert stored / 1.5 < plan.disk_bytes < 1.5 * stored
