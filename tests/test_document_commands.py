@@ -25,6 +25,10 @@ WORK = {
     **{name: [f"ntkreg.studies.{f}.study.run_{f}"] for name, f in FOLDERS.items()},
     "predict": ["ntkreg.studies.fit.study.run_predict"],
     "plan": [f"ntkreg.studies.{f}.plan.plan_{f}" for f in FOLDERS.values()],
+    "report": [
+        f"ntkreg.report.register.{name}"
+        for name in ("write_page", "write_benchmark", "remake_benchmark")
+    ],
 }
 """Where the work of a command begins: what comes before it is run here as it is."""
 
@@ -136,7 +140,7 @@ def check_ntkreg(arguments, monkeypatch):
     call = start(arguments, monkeypatch)
     if not {"--help", "--print_config", "--version"} & set(arguments):
         assert call is not None, "no work began"
-        if arguments[0] not in ("predict", "plan"):
+        if arguments[0] not in ("predict", "plan", "report"):
             assert Path("results") in call[1].parents, "nothing says where results go"
 
 

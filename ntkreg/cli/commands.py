@@ -14,11 +14,12 @@ from ntkreg.cli.options import (
     print_config,
     resolve,
 )
+from ntkreg.cli.report_command import report
 from ntkreg.cli.studies import STUDIES
 from ntkreg.cli.study import Study
 from ntkreg.cli.which_study import study_asked_for
 
-__all__ = ["plan", "predict", "run_study"]
+__all__ = ["plan", "predict", "report", "run_study"]
 
 _PLAN = """\
 Say what a study will cost: how many kernel values, networks and steps, and about how many

@@ -17,6 +17,7 @@ __all__ = ["main"]
 OTHERS = {
     "predict": "predict with a saved model",
     "plan": "say what a configuration will cost, before any work",
+    "report": "make a finished study's page again, or keep it among the benchmarks",
 }
 """Commands that are no studies, each a function of `ntkreg.cli.commands`."""
 

@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ntkreg.report.register import write_benchmark
 from ntkreg.studies.few_samples.study import FewSamplesConfig, run_few_samples
 from ntkreg.studies.few_samples_compare.study import (
     FewSamplesCompareConfig,
@@ -10,6 +11,21 @@ from ntkreg.studies.few_samples_compare.study import (
 )
 from ntkreg.studies.precision.study import PrecisionConfig, run_precision
 from ntkreg.studies.quickstart.study import QuickstartConfig, run_quickstart
+
+
+@pytest.fixture
+def keep_as(tmp_path):
+    """Return a function that keeps a study under a name, with remarks, and gives its stem."""
+
+    def keep(folder, name, remarks=""):
+        stem = tmp_path / name
+        (tmp_path / "remarks").mkdir(exist_ok=True)
+        (tmp_path / "remarks" / f"{name}.md").write_text(remarks)
+        made = write_benchmark(folder, stem)
+        assert all(path.name.startswith(f"{name}.") and path.exists() for path in made)
+        return lambda suffix: stem.parent / f"{name}.{suffix}"
+
+    return keep
 
 
 @pytest.fixture(scope="session")

@@ -1,26 +1,23 @@
-"""The few-samples study as Markdown, CSV and PNG, to be kept, and as a page."""
+"""The page of `ntkreg few-samples`."""
 
-import html
 from pathlib import Path
 
 import pandas as pd
 from matplotlib.figure import Figure
 
 from ntkreg.report.few_samples.figures import depth_figure, few_samples_figure
-from ntkreg.report.shared.benchmark import files_of, provenance
-from ntkreg.report.shared.page import figure_block, in_own_style, page, provenance_block, save_png
+from ntkreg.report.shared.document import Document, Picture, Section, Table, Text
+from ntkreg.report.shared.page import write_html
+from ntkreg.report.shared.provenance import provenance
 from ntkreg.report.shared.read import StudyFolder
 from ntkreg.report.shared.tables import (
     comparison_table,
     depth_table,
     errors_table,
-    html_table,
-    markdown_table,
     steps_table,
 )
-from ntkreg.storage import write_table, write_text
 
-__all__ = ["write_few_samples_benchmark", "write_few_samples_report"]
+__all__ = ["document", "write_few_samples_report"]
 
 TITLE = "CIFAR-10 from few images"
 
@@ -51,122 +48,92 @@ STEPS = (
 )
 
 
-@in_own_style()
+def document(study: StudyFolder) -> Document:
+    """Return the page of a few-samples study."""
+    record, published = study.record(), study.table("published")
+    classes = record.get("n_classes", 10)
+    source = f"Published: {published.source[0]}." if len(published) else ""
+    caption = source or "No published figures on these classes."
+    picture = Picture(
+        "accuracy", lambda: _figure(study), caption, "test accuracy, ours and published", kept=True
+    )
+    answers = tuple(Text(sentence, "lead") for sentence in _answers(study))
+    setting = Text(f"`{record['network']}`, {record['n_test']} test images.")
+    tables = [Section(title, (Table(table),)) for title, table in _tables(study)]
+    return Document(
+        TITLE if classes == 10 else f"{TITLE}: {classes} classes",
+        (
+            Section("", (*answers, setting, picture, Text(_legend(study), "small"))),
+            *tables,
+            provenance(study),
+        ),
+    )
+
+
 def write_few_samples_report(folder: str | Path) -> Path:
     """Make ``page.html`` from the files of a few-samples study; return its path."""
-    study = _Files(folder)
-    record = study.record()
-    body = [f'<p class="lead">{html.escape(sentence)}</p>' for sentence in study.verdicts()]
-    body += [f"<p>{html.escape(record['network'])}, {record['n_test']} test images.</p>"]
-    body += [figure_block(study.figure(), study.caption(), alt="test accuracy, ours and published")]
-    for title, table in study.tables():
-        body += [f"<h2>{title}</h2>", html_table(table)]
-    body += [f'<p class="small">{study.legend()}</p>']
-    body += [provenance_block(record, study.config_text())]
-    target = study.path / "page.html"
-    write_text(target, page(_title(record), body))
-    return target
+    study = StudyFolder(folder)
+    return write_html(study.path, document(study))
 
 
-@in_own_style()
-def write_few_samples_benchmark(
-    folder: str | Path, stem: str | Path, *, remarks: str = ""
-) -> tuple[Path, Path, Path]:
-    """Make ``stem.md``, ``stem.csv`` and ``stem.png`` from a few-samples study.
+def _steps(study: StudyFolder) -> pd.DataFrame:
+    """Return each depth less the one before; no rows where there is one depth."""
+    summary = study.table("summary")
+    return study.table("steps") if summary.depth.nunique() > 1 else pd.DataFrame()
 
-    Parameters
-    ----------
-    folder : path
-        That `ntkreg.studies.few_samples.study.run_few_samples` wrote into.
-    stem : path without suffix
-    remarks : str
-        Markdown put right after the verdicts: where figures differ, and why.
 
-    Returns
-    -------
-    tuple of Path
-        Of the Markdown, the CSV (all rows) and the picture.
-    """
-    study = _Files(folder)
-    record = study.record()
-    text, rows, picture = files_of(stem, ".md", ".csv", ".png")
-    save_png(study.figure(), picture)
-    write_table(rows, study.table("rows"), float_format="%.6g")
-    parts = [
-        f"# {_title(record)}\n",
-        f"`{record['network']}`, {record['n_test']} test images.\n",
-        f"{study.caption()}\n",
-        *(f"{sentence}\n" for sentence in study.verdicts()),
+def _against_steps(study: StudyFolder) -> bool:
+    """Whether published depths are of another n: only steps between them can be compared."""
+    if len(study.table("comparison")):
+        return False
+    steps = _steps(study)
+    return bool(len(steps) and steps.published.notna().any())
+
+
+def _figure(study: StudyFolder) -> Figure:
+    """Return accuracy against n; or against depth, where that is what was published."""
+    summary, published = study.table("summary"), study.table("published")
+    if _against_steps(study):
+        return depth_figure(summary, study.table("steps"), published)
+    return few_samples_figure(summary, study.table("comparison"), published)
+
+
+def _legend(study: StudyFolder) -> str:
+    """Explain the columns of all tables."""
+    if len(study.table("comparison")):
+        return LEGEND
+    return f"{ERRORS} {STEPS}" if len(_steps(study)) else ERRORS
+
+
+def _answers(study: StudyFolder) -> list[str]:
+    """Say what can be claimed."""
+    if _against_steps(study):
+        return _step_verdicts(study.table("steps"))
+    comparison = study.table("comparison")
+    if len(comparison):
+        return _verdicts(comparison)
+    return ["No published figure is held against this kernel."]
+
+
+def _tables(study: StudyFolder) -> list[tuple[str, pd.DataFrame]]:
+    """Return all tables under their titles."""
+    summary, comparison = study.table("summary"), study.table("comparison")
+    tables = [
+        (f"NTK: {READINGS[reading]}", comparison_table(comparison, reading))
+        for reading in _readings(comparison)
     ]
-    parts += [remarks.strip() + "\n"] if remarks else []
-    parts += [f"![test accuracy, ours and published]({picture.name})\n", study.legend() + "\n"]
-    for title, table in study.tables():
-        parts += [f"## {title}\n", markdown_table(table)]
-    parts += [provenance(record, study.config_text())]
-    write_text(text, "\n".join(parts))
-    return text, rows, picture
-
-
-def _title(record: dict) -> str:
-    classes = record.get("n_classes", 10)
-    return TITLE if classes == 10 else f"{TITLE}: {classes} classes"
-
-
-class _Files(StudyFolder):
-    """The study's tables, and what page and benchmark both say about them."""
-
-    def __init__(self, folder: str | Path) -> None:
-        super().__init__(folder)
-        self.summary, self.comparison = self.table("summary"), self.table("comparison")
-        self.published, self.steps = self.table("published"), self.table("steps")
-        # Published depths of another n: only the steps between them can be compared.
-        self.has_steps = bool(self.steps.published.notna().any())
-
-    def figure(self) -> Figure:
-        """Return accuracy against n; or against depth, where that is what was published."""
-        if self.has_steps:
-            return depth_figure(self.summary, self.steps, self.published)
-        return few_samples_figure(self.summary, self.comparison, self.published)
-
-    def caption(self) -> str:
-        """Say where published figures come from."""
-        if not len(self.published):
-            return "No published figures on these classes."
-        return f"Published: {self.published.source[0]}."
-
-    def legend(self) -> str:
-        """Explain the columns of all tables."""
-        if len(self.comparison):
-            return LEGEND
-        return f"{ERRORS} {STEPS}" if len(self.steps) else ERRORS
-
-    def verdicts(self) -> list[str]:
-        """Say what can be claimed."""
-        if self.has_steps:
-            return _step_verdicts(self.steps)
-        if len(self.comparison):
-            return _verdicts(self.comparison)
-        return ["No published figure is held against this kernel."]
-
-    def tables(self) -> list[tuple[str, pd.DataFrame]]:
-        """Return all tables under their titles."""
-        tables = []
-        if len(self.comparison):
-            tables += [
-                (f"NTK: {READINGS[reading]}", comparison_table(self.comparison, reading))
-                for reading in _readings(self.comparison)
-            ]
-        for get in ("ntk", "nngp"):
-            name = get.upper()
-            depths = f"{name} at every depth, mean ± draw std", depth_table(self.summary, get)
-            if len(self.comparison):
-                tables += [depths]
-                continue
-            if len(self.steps):
-                steps = f"{name}, each depth less the one before", steps_table(self.steps, get)
-                tables += [depths, steps]
-            tables += [(f"{name} with its errors", errors_table(self.summary, get))]
-        return tables
+    for get in ("ntk", "nngp"):
+        name = get.upper()
+        depths = f"{name} at every depth, mean ± draw std", depth_table(summary, get)
+        if len(comparison):
+            tables += [depths]
+            continue
+        steps = _steps(study)
+        if len(steps):
+            step = f"{name}, each depth less the one before", steps_table(steps, get)
+            tables += [depths, step]
+        tables += [(f"{name} with its errors", errors_table(summary, get))]
+    return tables
 
 
 def _step_verdicts(steps: pd.DataFrame) -> list[str]:

@@ -1,18 +1,17 @@
-"""The comparison of kernels on few samples: as a page, and as files to be kept."""
+"""The page of `ntkreg few-samples-compare`."""
 
-import html
 from pathlib import Path
 
 import pandas as pd
 
 from ntkreg.report.few_samples_compare.figures import kernel_comparison_figure
-from ntkreg.report.shared.benchmark import files_of, provenance
-from ntkreg.report.shared.page import figure_block, in_own_style, page, provenance_block, save_png
+from ntkreg.report.shared.document import Document, Picture, Section, Table, Text
+from ntkreg.report.shared.page import write_html
+from ntkreg.report.shared.provenance import provenance
 from ntkreg.report.shared.read import StudyFolder
-from ntkreg.report.shared.tables import html_table, markdown_table, with_spread
-from ntkreg.storage import write_table, write_text
+from ntkreg.report.shared.tables import with_spread
 
-__all__ = ["best_table", "write_few_samples_compare_benchmark", "write_few_samples_compare_report"]
+__all__ = ["best_table", "document", "write_few_samples_compare_report"]
 
 TITLE = "Which kernel is best, from few images"
 
@@ -39,7 +38,29 @@ LEGEND = (
 MARKS = {"best": " (best)", "inside": " (inside)", "worse": "", "unknown": " (?)"}
 
 
-@in_own_style()
+def document(study: StudyFolder) -> Document:
+    """Return the page of a kernel comparison."""
+    comparison, kernels = study.table("comparison"), study.table("kernels")
+    answers = tuple(Text(sentence, "lead") for sentence in _answers(comparison))
+    picture = Picture(
+        "kernels",
+        lambda: kernel_comparison_figure(comparison),
+        CAPTION,
+        "accuracy against training images by kernel",
+        kept=True,
+    )
+    *most, last = [Section(title, (Table(table),)) for title, table in _tables(comparison, kernels)]
+    return Document(
+        TITLE,
+        (
+            Section("", (*answers, Text(_setting(study.record())), picture)),
+            *most,
+            Section(last.title, (*last.blocks, Text(LEGEND, "small"))),
+            provenance(study, *kernels.command),
+        ),
+    )
+
+
 def write_few_samples_compare_report(folder: str | Path) -> Path:
     """Make ``page.html`` from the files of a kernel comparison; return its path.
 
@@ -49,57 +70,7 @@ def write_few_samples_compare_report(folder: str | Path) -> Path:
         If a file of the study is missing or cannot be read.
     """
     study = StudyFolder(folder)
-    comparison = study.table("comparison")
-    record, config_text, kernels = study.record(), study.config_text(), study.table("kernels")
-    figure = kernel_comparison_figure(comparison)
-    body = [f'<p class="lead">{html.escape(sentence)}</p>' for sentence in _answers(comparison)]
-    body += [f"<p>{html.escape(_setting(record))}</p>"]
-    body += [figure_block(figure, CAPTION, alt="accuracy against training images by kernel")]
-    for title, table in _tables(comparison, kernels):
-        body += [f"<h2>{html.escape(title)}</h2>", html_table(table)]
-    body += [f'<p class="small">{LEGEND}</p>', provenance_block(record, config_text)]
-    target = study.path / "page.html"
-    write_text(target, page(TITLE, body))
-    return target
-
-
-@in_own_style()
-def write_few_samples_compare_benchmark(
-    folder: str | Path, stem: str | Path, *, remarks: str = ""
-) -> tuple[Path, Path, Path]:
-    """Make ``stem.md``, ``stem.csv`` and ``stem.png`` from a kernel comparison.
-
-    Parameters
-    ----------
-    folder : path
-        That `ntkreg.studies.few_samples_compare.study.run_few_samples_compare` wrote into.
-    stem : path without suffix
-    remarks : str
-        Markdown put right after the answers: what they mean and do not mean.
-
-    Returns
-    -------
-    tuple of Path
-        Of the Markdown, the CSV (every draw of every kernel) and the picture.
-    """
-    study, stem = StudyFolder(folder), Path(stem)
-    comparison, kernels, record = (
-        study.table("comparison"),
-        study.table("kernels"),
-        study.record(),
-    )
-    text, rows, picture = files_of(stem, ".md", ".csv", ".png")
-    save_png(kernel_comparison_figure(comparison), picture)
-    write_table(rows, study.table("rows"), float_format="%.6g")
-    parts = [f"# {TITLE}\n", *(f"{sentence}\n" for sentence in _answers(comparison))]
-    parts += [_setting(record) + "\n"]
-    parts += [remarks.strip() + "\n"] if remarks else []
-    parts += [f"![accuracy against training images by kernel]({picture.name})\n", CAPTION + "\n"]
-    for title, table in _tables(comparison, kernels):
-        parts += [f"## {title}\n", markdown_table(table)]
-    parts += [LEGEND + "\n", provenance(record, study.config_text(), *kernels.command)]
-    write_text(text, "\n".join(parts))
-    return text, rows, picture
+    return write_html(study.path, document(study))
 
 
 def best_table(comparison: pd.DataFrame) -> pd.DataFrame:

@@ -1,29 +1,21 @@
-"""The few-samples study of finite networks as a table, a figure and a page."""
+"""The page of `ntkreg few-samples-network`."""
 
-import html
 from pathlib import Path
 
 import pandas as pd
 from matplotlib.figure import Figure
-from scipy.special import stdtrit
 
-from ntkreg.report.shared.benchmark import files_of, provenance
+from ntkreg.report.shared.document import Document, Picture, Section, Table, Text
 from ntkreg.report.shared.figures import COLOURS, plain_log_x
-from ntkreg.report.shared.page import figure_block, in_own_style, page, provenance_block, save_png
+from ntkreg.report.shared.page import write_html
+from ntkreg.report.shared.provenance import provenance
 from ntkreg.report.shared.read import StudyFolder
-from ntkreg.report.shared.tables import html_table, markdown_table, with_spread
-from ntkreg.storage import write_table, write_text
+from ntkreg.report.shared.tables import with_spread
+from ntkreg.studies.few_samples_network.beside import difference_intervals
 
-__all__ = [
-    "network_figure",
-    "network_table",
-    "write_few_samples_network_benchmark",
-    "write_few_samples_network_report",
-]
+__all__ = ["document", "network_figure", "network_table", "write_few_samples_network_report"]
 
 TITLE = "Finite networks from few images"
-CAPTION = "Means over draws."
-ALT = "accuracy against training images"
 
 LEGEND = (
     "Accuracy in percent, ± standard deviation over draws. 'network less kernel': mean over the "
@@ -47,10 +39,12 @@ def network_table(beside: pd.DataFrame) -> pd.DataFrame:
             "kernel": _number(row.kernel, ".1f"),
             "network less kernel": _number(row.difference, "+.1f")
             + ("" if pd.isna(row.difference_error) else f" ± {row.difference_error:.1f}"),
-            "95 % interval": _interval(row),
+            "95 % interval": ""
+            if pd.isna(row.difference_error)
+            else f"{interval.low:+.1f} .. {interval.high:+.1f}",
             "ResNet-34": _number(row.resnet34, ".2f"),
         }
-        for row in beside.itertuples()
+        for row, interval in zip(beside.itertuples(), difference_intervals(beside), strict=True)
     ]
     return pd.DataFrame(lines)
 
@@ -75,56 +69,27 @@ def network_figure(beside: pd.DataFrame) -> Figure:
     return figure
 
 
-@in_own_style()
+def document(study: StudyFolder) -> Document:
+    """Return the page of a few-samples study of finite networks."""
+    beside, record = study.table("beside"), study.record()
+    setting = f"`{record['network']}`, trained; {record['n_test']} test images."
+    picture = Picture(
+        "accuracy",
+        lambda: network_figure(beside),
+        "Means over draws.",
+        "accuracy against training images",
+        kept=True,
+    )
+    table, legend = Table(network_table(beside)), Text(LEGEND, "small")
+    return Document(
+        TITLE, (Section("", (Text(setting), picture, table, legend)), provenance(study))
+    )
+
+
 def write_few_samples_network_report(folder: str | Path) -> Path:
     """Make ``page.html`` from the files of the study; return its path."""
     study = StudyFolder(folder)
-    beside, record = study.table("beside"), study.record()
-    body = [
-        f"<p>{html.escape(record['network'])}, trained; {record['n_test']} test images.</p>",
-        figure_block(network_figure(beside), CAPTION, alt=ALT),
-        html_table(network_table(beside)),
-        f'<p class="small">{LEGEND}</p>',
-        provenance_block(record, study.config_text()),
-    ]
-    target = study.path / "page.html"
-    write_text(target, page(TITLE, body))
-    return target
-
-
-@in_own_style()
-def write_few_samples_network_benchmark(
-    folder: str | Path, stem: str | Path, *, remarks: str = ""
-) -> tuple[Path, Path, Path]:
-    """Make ``stem.md``, ``stem.csv`` (a row a draw) and ``stem.png`` from the study.
-
-    Parameters
-    ----------
-    folder : path
-        That `ntkreg.studies.few_samples_network.study.run_few_samples_network` wrote into.
-    stem : path without suffix
-    remarks : str
-        Markdown put right before the figure.
-    """
-    study = StudyFolder(folder)
-    beside, record = study.table("beside"), study.record()
-    text, rows, picture = files_of(stem, ".md", ".csv", ".png")
-    save_png(network_figure(beside), picture)
-    write_table(rows, study.table("rows"), float_format="%.6g")
-    parts = [f"# {TITLE}\n", f"`{record['network']}`, trained; {record['n_test']} test images.\n"]
-    parts += [remarks.strip() + "\n"] if remarks else []
-    parts += [f"![{ALT}]({picture.name})\n", f"{CAPTION} {LEGEND}\n"]
-    parts += [markdown_table(network_table(beside)), provenance(record, study.config_text())]
-    write_text(text, "\n".join(parts))
-    return text, rows, picture
-
-
-def _interval(row) -> str:
-    """Return the difference's 95 % interval over draws."""
-    if pd.isna(row.difference_error):
-        return ""
-    half = stdtrit(row.n_paired - 1, 0.975) * row.difference_error
-    return f"{row.difference - half:+.1f} .. {row.difference + half:+.1f}"
+    return write_html(study.path, document(study))
 
 
 def _number(value: float, form: str) -> str:

@@ -1,6 +1,6 @@
-"""The optimiser study as a page, and as Markdown, CSV and PNG to be kept."""
+"""The page of `ntkreg optimizers`."""
 
-import html
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -20,13 +20,13 @@ from ntkreg.report.optimizers.tables import (
     sentences,
     verdict_table,
 )
-from ntkreg.report.shared.benchmark import files_of, provenance
-from ntkreg.report.shared.page import figure_block, in_own_style, page, provenance_block, save_png
+from ntkreg.report.shared.document import Document, Picture, Points, Section, Table, Text
+from ntkreg.report.shared.page import write_html
+from ntkreg.report.shared.provenance import provenance
 from ntkreg.report.shared.read import StudyFolder
-from ntkreg.report.shared.tables import html_table, markdown_table
-from ntkreg.storage import write_table, write_text
+from ntkreg.studies.optimizers.means import gap_means
 
-__all__ = ["write_optimizers_benchmark", "write_optimizers_report"]
+__all__ = ["document", "write_optimizers_report"]
 
 TITLE = "Optimisers from one start"
 
@@ -77,7 +77,47 @@ GAP_HEADING = "Gap at the last loss level"
 NOISE_HEADING = "Test error of sgd, %"
 
 
-@in_own_style()
+LEGEND = (
+    "Rates are in units of the largest stable learning rate at the start (gradient descent, sgd, "
+    "momentum, Nesterov), or the share of the loss that a first step of the gradient's signs takes "
+    "away (rmsprop, adam, adagrad, adadelta). Parameters moved and kernel drift are relative to "
+    "the start. Mean ± standard deviation over seeds."
+)
+
+INTERVALS = (
+    "Intervals are 95 %, Student's t over seeds; what they do not decide is called undecided. "
+    "They cover the starts and batches, not other data or settings."
+)
+
+
+def document(study: StudyFolder) -> Document:
+    """Return the page of an optimiser study."""
+    runs, verdicts, record = study.table("runs"), study.table("verdicts"), study.record()
+    own = runs[runs.width == record["width"]]
+    opening = (
+        Text(_setting(record, runs)),
+        Points(tuple(sentences(verdicts, own))),
+        Text(INTERVALS, "small"),
+    )
+    below = {
+        "kernel trajectory": Section(GAP_HEADING, (Table(gap_table(_gaps(study))),), 3),
+        "noise of sgd": Section(NOISE_HEADING, (Table(noise_table(study.table("batches"))),), 3),
+    }
+    sections = []
+    for question, (heading, caption) in SECTIONS.items():
+        kept = question == "kernel trajectory"
+        draw = partial(_figure, study, question)
+        picture = Picture(question.replace(" ", "_"), draw, caption, heading, kept)
+        sections += [Section(heading, (picture, Table(verdict_table(verdicts, question))))]
+        sections += [below[question]] if question in below else []
+    sections += [
+        Section(f"Runs on {labels} labels", (Table(ends_table(own, labels)),), 3)
+        for labels in ("correct", "random")
+    ]
+    last = Section(sections[-1].title, (*sections[-1].blocks, Text(LEGEND, "small")), 3)
+    return Document(TITLE, (Section("", opening), *sections[:-1], last, provenance(study)))
+
+
 def write_optimizers_report(folder: str | Path) -> Path:
     """Make ``page.html`` from the files of an optimiser study; return its path.
 
@@ -87,99 +127,28 @@ def write_optimizers_report(folder: str | Path) -> Path:
         If a file of the study is missing or cannot be read.
     """
     study = StudyFolder(folder)
-    runs, verdicts = study.table("runs"), study.table("verdicts")
-    record, config_text = study.record(), study.config_text()
-    figures = _figures(study, runs, record)
-    own = runs[runs.width == record["width"]]
-    body = [f'<p class="lead">{html.escape(s)}</p>' for s in sentences(verdicts, own)]
-    body += [
-        f"<p>{html.escape(_setting(record, runs))}</p>",
-        '<p class="small">Intervals are 95 %, Student\'s t over seeds; what they do not decide is '
-        "called undecided. They cover the starts and batches, not other data or settings.</p>",
-    ]
-    for question, (heading, caption) in SECTIONS.items():
-        body += [
-            f"<h2>{heading}</h2>",
-            figure_block(figures[question], caption, alt=heading),
-            html_table(verdict_table(verdicts, question)),
-        ]
-        if question == "kernel trajectory":
-            levels = study.table("levels")
-            body += [f"<h3>{GAP_HEADING}</h3>", html_table(gap_table(levels))]
-        if question == "noise of sgd":
-            batches = study.table("batches")
-            body += [f"<h3>{NOISE_HEADING}</h3>", html_table(noise_table(batches))]
-        if question == "labels":
-            for labels in ("correct", "random"):
-                body += [f"<h3>Runs on {labels} labels</h3>", html_table(ends_table(own, labels))]
-    body += [f'<p class="small">{LEGEND}</p>', provenance_block(record, config_text)]
-    target = study.path / "page.html"
-    write_text(target, page(TITLE, body))
-    return target
+    return write_html(study.path, document(study))
 
 
-LEGEND = (
-    "Rates are in units of the largest stable learning rate at the start (gradient descent, sgd, "
-    "momentum, Nesterov), or the share of the loss that a first step of the gradient's signs takes "
-    "away (rmsprop, adam, adagrad, adadelta). Parameters moved and kernel drift are relative to "
-    "the start. Mean ± standard deviation over seeds."
-)
+def _gaps(study: StudyFolder) -> pd.DataFrame:
+    return study.table("gaps") if study.has("gaps") else gap_means(study.table("levels"))
 
 
-@in_own_style()
-def write_optimizers_benchmark(
-    folder: str | Path, stem: str | Path, *, remarks: str = ""
-) -> tuple[Path, Path, Path]:
-    """Make ``stem.md``, ``stem.csv`` (a row a run) and ``stem.png`` from an optimiser study.
-
-    Parameters
-    ----------
-    folder : path
-        That `ntkreg.studies.optimizers.study.run_optimizers` wrote into.
-    stem : path without suffix
-    remarks : str
-        Markdown put right after the verdicts.
-    """
-    study = StudyFolder(folder)
-    runs, verdicts = study.table("runs"), study.table("verdicts")
+def _figure(study: StudyFolder, question: str) -> Figure:
+    """Draw the figure of one question."""
     record = study.record()
-    own = runs[runs.width == record["width"]]
-    text, rows, picture = files_of(stem, ".md", ".csv", ".png")
-    save_png(trajectory_figure(study.table("levels")), picture)
-    every = pd.concat([runs.assign(part="optimisers"), study.table("batches").assign(part="noise")])
-    write_table(rows, every, float_format="%.6g")
-    parts = [f"# {TITLE}\n", f"{_setting(record, runs)}\n"]
-    parts += [f"- {sentence}" for sentence in sentences(verdicts, own)]
-    parts += ["", remarks.strip() + "\n"] if remarks else [""]
-    parts += [f"![distance from the kernel trajectory]({picture.name})\n"]
-    for question, (heading, caption) in SECTIONS.items():
-        parts += [f"## {heading}\n", caption + "\n"]
-        parts += [markdown_table(verdict_table(verdicts, question))]
-        if question == "kernel trajectory":
-            levels = study.table("levels")
-            parts += [f"### {GAP_HEADING}\n", markdown_table(gap_table(levels))]
-        if question == "noise of sgd":
-            batches = study.table("batches")
-            parts += [f"### {NOISE_HEADING}\n", markdown_table(noise_table(batches))]
-    for labels in ("correct", "random"):
-        parts += [f"## Runs on {labels} labels\n", markdown_table(ends_table(own, labels))]
-    parts += [LEGEND + "\n", provenance(record, study.config_text())]
-    write_text(text, "\n".join(parts))
-    return text, rows, picture
-
-
-def _figures(study: StudyFolder, runs: pd.DataFrame, record: dict) -> dict[str, Figure]:
-    # Everything is read before the first figure is drawn: what is missing shows at once.
-    levels, pairs, batches, stops, curves = map(
-        study.table, ("levels", "pairs", "batches", "stops", "curves")
-    )
-    return {
-        "kernel trajectory": trajectory_figure(levels),
-        "end points": pairs_figure(pairs[pairs.width == record["width"]]),
-        "noise of sgd": noise_figure(batches),
-        "stopping and ridge": stopping_figure(stops, curves, record["n_train"]),
-        "labels": labels_figure(runs[runs.width == record["width"]]),
-    }
+    match question:
+        case "kernel trajectory":
+            return trajectory_figure(study.table("levels"))
+        case "end points":
+            pairs = study.table("pairs")
+            return pairs_figure(pairs[pairs.width == record["width"]])
+        case "noise of sgd":
+            return noise_figure(study.table("batches"))
+        case "stopping and ridge":
+            return stopping_figure(study.table("stops"), study.table("curves"), record["n_train"])
+    runs = study.table("runs")
+    return labels_figure(runs[runs.width == record["width"]])
 
 
 def _setting(record: dict, runs: pd.DataFrame) -> str:

@@ -2,6 +2,9 @@
 
 import pandas as pd
 
+from ntkreg.report.shared.tables import with_spread
+from ntkreg.studies.shared.statistics import mean_and_spread
+
 __all__ = ["ends_table", "gap_table", "noise_table", "sentences", "verdict_table"]
 
 
@@ -25,49 +28,48 @@ def verdict_table(verdicts: pd.DataFrame, question: str) -> pd.DataFrame:
 def ends_table(runs: pd.DataFrame, labels: str) -> pd.DataFrame:
     """Return how the runs on some labels ended, mean ± std over seeds."""
     own = runs[runs.labels == labels]
-    lines = []
-    for optimizer, group in own.groupby("optimizer", sort=False):
-        ended = group[group.outcome == "reached"]
-        lines.append(
-            {
-                "optimiser": optimizer.replace("_", " "),
-                "reached": f"{len(ended)} of {len(group)}",
-                "rate": f"{group.rate.iloc[0]:g}",
-                "learning rate": f"{ended.learning_rate.mean():.2g}",
-                "steps": f"{ended.steps.mean():.0f}",
-                "training loss": f"{ended.train_loss.mean():.4f}",
-                "test error, %": _spread(ended.test_error, "{:.1f}"),
-                "parameters moved": _spread(ended.moved, "{:.4f}"),
-                "kernel drift": _spread(ended.kernel_drift, "{:.3f}"),
-            }
-        )
+    measured = ["learning_rate", "steps", "train_loss", "test_error", "moved", "kernel_drift"]
+    # Of those that ended at the loss; an optimiser of which none did has a line of its own.
+    own = own.assign(**{name: own[name].where(own.outcome == "reached") for name in measured})
+    means = mean_and_spread(own, ["optimizer"], ["rate", *measured])
+    n = own.groupby("optimizer").size()
+    lines = [
+        {
+            "optimiser": optimizer.replace("_", " "),
+            "reached": f"{row['steps', 'count']:.0f} of {n[optimizer]}",
+            "rate": f"{row['rate', 'mean']:g}",
+            "learning rate": f"{row['learning_rate', 'mean']:.2g}",
+            "steps": f"{row['steps', 'mean']:.0f}",
+            "training loss": f"{row['train_loss', 'mean']:.4f}",
+            "test error, %": _spread(row["test_error"], ".1f"),
+            "parameters moved": _spread(row["moved"], ".4f"),
+            "kernel drift": _spread(row["kernel_drift"], ".3f"),
+        }
+        for optimizer, row in means.iterrows()
+    ]
     return pd.DataFrame(lines)
 
 
-def gap_table(levels: pd.DataFrame) -> pd.DataFrame:
-    """Return the gap to the kernel trajectory at the last level, mean ± std, by width."""
-    last = levels[levels.level == levels.level.min()]
+def gap_table(gaps: pd.DataFrame) -> pd.DataFrame:
+    """Return the gap to the kernel trajectory (`gap_means`), mean ± std, by width."""
     lines = []
-    for optimizer, own in last.groupby("optimizer", sort=False):
-        cells = {
-            f"width {width}": _spread(group.kernel_gap, "{:.3f}")
-            for width, group in own.groupby("width")
-        }
+    for optimizer, own in gaps.groupby("optimizer", sort=False):
+        cells = {f"width {row['width']}": _spread(row, ".3f") for _, row in own.iterrows()}
         lines.append({"optimiser": optimizer.replace("_", " "), **cells})
     return pd.DataFrame(lines).fillna("")
 
 
 def noise_table(batches: pd.DataFrame) -> pd.DataFrame:
     """Return sgd's test error, mean ± std over seeds, by batch size and rate."""
-    lines = []
-    for size, own in batches.groupby("batch_size"):
-        line = {"batch size": f"{size}"}
-        for rate, group in own.groupby("rate"):
-            ended = group[group.outcome == "reached"]
-            left = "" if len(ended) == len(group) else f" ({len(ended)} of {len(group)})"
-            line[f"rate {rate:g}"] = _spread(ended.test_error, "{:.1f}") + left
-        lines.append(line)
-    return pd.DataFrame(lines)
+    ended = batches.assign(test_error=batches.test_error.where(batches.outcome == "reached"))
+    means = mean_and_spread(ended, ["batch_size", "rate"], ["test_error"]).test_error
+    n = ended.groupby(["batch_size", "rate"]).size()
+    lines: dict[int, dict[str, str]] = {}
+    for (size, rate), row in means.sort_index().iterrows():
+        left = "" if row["count"] == n[size, rate] else f" ({row['count']:.0f} of {n[size, rate]})"
+        line = lines.setdefault(size, {"batch size": f"{size}"})
+        line[f"rate {rate:g}"] = _spread(row, ".1f") + left
+    return pd.DataFrame(lines.values())
 
 
 def sentences(verdicts: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
@@ -151,12 +153,13 @@ def _labels(verdicts: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
     gaps = verdicts[verdicts.quantity == "test error, random less correct labels, points"]
     worse = gaps[gaps.verdict == "random labels are worse"]
     own = runs[(runs.outcome == "reached") & runs.labels.isin(LABELS)]
-    starts = own.groupby(["labels", "seed"]).test_error.mean()
-    error = {labels: _spread(starts.get(labels, starts[:0]), "{:.1f}") for labels in LABELS}
+    starts = mean_and_spread(own, ["labels", "seed"], ["test_error"])["test_error"]["mean"]
+    means = mean_and_spread(starts.reset_index(), ["labels"], ["mean"])["mean"]
+    error = {labels: _spread(row, ".1f") for labels, row in means.iterrows()}
     return [
         f"Labels: with training losses between {own.train_loss.min():.4f} and "
         f"{own.train_loss.max():.4f} the test error, ± its standard deviation over starts, is "
-        f"{error['correct'] or 'unknown'} % on correct and {error['random'] or 'unknown'} % on "
+        f"{error.get('correct', 'unknown')} % on correct and {error.get('random', 'unknown')} % on "
         f"random labels; the difference is above 0 for {len(worse)} of {len(gaps)} optimisers. "
         "Training loss does "
         + ("not predict generalisation here." if len(worse) else "not show it here.")
@@ -173,8 +176,5 @@ def _interval(row: "pd.Series") -> str:
     return f"{row.low:.4g} .. {row.high:.4g}"
 
 
-def _spread(values: "pd.Series", form: str) -> str:
-    if not len(values):
-        return ""
-    text = form.format(values.mean())
-    return f"{text} ± {form.format(values.std(ddof=1))}" if len(values) > 1 else text
+def _spread(found: "pd.Series", form: str) -> str:
+    return with_spread(found["mean"], found["std"], form)

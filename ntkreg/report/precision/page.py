@@ -1,25 +1,18 @@
-"""The precision study as Markdown, CSV and PNG, to be kept, and as a page."""
+"""The page of `ntkreg precision`."""
 
-import html
 import math
 from pathlib import Path
 
 import pandas as pd
 
 from ntkreg.report.precision.figures import precision_figure
-from ntkreg.report.shared.benchmark import files_of, provenance
-from ntkreg.report.shared.page import figure_block, in_own_style, page, provenance_block, save_png
+from ntkreg.report.shared.document import Document, Picture, Points, Section, Table, Text
+from ntkreg.report.shared.page import write_html
+from ntkreg.report.shared.provenance import provenance
 from ntkreg.report.shared.read import StudyFolder
-from ntkreg.report.shared.tables import html_table, markdown_table
-from ntkreg.storage import write_table, write_text
+from ntkreg.studies.precision.errors import DTYPES, error_ratios
 
-__all__ = [
-    "by_alpha_table",
-    "gram_table",
-    "safe_table",
-    "write_precision_benchmark",
-    "write_precision_report",
-]
+__all__ = ["by_alpha_table", "document", "gram_table", "safe_table", "write_precision_report"]
 
 TITLE = "Precision of the kernel"
 
@@ -35,8 +28,6 @@ LEGEND = (
     "that of float64's predictions, with these labels. -: not positive definite, nothing is "
     "predicted."
 )
-
-DTYPES = ("float32", "mixed", "float64")
 
 
 def gram_table(safe: pd.DataFrame) -> pd.DataFrame:
@@ -83,63 +74,33 @@ def by_alpha_table(rows: pd.DataFrame, quantity: str) -> pd.DataFrame:
     return pd.DataFrame(lines.values()).fillna("")
 
 
-@in_own_style()
+def document(study: StudyFolder) -> Document:
+    """Return the page of a precision study."""
+    rows, safe, record = study.table("rows"), study.table("safe"), study.record()
+    answers = [Text(s, "lead") for s in _answers(rows, safe, record)]
+    networks = tuple(f"{name}: `{network}`" for name, network in record["networks"].items())
+    picture = Picture(
+        "relative_error",
+        lambda: precision_figure(rows),
+        "Relative error of the system that is solved, the larger of NNGP's and NTK's; where "
+        "it reaches 1 the Gram can be indefinite.",
+        "relative error against the ridge",
+        kept=True,
+    )
+    return Document(
+        TITLE,
+        (
+            Section("", (*answers, Points(networks), picture, Text(LEGEND, "small"))),
+            *(Section(title, (Table(table),)) for title, table in _tables(rows, safe)),
+            provenance(study),
+        ),
+    )
+
+
 def write_precision_report(folder: str | Path) -> Path:
     """Make ``page.html`` from the files of a precision study; return its path."""
     study = StudyFolder(folder)
-    rows, safe = study.table("rows"), study.table("safe")
-    body = [f'<p class="lead">{html.escape(s)}</p>' for s in _verdicts(rows, safe, study)]
-    body += [figure_block(precision_figure(rows), *_CAPTION)]
-    for title, table in _tables(rows, safe):
-        body += [f"<h2>{title}</h2>", html_table(table)]
-    body += [f'<p class="small">{LEGEND}</p>']
-    body += [provenance_block(study.record(), study.config_text())]
-    target = study.path / "page.html"
-    write_text(target, page(TITLE, body))
-    return target
-
-
-@in_own_style()
-def write_precision_benchmark(
-    folder: str | Path, stem: str | Path, *, remarks: str = ""
-) -> tuple[Path, Path, Path]:
-    """Make ``stem.md``, ``stem.csv`` and ``stem.png`` from a precision study.
-
-    Parameters
-    ----------
-    folder : path
-        That `ntkreg.studies.precision.study.run_precision` wrote into.
-    stem : path without suffix
-    remarks : str
-        Markdown put right after the verdicts: what follows from them.
-
-    Returns
-    -------
-    tuple of Path
-        Of the Markdown, the CSV (all rows) and the picture.
-    """
-    study = StudyFolder(folder)
-    rows, safe, record = study.table("rows"), study.table("safe"), study.record()
-    text, csv, picture = files_of(stem, ".md", ".csv", ".png")
-    save_png(precision_figure(rows), picture)
-    write_table(csv, rows, float_format="%.6g")
-    parts = [f"# {TITLE}\n"]
-    parts += [f"`{name}`: `{network}`  " for name, network in record["networks"].items()]
-    parts += ["", *(f"{sentence}\n" for sentence in _verdicts(rows, safe, study))]
-    parts += [remarks.strip() + "\n"] if remarks else []
-    parts += [f"![{_CAPTION[1]}]({picture.name})\n", f"{_CAPTION[0]}\n", LEGEND + "\n"]
-    for title, table in _tables(rows, safe):
-        parts += [f"## {title}\n", markdown_table(table)]
-    parts += [provenance(record, study.config_text())]
-    write_text(text, "\n".join(parts))
-    return text, csv, picture
-
-
-_CAPTION = (
-    "Relative error of the system that is solved, the larger of NNGP's and NTK's; where "
-    "it reaches 1 the Gram can be indefinite.",
-    "relative error against the ridge",
-)
+    return write_html(study.path, document(study))
 
 
 def _tables(rows: pd.DataFrame, safe: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
@@ -153,9 +114,9 @@ def _tables(rows: pd.DataFrame, safe: pd.DataFrame) -> list[tuple[str, pd.DataFr
     ]
 
 
-def _verdicts(rows: pd.DataFrame, safe: pd.DataFrame, study: StudyFolder) -> list[str]:
+def _answers(rows: pd.DataFrame, safe: pd.DataFrame, record: dict) -> list[str]:
     """Say for each dtype what its errors do: worst case first, then what happened here."""
-    tolerance, n_test = study.record()["tolerance"], study.record()["n_test"]
+    tolerance, n_test = record["tolerance"], record["n_test"]
     sentences = []
     for dtype in DTYPES[:2]:
         mine = safe[safe.dtype == dtype]
@@ -174,11 +135,8 @@ def _verdicts(rows: pd.DataFrame, safe: pd.DataFrame, study: StudyFolder) -> lis
             f"{largest['get'].upper()}, {largest.case}, alpha {largest.alpha:g}), and at most "
             f"{solved.changed.max() * n_test / 100:.0f} of {n_test} test images change class."
         )
-    both = rows[rows.case != "copies"].pivot_table(
-        index=["network", "get", "case", "alpha"], columns="dtype", values="relative_error"
-    )
-    if "mixed" in both:
-        ratio = (both.float32 / both.mixed).dropna()
+    ratio = error_ratios(rows[rows.case != "copies"], "relative_error")
+    if len(ratio):
         sentences.append(
             f"Without copies the relative error of float32 is {ratio.median():.1f} times that of "
             f"mixed (median over kernels, sets and ridges; {ratio.min():.1f} to {ratio.max():.0f})."

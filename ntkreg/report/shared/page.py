@@ -1,19 +1,21 @@
-"""One self-contained HTML page: pictures inside, nothing fetched, light and dark."""
+"""A document as one self-contained HTML page: pictures inside, nothing fetched, light and dark."""
 
 import base64
 import contextlib
 import html
 import io
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from matplotlib import style
 from matplotlib.figure import Figure
 
-from ntkreg.storage import replacing
+from ntkreg.report.shared.document import Block, Code, Document, Picture, Points, Table, Text
+from ntkreg.report.shared.tables import html_table
+from ntkreg.storage import replacing, write_text
 
-__all__ = ["figure_block", "in_own_style", "page", "provenance_block", "save_png"]
+__all__ = ["draw_pictures", "html_page", "in_own_style", "png", "write_bytes", "write_html"]
 
 _STYLE = """
 :root { color-scheme: light dark; --page: light-dark(#fdfdfc, #16181b);
@@ -64,41 +66,75 @@ def in_own_style() -> Iterator[None]:
         yield
 
 
-def page(title: str, body: list[str]) -> str:
-    """Return a whole HTML document from blocks of HTML."""
+def png(figure: Figure) -> bytes:
+    """Return a figure as a PNG file holds it."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=150)
+    return buffer.getvalue()
+
+
+@in_own_style()
+def draw_pictures(document: Document) -> dict[str, bytes]:
+    """Draw every picture of a document, by name."""
+    return {picture.name: png(picture.draw()) for picture in document.pictures()}
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file, whole or not at all."""
+    with replacing(path) as file:
+        file.write(content)
+
+
+def write_html(folder: Path, document: Document) -> Path:
+    """Write a document as ``page.html`` into a folder and return its path."""
+    target = folder / "page.html"
+    write_text(target, html_page(document, draw_pictures(document)))
+    return target
+
+
+def html_page(document: Document, pictures: Mapping[str, bytes]) -> str:
+    """Return a document as HTML.
+
+    Parameters
+    ----------
+    document : Document
+    pictures : mapping of str to bytes
+        PNG files by the names of the document's pictures.
+    """
+    title = html.escape(document.title)
+    body = [f"<h1>{title}</h1>"]
+    for section in document.sections:
+        if section.title:
+            body += [f"<h{section.level}>{html.escape(section.title)}</h{section.level}>"]
+        body += [_block(block, pictures) for block in section.blocks]
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{html.escape(title)}</title>\n<style>{_STYLE}</style></head>\n<body>\n"
-        + "\n".join([f"<h1>{html.escape(title)}</h1>", *body])
+        f"<title>{title}</title>\n<style>{_STYLE}</style></head>\n<body>\n"
+        + "\n".join(body)
         + "\n</body></html>\n"
     )
 
 
-def figure_block(figure: Figure, caption: str, alt: str) -> str:
-    """Return a figure with its picture inside as PNG."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=150)
-    data = base64.b64encode(buffer.getvalue()).decode("ascii")
-    return (
-        f'<figure><img alt="{html.escape(alt)}" src="data:image/png;base64,{data}">\n'
-        f"<figcaption>{html.escape(caption)}</figcaption></figure>"
-    )
+def _block(block: Block, pictures: Mapping[str, bytes]) -> str:
+    match block:
+        case Text(text, kind):
+            mark = f' class="{kind}"' if kind else ""
+            return f"<p{mark}>{_inline(text)}</p>"
+        case Points(items):
+            return "<ul>" + "".join(f"<li>{_inline(item)}</li>\n" for item in items) + "</ul>"
+        case Table(frame):
+            return html_table(frame)
+        case Picture():
+            data = base64.b64encode(pictures[block.name]).decode("ascii")
+            return (
+                f'<figure><img alt="{html.escape(block.alt)}" src="data:image/png;base64,{data}">\n'
+                f"<figcaption>{_inline(block.caption)}</figcaption></figure>"
+            )
+        case Code(label, text, _):
+            return f"<p>{html.escape(label)}</p><pre>{html.escape(text)}</pre>"
 
 
-def save_png(figure: Figure, path: Path) -> None:
-    """Write a figure as a PNG file, whole or not at all."""
-    with replacing(path) as file:
-        figure.savefig(file, format="png", dpi=150)
-
-
-def provenance_block(record: dict[str, Any], config_text: str) -> str:
-    """Return how the figures came about: command, configuration and its hash, versions."""
-    versions = "\n".join(f"{name}: {value}" for name, value in record["environment"].items())
-    return (
-        "<h2>How this was made</h2>\n"
-        f"<p>Command</p><pre>{html.escape(record['command'])}</pre>\n"
-        f"<p>Configuration (hash {html.escape(record['config_hash'][:12])})</p>"
-        f"<pre>{html.escape(config_text)}</pre>\n"
-        f"<p>Versions and machine</p><pre>{html.escape(versions)}</pre>"
-    )
+def _inline(text: str) -> str:
+    """Return a text with what stands between backticks as code."""
+    return re.sub(r"`([^`]*)`", r"<code>\1</code>", html.escape(text))

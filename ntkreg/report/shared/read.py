@@ -31,12 +31,20 @@ class StudyFolder:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
+        self.tables_read: dict[str, pd.DataFrame] = {}
+        """What `table` returned so far, by name."""
+
+    def has(self, name: str) -> bool:
+        """Whether there is a table of this name."""
+        return (self.path / self._file(f"{name}.csv")).exists()
 
     def table(self, name: str) -> pd.DataFrame:
         """Return ``name.csv``; empty cells of text columns are empty strings."""
-        frame = self._read(f"{name}.csv", read_table)
-        text = frame.select_dtypes(exclude="number").columns
-        return frame.fillna(dict.fromkeys(text, ""))
+        if name not in self.tables_read:
+            frame = self._read(f"{name}.csv", read_table)
+            text = frame.select_dtypes(exclude="number").columns
+            self.tables_read[name] = frame.fillna(dict.fromkeys(text, ""))
+        return self.tables_read[name]
 
     def arrays(self, name: str) -> dict[str, np.ndarray]:
         """Return all arrays of ``name.npz``."""
@@ -44,11 +52,11 @@ class StudyFolder:
 
     def record(self) -> dict[str, Any]:
         """Return what the study noted about itself: hash, command, versions."""
-        record = self._read("record.json", read_json_mapping)
+        record, path = self._read("record.json", read_json_mapping), self._file("record.json")
         for name, kind in (("config_hash", str), ("command", str), ("environment", dict)):
             if not isinstance(record[name], kind):
                 raise DataError(
-                    f"report: {self.path / 'record.json'}: {name} must be a {kind.__name__}; "
+                    f"report: {self.path / path}: {name} must be a {kind.__name__}; "
                     f"found a {type(record[name]).__name__}. Run the study again."
                 )
         return record
@@ -61,11 +69,17 @@ class StudyFolder:
         """Return the resolved configuration."""
         config = self._read("config.yaml", read_yaml)
         if not isinstance(config, dict):
-            raise DataError(f"report: {self.path / 'config.yaml'} is no mapping of keys to values.")
+            raise DataError(
+                f"report: {self.path / self._file('config.yaml')} is no mapping of keys to values."
+            )
         return config
 
+    def _file(self, name: str) -> str:
+        """Return what a file that studies call `name` is called in this folder."""
+        return name
+
     def _read(self, name: str, reader: Any) -> Any:
-        path = self.path / name
+        path = self.path / self._file(name)
         try:
             return reader(path)
         except FileNotFoundError:

@@ -4,6 +4,8 @@ import html
 
 import pandas as pd
 
+from ntkreg.studies.shared.statistics import mean_and_spread
+
 __all__ = [
     "accuracy_table",
     "comparison_table",
@@ -20,9 +22,11 @@ _LONG = 48
 """Characters of a cell, above which its column is read as sentences."""
 
 
-def with_spread(mean: float, std: float) -> str:
+def with_spread(mean: float, std: float, form: str = ".1f") -> str:
     """Return "mean ± std", or the mean alone where there is no spread (NaN: a single draw)."""
-    return f"{mean:.1f}" if pd.isna(std) else f"{mean:.1f} ± {std:.1f}"
+    if pd.isna(mean):
+        return ""
+    return f"{mean:{form}}" if pd.isna(std) else f"{mean:{form}} ± {std:{form}}"
 
 
 def accuracy_table(rows: pd.DataFrame) -> pd.DataFrame:
@@ -33,10 +37,8 @@ def accuracy_table(rows: pd.DataFrame) -> pd.DataFrame:
     rows : DataFrame
         Columns method, n_train, split, accuracy (percent).
     """
-    groups = rows.groupby(["method", "n_train"], sort=False).accuracy
-    cells = groups.agg(
-        lambda a: f"{a.mean():.1f} ± {a.std(ddof=1):.1f}" if len(a) > 1 else f"{a.mean():.1f}"
-    )
+    found = mean_and_spread(rows, ["method", "n_train"], ["accuracy"]).accuracy
+    cells = pd.Series(map(with_spread, found["mean"], found["std"]), index=found.index)
     table = cells.unstack("n_train").loc[rows.method.unique()]
     table.columns = [f"n = {n}" for n in table.columns]
     return table.rename_axis("method").reset_index()

@@ -1,20 +1,19 @@
-"""The width study as one page."""
+"""The page of `ntkreg widths`."""
 
-import html
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from ntkreg.report.shared.benchmark import files_of, provenance
-from ntkreg.report.shared.page import figure_block, in_own_style, page, provenance_block, save_png
+from ntkreg.report.shared.document import Document, Picture, Section, Table, Text
+from ntkreg.report.shared.page import write_html
+from ntkreg.report.shared.provenance import provenance
 from ntkreg.report.shared.read import StudyFolder
-from ntkreg.report.shared.tables import html_table, markdown_table
 from ntkreg.report.widths.figures import ensemble_figure, spread_figure, width_figure
 from ntkreg.report.widths.tables import count_verdicts, limit_table, point_table, verdict_table
-from ntkreg.storage import write_table, write_text
 
-__all__ = ["write_widths_benchmark", "write_widths_report"]
+__all__ = ["document", "write_widths_report"]
 
 METHOD = (
     "Slopes are of log(quantity) against log(width): weighted least squares on log v = a + b log n "
@@ -70,10 +69,45 @@ FIGURES = (
     ),
 )
 
+KEPT = ("ntk_drift", "feature_drift")
+"""Quantities of the figure that a benchmark keeps."""
+
 GREY = "Grey lines: expected slopes; dotted: bounds."
 
 
-@in_own_style()
+def document(study: StudyFolder) -> Document:
+    """Return the page of a width study; Markdown has the figure on the change in training."""
+    summary, slopes, record = study.table("summary"), study.table("slopes"), study.record()
+    limits = _limits(study)
+    answer, setting = Text(_verdicts(slopes, limits), "lead"), Text(_setting(record))
+    sections = [
+        Section("", (answer, setting)),
+        Section("Slopes against width", (Table(verdict_table(slopes)), Text(METHOD, "small"))),
+    ]
+    for title, quantities, ylabel, caption in FIGURES:
+        here = [q for q in quantities if (summary.quantity == q).any()]
+        if here:
+            kept = quantities == KEPT
+            draw = partial(width_figure, summary, slopes, here, ylabel)
+            picture = Picture(here[0], draw, f"{caption} {GREY}", title, kept)
+            sections += [Section(title, (picture,), kept=kept)]
+    if len(limits):
+        table, text = Table(limit_table(limits)), Text(ENSEMBLES, "small")
+        picture = Picture(
+            "ensembles",
+            lambda: ensemble_figure(study.table("ensembles")),
+            "Bars: 95 % intervals.",
+            "ensembles against formulas",
+        )
+        # The caption is the figure's alone: Markdown, which does not show it, has the table.
+        sections += [
+            Section("Ensembles", (table, text)),
+            Section("Ensembles against width", (picture,), 3, kept=False),
+        ]
+    sections += [_errors_and_ranks(summary), provenance(study)]
+    return Document(_title(study), tuple(sections))
+
+
 def write_widths_report(folder: str | Path) -> Path:
     """Make ``page.html`` from the files of a width study; return its path.
 
@@ -88,78 +122,12 @@ def write_widths_report(folder: str | Path) -> Path:
         If a file of the study is missing or cannot be read.
     """
     study = StudyFolder(folder)
-    summary, slopes, record = study.table("summary"), study.table("slopes"), study.record()
-    limits = _limits(study)
-    body = [
-        f'<p class="lead">{html.escape(_verdicts(slopes, limits))}</p>',
-        f"<p>{html.escape(_setting(record))}</p>",
-        "<h2>Slopes against width</h2>",
-        html_table(verdict_table(slopes)),
-        f'<p class="small">{METHOD}</p>',
-    ]
-    for title, quantities, ylabel, caption in FIGURES:
-        here = [q for q in quantities if (summary.quantity == q).any()]
-        if here:
-            figure = width_figure(summary, slopes, here, ylabel)
-            body += [f"<h2>{title}</h2>", figure_block(figure, f"{caption} {GREY}", alt=title)]
-    if len(limits):
-        figure = ensemble_figure(study.table("ensembles"))
-        body += [
-            "<h2>Ensembles</h2>",
-            figure_block(figure, "Bars: 95 % intervals.", alt="ensembles against formulas"),
-            html_table(limit_table(limits)),
-            f'<p class="small">{ENSEMBLES}</p>',
-        ]
-    body += _errors_and_ranks(summary)
-    body += [provenance_block(record, study.config_text())]
-    target = study.path / "page.html"
-    write_text(target, page(_title(study), body))
-    return target
-
-
-@in_own_style()
-def write_widths_benchmark(
-    folder: str | Path, stem: str | Path, *, remarks: str = ""
-) -> tuple[Path, Path, Path, Path]:
-    """Make ``stem.md``, ``stem.csv``, ``stem.png`` and ``stem.html`` from a width study.
-
-    Parameters
-    ----------
-    folder : path
-        That `ntkreg.studies.widths.study.run_widths` wrote into.
-    stem : path without suffix
-    remarks : str
-        Markdown put right after the number of verdicts.
-
-    Returns
-    -------
-    tuple of Path
-        Of the Markdown (verdicts), the CSV (a row a network), the picture (change in training),
-        and the study's whole page.
-    """
-    study = StudyFolder(folder)
-    summary, slopes, record = study.table("summary"), study.table("slopes"), study.record()
-    limits = _limits(study)
-    text, rows, picture, whole = files_of(stem, ".md", ".csv", ".png", ".html")
-    title, quantities, ylabel, caption = FIGURES[1]
-    save_png(width_figure(summary, slopes, list(quantities), ylabel), picture)
-    write_table(rows, study.table("rows"), float_format="%.6g")
-    write_text(whole, write_widths_report(folder).read_text(encoding="utf-8"))
-    parts = [f"# {_title(study)}\n", _verdicts(slopes, limits) + "\n", _setting(record) + "\n"]
-    parts += [remarks.strip() + "\n"] if remarks else []
-    parts += [f"The whole page, with all figures: [{whole.name}]({whole.name}).\n"]
-    parts += [f"![{title}]({picture.name})\n", f"{caption} {GREY}\n"]
-    parts += ["## Slopes against width\n", markdown_table(verdict_table(slopes)), METHOD + "\n"]
-    if len(limits):
-        parts += ["## Ensembles\n", markdown_table(limit_table(limits)), ENSEMBLES + "\n"]
-    parts += [provenance(record, study.config_text())]
-    write_text(text, "\n".join(parts))
-    return text, rows, picture, whole
+    return write_html(study.path, document(study))
 
 
 def _limits(study: StudyFolder) -> pd.DataFrame:
     """Of ensembles, which only networks in the NTK parametrisation have."""
-    return study.table("limits") if (study.path / "limits.csv").exists() else pd.DataFrame()
+    return study.table("limits") if study.has("limits") else pd.DataFrame()
 
 
 def _title(study: StudyFolder) -> str:
@@ -178,17 +146,23 @@ def _setting(record: dict[str, Any]) -> str:
     return f"{networks}; {record['data']['source']}. Learning rates: {rates}."
 
 
-def _errors_and_ranks(summary: pd.DataFrame) -> list[str]:
+def _errors_and_ranks(summary: pd.DataFrame) -> Section:
     errors, ranks = ["train_error", "test_error"], ["rank_start", "rank_end"]
     bars = "Bars: one standard deviation over starts."
-    return [
-        "<h2>Errors and features</h2>",
-        figure_block(spread_figure(summary, errors, "wrong signs, %"), bars, alt="errors"),
-        figure_block(
-            spread_figure(summary, ranks, "effective rank"),
-            f"Exponential of the entropy of the singular values of the features. {bars}",
-            alt="effective ranks of features",
+    return Section(
+        "Errors and features",
+        (
+            Picture(
+                "errors", lambda: spread_figure(summary, errors, "wrong signs, %"), bars, "errors"
+            ),
+            Picture(
+                "ranks",
+                lambda: spread_figure(summary, ranks, "effective rank"),
+                f"Exponential of the entropy of the singular values of the features. {bars}",
+                "effective ranks of features",
+            ),
+            Text("Mean ± standard deviation over starts."),
+            Table(point_table(summary, [*errors, "train_loss", "test_loss", *ranks])),
         ),
-        "<p>Mean ± standard deviation over starts.</p>",
-        html_table(point_table(summary, [*errors, "train_loss", "test_loss", *ranks])),
-    ]
+        kept=False,
+    )

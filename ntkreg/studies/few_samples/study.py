@@ -8,7 +8,7 @@ once; `ntkreg.studies.shared.statistics` says what that does to the errors.
 
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,18 +22,11 @@ from ntkreg.gram import gram_of
 from ntkreg.kernels import KernelSpec, kernel_dtype, solve_dtype
 from ntkreg.storage import write_arrays, write_table
 from ntkreg.studies.few_samples.config import FewSamplesConfig, hidden_layers, network_of
+from ntkreg.studies.few_samples.summary import published_on, summaries
 from ntkreg.studies.shared.paired import depth_steps
 from ntkreg.studies.shared.preprocessing import make_preprocessing
-from ntkreg.studies.shared.published import (
-    CIFAR2_DEPTHS,
-    CIFAR2_SOURCE,
-    FEW_SAMPLES_CIFAR10,
-    FEW_SAMPLES_SOURCE,
-    PublishedRow,
-)
 from ntkreg.studies.shared.record import write_record
 from ntkreg.studies.shared.regression import regress_classes
-from ntkreg.studies.shared.statistics import compare_with_published, summarize_draws
 
 __all__ = [
     "FewSamplesConfig",
@@ -163,43 +156,14 @@ def load_classes(config: FewSamplesConfig) -> ImageData:
 
 
 def write_summary(rows: pd.DataFrame, config: FewSamplesConfig, n_test: int, output: Path) -> None:
-    """Write ``summary.csv``, ``comparison.csv`` and ``published.csv`` from rows.
-
-    It is not documented whether "CNTK-d" counts the dense read-out, so both readings are
-    written: column reading, "convolutions" (d hidden layers) and "read-out counted"
-    (d - 1 hidden layers). Of other networks than CNTKs the comparison has no lines.
-    """
-    summary = summarize_draws(rows, pool=config.pool, n_test=n_test)
-    write_table(output / "summary.csv", summary)
-    readings = {"convolutions": 0, "read-out counted": -1}
-    published, source = _published(config)
-    # Of few samples only CNTKs were published at several depths.
-    is_cntk = config.architecture.get("recipe") == "cntk"
-    known = published if is_cntk and config.classes is None else ()
-    comparison = pd.concat(
-        [
-            compare_with_published(summary, known, offset=offset).assign(reading=name)
-            for name, offset in readings.items()
-        ]
-    )
-    write_table(output / "comparison.csv", comparison)
-    columns = [field.name for field in fields(PublishedRow)]
-    table = pd.DataFrame(map(asdict, published), columns=columns).assign(source=source)
-    write_table(output / "published.csv", table)
-
-
-def _published(config: FewSamplesConfig) -> tuple[tuple[PublishedRow, ...], str]:
-    """Return published figures on the same classes, taking the data for CIFAR-10's."""
-    if config.classes is None:
-        return FEW_SAMPLES_CIFAR10, FEW_SAMPLES_SOURCE
-    if set(config.classes) == {0, 1}:
-        return CIFAR2_DEPTHS, CIFAR2_SOURCE
-    return (), ""
+    """Write ``summary.csv``, ``comparison.csv`` and ``published.csv`` from rows (`summaries`)."""
+    for name, table in summaries(rows, asdict(config), n_test).items():
+        write_table(output / f"{name}.csv", table)
 
 
 def _beside_published(steps: pd.DataFrame, config: FewSamplesConfig) -> pd.DataFrame:
     """Add the published difference of each step: of CIFAR-2 and GAP, whatever n; else NaN."""
-    published, _ = _published(config)
+    published, _ = published_on(config.classes)
     same = config.classes is not None and config.architecture.get("readout") == "gap"
     known = {row.depth: row.accuracy for row in published if same}
     before, after = (steps[name].map(known).astype(float) for name in ("depth_before", "depth"))

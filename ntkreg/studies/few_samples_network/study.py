@@ -18,15 +18,15 @@ from ntkreg.documents import read_json_mapping
 from ntkreg.errors import DataError, SpecError
 from ntkreg.estimators import FiniteNetworkClassifier
 from ntkreg.storage import write_arrays, write_json, write_table
+from ntkreg.studies.few_samples_network.beside import beside_kernel
 from ntkreg.studies.few_samples_network.config import FewSamplesNetworkConfig
 from ntkreg.studies.few_samples_network.task import Task, load_task, schedule, steps_of
 from ntkreg.studies.shared.config import config_to_dict
-from ntkreg.studies.shared.published import FEW_SAMPLES_CIFAR10
 from ntkreg.studies.shared.record import write_record
 from ntkreg.studies.shared.statistics import summarize_draws
 from ntkreg.studies.shared.store import damage_of, keep_settings
 
-__all__ = ["beside_kernel", "run_few_samples_network", "train_draw"]
+__all__ = ["run_few_samples_network", "train_draw"]
 
 NAME = "network"
 """What stands in the column get, where kernels have ntk or nngp."""
@@ -114,53 +114,6 @@ def run_few_samples_network(config: FewSamplesNetworkConfig, output: str | Path)
         data=asdict(task.data.provenance),
     )
     return rows
-
-
-def beside_kernel(rows: pd.DataFrame, kernels: pd.DataFrame | None = None) -> pd.DataFrame:
-    """Lay networks beside a kernel on the same draws, and beside the published ResNet-34.
-
-    Parameters
-    ----------
-    rows : DataFrame
-        From `run_few_samples_network`.
-    kernels : DataFrame or None
-        Columns n, draw, accuracy: one kernel's rows.
-
-    Returns
-    -------
-    DataFrame
-        One line for each n: n_draws, network (mean accuracy), draw_std, single (mean of each
-        network alone), kernel (mean on the draws that both have), n_paired, difference
-        (network less kernel, mean over those draws), difference_error (its standard error
-        over draws: test images and pool are the same and stay as they are), resnet34 (published,
-        on other draws and test images); NaN where there is nothing to compare.
-    """
-    published = {r.n: r.accuracy for r in FEW_SAMPLES_CIFAR10 if r.label == "ResNet-34"}
-    lines = []
-    for n, group in rows.groupby("n", sort=True):
-        line: dict[str, Any] = {
-            "n": n,
-            "n_draws": len(group),
-            "network": group.accuracy.mean(),
-            "draw_std": group.accuracy.std(ddof=1),
-            "single": group.accuracy_single.mean(),
-            "kernel": np.nan,
-            "n_paired": 0,
-            "difference": np.nan,
-            "difference_error": np.nan,
-        }
-        if kernels is not None:
-            own = kernels[kernels.n == n]
-            both = group.merge(own, on="draw", suffixes=("", "_kernel"), validate="1:1")
-            gap = both.accuracy - both.accuracy_kernel
-            line |= {
-                "kernel": both.accuracy_kernel.mean(),
-                "n_paired": len(both),
-                "difference": gap.mean(),
-                "difference_error": gap.std(ddof=1) / np.sqrt(max(len(both), 1)),
-            }
-        lines.append(line | {"resnet34": published.get(n, np.nan)})
-    return pd.DataFrame(lines)
 
 
 def train_draw(

@@ -23,22 +23,13 @@ from ntkreg.errors import NotPSDError, SpecError
 from ntkreg.gram import compute_gram
 from ntkreg.storage import write_table
 from ntkreg.studies.precision.config import PrecisionConfig
+from ntkreg.studies.precision.errors import DTYPES, safe_alphas
 from ntkreg.studies.shared.preprocessing import make_preprocessing
 from ntkreg.studies.shared.record import write_record
 from ntkreg.studies.shared.regression import regress_classes
 
-__all__ = [
-    "CASES",
-    "DTYPES",
-    "PrecisionConfig",
-    "compare_grams",
-    "dtypes_of",
-    "run_precision",
-    "safe_alphas",
-]
+__all__ = ["CASES", "PrecisionConfig", "compare_grams", "dtypes_of", "run_precision"]
 
-DTYPES = ("float32", "mixed", "float64")
-"""In the order of the tables; float64 is what the others are compared with."""
 
 CASES = ("distinct", "near copies", "copies")
 """Training sets: the images; with some of them again, changed a little; with some twice."""
@@ -305,33 +296,3 @@ def _relative(difference: np.ndarray, regularised: np.ndarray) -> float:
     lower = cholesky(regularised, lower=True)
     half = solve_triangular(lower, difference, lower=True)
     return float(abs(eigvalsh(solve_triangular(lower, half.T, lower=True))).max())
-
-
-def safe_alphas(rows: pd.DataFrame, tolerance: float) -> pd.DataFrame:
-    """Return from which alpha on predictions are float64's, for each kernel, case and dtype.
-
-    Parameters
-    ----------
-    rows : DataFrame
-        As `run_precision` returns them.
-    tolerance : float
-        Greatest relative_error. It bounds what errors of the Gram do whatever the labels are;
-        the differences of predictions are those of these labels.
-
-    Returns
-    -------
-    DataFrame
-        Columns network, get, case, dtype, n, min_eigenvalue, negative, max_error, norm_error
-        and alpha: the least of the alphas from which on every one can be solved and keeps
-        within the tolerance; NaN if not even the greatest does.
-    """
-    lines = []
-    for keys, group in rows.groupby(["network", "get", "case", "dtype"], sort=False):
-        ordered = group.sort_values("alpha", ascending=False)
-        within = (ordered.relative_error <= tolerance) & ordered.residual.notna()
-        good = within.cumprod().astype(bool)
-        of_gram = ordered.iloc[0][["n", "min_eigenvalue", "negative", "max_error", "norm_error"]]
-        least = ordered.alpha[good].min() if good.any() else float("nan")
-        names = ("network", "get", "case", "dtype")
-        lines.append({**dict(zip(names, keys, strict=True)), **of_gram, "alpha": least})
-    return pd.DataFrame(lines)

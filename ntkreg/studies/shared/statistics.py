@@ -7,7 +7,13 @@ import pandas as pd
 
 from ntkreg.studies.shared.published import PublishedRow
 
-__all__ = ["binomial_error", "compare_with_published", "pool_corrected_std", "summarize_draws"]
+__all__ = [
+    "binomial_error",
+    "compare_with_published",
+    "mean_and_spread",
+    "pool_corrected_std",
+    "summarize_draws",
+]
 
 PUBLISHED_N_TEST = 10_000
 """Test images behind a published CIFAR-10 accuracy: we take the official test set."""
@@ -48,6 +54,25 @@ def binomial_error(accuracy: float, n_test: int) -> float:
     """
     p = accuracy / 100
     return 100 * math.sqrt(p * (1 - p) / n_test)
+
+
+def mean_and_spread(rows: pd.DataFrame, by: Sequence[str], columns: Sequence[str]) -> pd.DataFrame:
+    """Return mean, standard deviation (ddof 1) and number of values by group.
+
+    Parameters
+    ----------
+    rows : DataFrame
+    by : sequence of str
+        Columns that make the groups, which stand in the order in which the rows name them.
+    columns : sequence of str
+
+    Returns
+    -------
+    DataFrame
+        One line a group; columns (column, "mean"), (column, "std"), (column, "count").
+    """
+    groups = rows.groupby(list(by), sort=False)[list(columns)]
+    return groups.agg(["mean", "std", "count"])
 
 
 def summarize_draws(rows: pd.DataFrame, *, pool: int, n_test: int) -> pd.DataFrame:

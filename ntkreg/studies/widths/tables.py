@@ -1,14 +1,16 @@
 """From measured networks to points a width, slopes and verdicts."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from ntkreg.studies.widths.quantities import EXPECTATIONS, QUANTITIES
 from ntkreg.studies.widths.slopes import fit_limit, fit_slope, judge
-from ntkreg.studies.widths.task import Ensemble
+
+if TYPE_CHECKING:  # tables are made again where no kernel is computed
+    from ntkreg.studies.widths.task import Ensemble
 
 __all__ = ["ensemble_points", "kernel_points", "limit_table", "slope_table", "spread_points"]
 
@@ -63,7 +65,7 @@ def kernel_points(
 
 
 def ensemble_points(
-    group: tuple[int, str, int], outputs: np.ndarray, formulas: dict[str, Ensemble]
+    group: tuple[int, str, int], outputs: np.ndarray, formulas: "dict[str, Ensemble]"
 ) -> Iterator[dict[str, Any]]:
     """Yield how far mean and variance over starts are from the formulas' at one width.
 

@@ -10,7 +10,6 @@ from ntkreg.report.precision.page import (
     by_alpha_table,
     gram_table,
     safe_table,
-    write_precision_benchmark,
     write_precision_report,
 )
 from ntkreg.report.shared.read import StudyFolder
@@ -61,12 +60,10 @@ def test_the_page_needs_nothing_but_itself_and_says_what_is_safe(precision_folde
         assert words in text
 
 
-def test_benchmark_files_hold_tables_rows_and_picture(precision_folder, tmp_path):
-    text, rows, picture = write_precision_benchmark(
-        precision_folder, tmp_path / "p", remarks="What follows: nothing."
-    )
-    words = text.read_text(encoding="utf-8")
+def test_benchmark_files_hold_tables_rows_and_picture(precision_folder, keep_as):
+    file = keep_as(precision_folder, "p", "What follows: nothing.")
+    words = file("md").read_text(encoding="utf-8")
     for wanted in ("What follows: nothing.", "](p.png)", "| dense | NNGP | copies |", "alphas:"):
         assert wanted in words
-    assert len(rows.read_text().splitlines()) == 1 + 5 * 2 * 3 * 2
-    assert matplotlib.image.imread(picture)[..., :3].std() > 0.01
+    assert len(file("csv").read_text().splitlines()) == 1 + 5 * 2 * 3 * 2
+    assert matplotlib.image.imread(file("png"))[..., :3].std() > 0.01

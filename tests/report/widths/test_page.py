@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from ntkreg.errors import DataError
-from ntkreg.report.widths.page import write_widths_benchmark, write_widths_report
+from ntkreg.report.widths.page import write_widths_report
 from ntkreg.report.widths.tables import LABELS, count_verdicts, verdict_table
 from ntkreg.studies.widths.quantities import QUANTITIES
 
@@ -74,18 +74,16 @@ def test_missing_files_are_named_and_their_text_stays_text(widths_folder, tmp_pa
         write_widths_report(copy)
 
 
-def test_benchmark_files_hold_verdicts_rows_picture_and_page(widths_folder, tmp_path, text):
-    folder = shutil.copytree(widths_folder, tmp_path / "copy")
-    made = write_widths_benchmark(folder, tmp_path / "w.v1", remarks="What follows: nothing.")
-    assert [path.name for path in made] == ["w.v1.md", "w.v1.csv", "w.v1.png", "w.v1.html"]
-    words = made[0].read_text(encoding="utf-8")
+def test_benchmark_files_hold_verdicts_rows_picture_and_page(widths_folder, keep_as, text):
+    file = keep_as(widths_folder, "w.v1", "What follows: nothing.")
+    words = file("md").read_text(encoding="utf-8")
     slopes = verdict_table(pd.read_csv(widths_folder / "slopes.csv"))
     for row in slopes.itertuples(index=False):
         assert "| " + " | ".join(str(cell) for cell in row[:4]) in words
     for wanted in ("What follows: nothing.", "](w.v1.png)", "](w.v1.html)", "n_steps: 8", "jax: "):
         assert wanted in words
-    assert len(pd.read_csv(made[1])) == len(pd.read_csv(widths_folder / "rows.csv"))
-    assert made[3].read_text(encoding="utf-8") == text
+    assert len(pd.read_csv(file("csv"))) == len(pd.read_csv(widths_folder / "rows.csv"))
+    assert file("html").read_text(encoding="utf-8") == text
 
 
 def test_the_title_says_how_small_images_were_made(widths_folder, tmp_path, text):
