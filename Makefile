@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# A process of tests a core, at most four: each compiles for itself what no cache holds yet.
+WORKERS ?= -n auto --maxprocesses 4 --dist worksteal
 UV := VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv
 
 .DEFAULT_GOAL := help
@@ -37,10 +39,10 @@ lint: install-test  ## ruff, mypy and the import contract
 	$(BIN)/lint-imports
 
 test: lint  ## lint, types, import contract, tests and doctests, warnings as errors
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -m "not slow" $(WORKERS)
 
 test-slow: install-test  ## the checks too slow for every change
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -m slow $(WORKERS)
 
 format: install-test  ## rewrite the code in the house style
 	$(BIN)/ruff check --fix .

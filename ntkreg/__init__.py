@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from ntkreg.estimators import FiniteNetworkRegressor as FiniteNetworkRegressor
     from ntkreg.estimators import NTKClassifier as NTKClassifier
     from ntkreg.estimators import NTKRegressor as NTKRegressor
+    from ntkreg.estimators.saved_model import load_model as load_model
+    from ntkreg.estimators.saved_model import save_model as save_model
     from ntkreg.finite import empirical_kernels as empirical_kernels
     from ntkreg.finite import finite_network as finite_network
     from ntkreg.finite import train as train
@@ -44,8 +46,6 @@ if TYPE_CHECKING:
     from ntkreg.gram import open_gram as open_gram
     from ntkreg.gram import plan_gram as plan_gram
     from ntkreg.solvers import solve_cholesky as solve_cholesky
-    from ntkreg.studies.saved_model import load_model as load_model
-    from ntkreg.studies.saved_model import save_model as save_model
 
 _HOME = {
     "Architecture": "architecture",
@@ -78,12 +78,12 @@ _HOME = {
     "finite_network": "finite",
     "fully_connected": "architecture",
     "kernel": "gram",
-    "load_model": "studies.saved_model",
+    "load_model": "estimators.saved_model",
     "myrtle": "architecture",
     "open_gram": "gram",
     "plan_gram": "gram",
     "resnet": "architecture",
-    "save_model": "studies.saved_model",
+    "save_model": "estimators.saved_model",
     "solve_cholesky": "solvers",
     "train": "finite",
 }

@@ -17,8 +17,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pandas as pd
-from bench_kernels import HERE
-from bench_page import faster_peer, machine
+from bench_page import BENCHMARKS, keep
 
 from ntkreg import Architecture, cntk, fully_connected
 from ntkreg.finite import empirical_kernels, finite_network
@@ -106,31 +105,6 @@ def measure(case: Case, rounds: int, clock: Callable[[], float], only_ours: bool
     return row
 
 
-def markdown(table: pd.DataFrame, command: str, clock: str) -> str:
-    shown = [c for c in table if "predicted" not in c]
-    lines = [
-        "# Empirical NTK: three ways, and neural-tangents",
-        "",
-        f"Machine: {machine()}.",
-        "",
-        f"Command: `{command}`. {clock}, medians; contenders take turns, compilation excluded. "
-        "All of them agree to 1e-5 in every row. `n` inputs with themselves, float32; dense: 3 "
-        "hidden layers, 64 inputs; conv: 3 convolutions, flatten, 8 x 8 x 3. `chosen` is "
-        '`method="auto"`; neural-tangents (nt) by Jacobian contraction and by NTK-vector '
-        "products, the two of its methods that work on this JAX. `least` and `greatest`: of "
-        "`nt best / chosen` over the rounds. The csv has the predicted times.",
-        "",
-        f"Largest `chosen / best`: {table['chosen / best'].max():.2f}. {faster_peer(table)}",
-        "",
-        "| " + " | ".join(shown) + " |",
-        "|---" * len(shown) + "|",
-    ]
-    for row in table[shown].to_dict("records"):
-        cells = [f"{v:.3g}" if isinstance(v, float) else str(v) for v in row.values()]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
@@ -138,7 +112,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="turns of each contender")
     parser.add_argument("--cpu", action="store_true", help="CPU seconds instead of wall time")
     parser.add_argument("--only-ours", action="store_true", help="without neural-tangents")
-    parser.add_argument("--output", type=Path, default=HERE.parent / "benchmarks", help="folder")
+    parser.add_argument("--output", type=Path, default=BENCHMARKS, help="folder")
     arguments = parser.parse_args()
     if arguments.rounds < 1:
         parser.error(f"--rounds must be at least 1; got {arguments.rounds}.")
@@ -152,15 +126,12 @@ def main() -> None:
     table = pd.DataFrame(rows)
     if arguments.only_ours:
         return
-    arguments.output.mkdir(parents=True, exist_ok=True)
-    table.to_csv(arguments.output / "empirical.csv", index=False, float_format="%.4g")
     command = f"python scripts/bench_empirical.py --rounds {arguments.rounds}" + (
         " --cpu" if arguments.cpu else ""
     )
     kind = f"{'CPU' if arguments.cpu else 'Wall'} time on {len(os.sched_getaffinity(0))} core(s)"
-    text = markdown(table, command, kind)
-    (arguments.output / "empirical.md").write_text(text)
-    print(text)
+    record = {"command": command, "clock": kind, "rounds": arguments.rounds}
+    print(keep(arguments.output / "empirical", "empirical", table, 4, **record))
 
 
 if __name__ == "__main__":

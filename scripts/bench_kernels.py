@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from bench_page import markdown
+from bench_page import BENCHMARKS, keep
 
 from ntkreg import (
     Architecture,
@@ -218,10 +218,10 @@ def tile_counts(network: Architecture) -> tuple[int, int]:
 
     engine = make_engine(network, (32, 32, 3), dtype="float32")
     first = 0
-    for stage, geometry in zip(engine.program.stages, engine.geometries, strict=True):
+    for stage, geometry in zip(engine.program.stages, engine.runnable.geometries, strict=True):
         layers = [o for o in stage.operations if o.op == Op.LAYER]
         first += geometry.entries_at(layers[0].level) if layers else 0
-    return first, engine.layer_entries - first
+    return first, engine.runnable.layer_entries - first
 
 
 def bench_networks(rounds: int) -> list[dict[str, object]]:
@@ -413,7 +413,7 @@ def main() -> None:
     )
     parser.add_argument("--only", choices=SECTIONS, nargs="+", default=list(SECTIONS))
     parser.add_argument("--rounds", type=int, default=5, help="turns of each contender")
-    parser.add_argument("--output", type=Path, default=HERE.parent / "benchmarks", help="folder")
+    parser.add_argument("--output", type=Path, default=BENCHMARKS, help="folder")
     arguments = parser.parse_args()
     if arguments.rounds < 1:
         parser.error(f"--rounds must be at least 1; got {arguments.rounds}.")
@@ -422,18 +422,13 @@ def main() -> None:
         print(f"{section}:", flush=True)
         rows += SECTIONS[section](arguments.rounds)
     table = pd.DataFrame(rows)
-    arguments.output.mkdir(parents=True, exist_ok=True)
     name = (
         "kernels" if len(arguments.only) == len(SECTIONS) else "kernels_" + "_".join(arguments.only)
     )
-    table.to_csv(arguments.output / f"{name}.csv", index=False, float_format="%.5g")
-    stored = pd.read_csv(arguments.output / f"{name}.csv")
     command = f"python scripts/bench_kernels.py --rounds {arguments.rounds}"
     if len(arguments.only) < len(SECTIONS):
         command += f" --only {' '.join(arguments.only)}"
-    text = markdown(stored, command, NOTES)
-    (arguments.output / f"{name}.md").write_text(text)
-    print(text)
+    print(keep(arguments.output / name, "kernels", table, 5, command=command, notes=NOTES))
 
 
 if __name__ == "__main__":

@@ -10,10 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from bench_page import machine
+from bench_page import BENCHMARKS, keep
 
 from ntkreg import cntk, kernel, myrtle
-from ntkreg.report.tables import markdown_table
 
 SIZES = (8, 16, 28, 32)
 NETWORKS = {
@@ -53,9 +52,7 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--cpu", action="store_true", help="CPU time in place of wall time")
-    parser.add_argument(
-        "--output", type=Path, default=Path(__file__).resolve().parents[1] / "benchmarks"
-    )
+    parser.add_argument("--output", type=Path, default=BENCHMARKS)
     arguments = parser.parse_args()
     clock = time.process_time if arguments.cpu else time.perf_counter
     lines = []
@@ -64,21 +61,10 @@ def main() -> None:
         lines.append({"network": name} | {f"{s} x {s}": cells[s] for s in SIZES})
         print(lines[-1], flush=True)
     table = pd.DataFrame(lines)
-    table.to_csv(arguments.output / "sizes.csv", index=False, float_format="%.4g")
-    shown = table.map(
-        lambda v: v if isinstance(v, str) else "too small" if pd.isna(v) else f"{v:.2g}"
-    )
     command = f"python scripts/bench_sizes.py --rounds {arguments.rounds}"
     command += " --cpu" if arguments.cpu else ""
-    text = (
-        "# Cost by image size\n\n"
-        f"{'CPU seconds' if arguments.cpu else 'Seconds'} per 1,000 pairs of images with three "
-        "channels, NNGP and NTK, float32, one thread, medians over rounds. A symmetric kernel of "
-        "n images has n (n + 1) / 2 pairs; threads divide the time.\n\n"
-        f"{markdown_table(shown)}\nCommand: `{command}`. Machine: {machine()}.\n"
-    )
-    (arguments.output / "sizes.md").write_text(text)
-    print(text)
+    record = {"command": command, "clock": "CPU seconds" if arguments.cpu else "Seconds"}
+    print(keep(arguments.output / "sizes", "sizes", table, 4, **record))
 
 
 if __name__ == "__main__":

@@ -7,10 +7,6 @@ import pandas as pd
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "benchmarks"
-NUMBERS = [
-    "none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven",
-    "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
-]  # fmt: skip
 
 
 def rows(name: str) -> pd.DataFrame:
@@ -22,15 +18,6 @@ def words(name: str) -> str:
     """Return the whole text of a document, line breaks as blanks."""
     path = FOLDER / name if (FOLDER / name).exists() else ROOT / name
     return " ".join(path.read_text(encoding="utf-8").split())
-
-
-def remarks(name: str) -> str:
-    """Return what a page says in sentences before its first picture or section."""
-    text = (FOLDER / name).read_text(encoding="utf-8")
-    prose = re.split(r"^(?:!\[|## )", text, maxsplit=1, flags=re.MULTILINE)[0]
-    lines = [s for s in prose.splitlines() if not s.startswith(("|", "#", "Machine: "))]
-    lines = [s for s in lines if "Learning rates: " not in s]  # settings
-    return " ".join("\n".join(lines).split())
 
 
 def sections(name: str, *headings: str) -> str:

@@ -1,5 +1,10 @@
-"""Makes the helpers in tests/ (agreement, oracles) importable from every test."""
+"""What all tests share: helpers, XLA's machine code between runs, studies that were run once.
 
+The helpers in tests/ (agreement, oracles) are importable from every test.
+"""
+
+import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -7,6 +12,29 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+
+MOST_KEPT = 2**28
+"""Bytes of XLA's machine code from which its folder is emptied before a run."""
+
+
+def pytest_configure(config):
+    """Keep what XLA compiles in pytest's own cache, for later runs, workers and subprocesses.
+
+    Compiling is most of what tests of finite networks cost. `pytest --cache-clear` forgets it.
+    """
+    if not hasattr(config, "cache"):  # -p no:cacheprovider
+        return
+    folder = config.cache.mkdir("xla")
+    alone = not hasattr(config, "workerinput")  # pytest-xdist's workers are not started yet
+    if alone and sum(entry.stat().st_size for entry in os.scandir(folder)) > MOST_KEPT:
+        shutil.rmtree(folder, ignore_errors=True)
+    settings = {
+        "COMPILATION_CACHE_DIR": str(folder),
+        "PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+    }
+    for name, value in settings.items():
+        os.environ.setdefault(f"JAX_{name}", value)
 
 
 @pytest.fixture(scope="session")
@@ -51,7 +79,7 @@ def optimizers_config(corners):
 @pytest.fixture(scope="session")
 def widths_config():
     """Settings of a study of a few seconds, with every kind of row but one hidden layer."""
-    from ntkreg.studies.widths import WidthsConfig
+    from ntkreg.studies.widths.study import WidthsConfig
 
     return WidthsConfig(
         "digits",
@@ -81,7 +109,7 @@ def optimizers_folder(optimizers_config, tmp_path_factory):
 @pytest.fixture(scope="session")
 def widths_folder(widths_config, tmp_path_factory):
     """Return the folder of that study, finished. Tests that change it take a copy."""
-    from ntkreg.studies.widths import run_widths
+    from ntkreg.studies.widths.study import run_widths
 
     folder = tmp_path_factory.mktemp("widths")
     run_widths(widths_config, folder)

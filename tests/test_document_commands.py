@@ -14,26 +14,21 @@ import pytest
 
 from ntkreg.cli import main
 from ntkreg.cli.main import COMMANDS
+from ntkreg.cli.studies import STUDIES
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "benchmarks").glob("*.md"))]
 PROGRAMS = ("ntkreg", "python", "make", "pip", "rm")
 
+FOLDERS = {name: study.folder for name, study in STUDIES.items()}
 WORK = {
-    "quickstart": ["ntkreg.studies.quickstart.run_quickstart"],
-    "fit": ["ntkreg.studies.fit.run_fit"],
-    "predict": ["ntkreg.studies.fit.run_predict"],
-    "plan": [
-        "ntkreg.studies.plan.plan_fit",
-        "ntkreg.studies.plan.plan_few_samples",
-        "ntkreg.studies.width_plan.plan_widths",
+    **{name: [f"ntkreg.studies.{f}.study.run_{f}"] for name, f in FOLDERS.items()},
+    "predict": ["ntkreg.studies.fit.study.run_predict"],
+    "plan": [f"ntkreg.studies.{f}.plan.plan_{f}" for f in FOLDERS.values()],
+    "report": [
+        f"ntkreg.report.register.{name}"
+        for name in ("write_page", "write_benchmark", "remake_benchmark")
     ],
-    "few-samples": ["ntkreg.studies.few_samples.run_few_samples"],
-    "few-samples-compare": ["ntkreg.studies.kernel_comparison.run_kernel_comparison"],
-    "precision": ["ntkreg.studies.precision.run_precision"],
-    "few-samples-network": ["ntkreg.studies.few_samples_finite.run_few_samples_network"],
-    "optimizers": ["ntkreg.studies.optimizers.study.run_optimizers"],
-    "widths": ["ntkreg.studies.widths.run_widths"],
 }
 """Where the work of a command begins: what comes before it is run here as it is."""
 
@@ -145,7 +140,7 @@ def check_ntkreg(arguments, monkeypatch):
     call = start(arguments, monkeypatch)
     if not {"--help", "--print_config", "--version"} & set(arguments):
         assert call is not None, "no work began"
-        if arguments[0] not in ("predict", "plan"):
+        if arguments[0] not in ("predict", "plan", "report"):
             assert Path("results") in call[1].parents, "nothing says where results go"
 
 

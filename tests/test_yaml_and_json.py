@@ -96,11 +96,11 @@ def test_yaml_is_read_as_people_mean_it(text, value):
     ids=lambda value: repr(value)[:40],
 )  # fmt: skip
 def test_yaml_that_is_wrong_or_beyond_bounds_is_refused_at_once(text, message):
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(SpecError, match=r"^text: not valid YAML") as caught:
         parse_yaml(text, "text")
     assert message in str(caught.value)
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
     assert len(str(caught.value)) < 500
 
 
@@ -127,10 +127,10 @@ def test_json_that_is_wrong_or_beyond_bounds_is_refused(text, message):
 
 def test_a_key_twice_among_many_is_found_at_once():
     text = "{" + ", ".join(f'"{i}": 0' for i in range(60_000)) + ', "59999": 1}'
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(DataError, match="key '59999' is given twice"):
         parse_json(text, "text")
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
 
 
 def test_sound_json_comes_back():

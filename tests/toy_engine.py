@@ -13,6 +13,8 @@ from ntkreg.kernels import Engine
 class ToyEngine(Engine):
     """K(x, z) = x . z in blocks of `side`; `pause` seconds each; fails above `limit`."""
 
+    NAME = "ToyEngine"
+
     pause: float = 0.0
     limit: float = np.inf
     side: int = 4
@@ -39,8 +41,7 @@ class ToyEngine(Engine):
 def install(setattr_, **options):
     """Make ntkreg.gram use the toy engine; `setattr_` is setattr or a monkeypatch's."""
 
-    def make_engine(network, shape, *, dtype, fields, variants=None, symmetry=None, backend=None):
-        n_variants = 1 if variants is None else len(variants)
-        return ToyEngine(shape, np.dtype(dtype), tuple(fields), n_variants, **options)
+    def engine_for(spec, shape):
+        return ToyEngine(shape, np.dtype(spec.dtype), spec.get, len(spec.networks), **options)
 
-    setattr_(work, "make_engine", make_engine)
+    setattr_(work, "engine_for", engine_for)

@@ -5,26 +5,27 @@ import difflib
 import errno
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import ntkreg
+from ntkreg.cli.studies import STUDIES
 from ntkreg.errors import BackendError, NotPSDError
 
 __all__ = ["main"]
 
-COMMANDS = {
-    "quickstart": "kernels of four networks against an RBF-SVM on handwritten digits",
-    "fit": "fit, test and save one model from a YAML file",
+OTHERS = {
     "predict": "predict with a saved model",
     "plan": "say what a configuration will cost, before any work",
-    "few-samples": "convolutional kernels on 10 to 640 images, after a YAML file",
-    "few-samples-compare": "which of such runs' kernels is best at each number of images",
-    "precision": "float32, mixed and float64 kernels of the same images, after a YAML file",
-    "few-samples-network": "trained networks of finite width on the same images",
-    "optimizers": "eight optimisers from one start: functions, kernels, errors",
-    "widths": "networks of growing width against their kernels, after a YAML file",
+    "report": "make a finished study's page again, or keep it among the benchmarks",
 }
+"""Commands that are no studies, each a function of `ntkreg.cli.commands`."""
+
+_SUMMARIES = {name: study.summary for name, study in STUDIES.items()} | OTHERS
+COMMANDS = {
+    name: _SUMMARIES[name] for name in dict.fromkeys(["quickstart", "fit", *OTHERS, *_SUMMARIES])
+}
+"""Every command with its line in the help, in that order."""
 
 EPILOG = """\
 examples:
@@ -107,9 +108,11 @@ def _dispatch(arguments: list[str]) -> int:
     # Imported here, so that `ntkreg --help` waits for nothing.
     from ntkreg.cli import commands
 
-    run: Callable[[list[str]], None] = getattr(commands, name.replace("-", "_"))
     try:
-        run(arguments[1:])
+        if name in STUDIES:
+            commands.run_study(STUDIES[name], arguments[1:])
+        else:
+            getattr(commands, name)(arguments[1:])
     except SystemExit as stop:  # of --help
         return int(stop.code or 0)
     return 0

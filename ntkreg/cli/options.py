@@ -8,6 +8,7 @@ import argparse
 import dataclasses
 import difflib
 import inspect
+import itertools
 import re
 import tempfile
 import types
@@ -21,7 +22,7 @@ from jsonargparse import ArgumentParser, DefaultHelpFormatter, get_loader, set_l
 
 from ntkreg.documents import parse_yaml
 from ntkreg.errors import SpecError
-from ntkreg.studies.config import config_hash, config_to_dict, make_config, read_mapping
+from ntkreg.studies.shared.config import config_hash, config_to_dict, make_config, read_mapping
 
 __all__ = [
     "Parser",
@@ -251,14 +252,15 @@ def _readable(hint: Any) -> str:
 
 
 def attribute_docs(cls: type) -> dict[str, str]:
-    """Return the entries of a class's numpydoc section "Attributes" by name.
+    """Return the entries of numpydoc sections "Attributes" by name, bases' among them.
 
     Choices such as ``{"gap", "flatten"}`` are part of the text.
     """
-    _, _, section = (inspect.getdoc(cls) or "").partition("Attributes\n----------\n")
     docs: dict[str, str] = {}
-    entries = re.split(r"^(?=\w)", section, flags=re.MULTILINE)
-    for entry in filter(None, entries):
+    texts = (inspect.cleandoc(base.__doc__ or "") for base in reversed(cls.__mro__))
+    sections = (text.partition("Attributes\n----------\n")[2] for text in texts)
+    entries = (re.split(r"^(?=\w)", section, flags=re.MULTILINE) for section in sections)
+    for entry in filter(None, itertools.chain.from_iterable(entries)):
         head, _, body = entry.partition("\n")
         names, _, kind = head.partition(" : ")
         text = " ".join(body.split())

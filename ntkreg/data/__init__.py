@@ -1,4 +1,11 @@
-"""Data: load, check, standardise and draw; arrays that say where they come from."""
+"""Data: load, check, standardise and draw; arrays that say where they come from.
+
+The two transformers are loaded when first used: with them comes scikit-learn, which takes
+seconds, and which reading and fingerprinting arrays need not wait for.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from ntkreg.data.archive import read_arrays
 from ntkreg.data.cifar10 import load_cifar10
@@ -8,8 +15,10 @@ from ntkreg.data.draws import balanced_draws
 from ntkreg.data.images import ImageData, Provenance, fingerprint_arrays
 from ntkreg.data.npz import load_npz
 from ntkreg.data.sources import load_data, load_inputs
-from ntkreg.data.standardize import ChannelStandardizer
-from ntkreg.data.zca import ZCAWhitener
+
+if TYPE_CHECKING:
+    from ntkreg.data.standardize import ChannelStandardizer
+    from ntkreg.data.zca import ZCAWhitener
 
 __all__ = [
     "ChannelStandardizer",
@@ -27,3 +36,11 @@ __all__ = [
     "load_npz",
     "read_arrays",
 ]
+
+_TRANSFORMERS = {"ChannelStandardizer": "standardize", "ZCAWhitener": "zca"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _TRANSFORMERS:
+        return getattr(importlib.import_module(f"ntkreg.data.{_TRANSFORMERS[name]}"), name)
+    raise AttributeError(f"module 'ntkreg.data' has no attribute {name!r}")

@@ -1,7 +1,6 @@
 """scikit-learn's handwritten digits: real images that need no download."""
 
 import numpy as np
-from sklearn.datasets import load_digits
 
 from ntkreg.data.images import ImageData, make_image_data
 
@@ -26,6 +25,8 @@ def load_digits_images() -> tuple[np.ndarray, np.ndarray]:
     >>> X.shape, X.dtype, float(X.max())
     ((1797, 8, 8, 1), dtype('float32'), 1.0)
     """
+    from sklearn.datasets import load_digits  # here, so that `ntkreg.data` loads without it
+
     digits = load_digits()
     # Sixteenths are exact in float32.
     return (digits.images[..., None] / 16).astype(np.float32), digits.target.astype(np.int64)

@@ -4,16 +4,15 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import _fit_context
-from sklearn.utils.multiclass import check_classification_targets
 
-from ntkreg.estimators.base import KernelEstimator
-from ntkreg.estimators.labels import code_labels, encode_labels, read_labels
-from ntkreg.estimators.scoring import LabelScore
+from ntkreg.estimators.kernel_base import KernelEstimator
+from ntkreg.estimators.labels import code_labels
+from ntkreg.estimators.tasks import Classification
 
 __all__ = ["NTKClassifier"]
 
 
-class NTKClassifier(LabelScore, KernelEstimator):
+class NTKClassifier(Classification, KernelEstimator):
     r"""Classification by kernel ridge regression on coded labels.
 
     Class c of k is coded as :math:`e_c - 1/k` (Arora et al. 2019, where k = 10), one
@@ -136,11 +135,7 @@ class NTKClassifier(LabelScore, KernelEstimator):
         NotPSDError
             If the Gram matrix is not positive definite at this `alpha`.
         """
-        y = y if y is None else read_labels(type(self).__name__, y)
-        X, y = self._read(X, y, reset=True)
-        check_classification_targets(y)
-        weights = self._weights(sample_weight, len(X))
-        self.classes_, codes = encode_labels(type(self).__name__, y, weights)
+        X, codes, weights = self._read_labelled(X, y, sample_weight)
         self._solve(X, code_labels(codes, len(self.classes_)), weights)
         return self
 
@@ -166,20 +161,3 @@ class NTKClassifier(LabelScore, KernelEstimator):
             NaN, infinity, or samples of another shape than in `fit`.
         """
         return self._evaluate(X)
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Predict the class of new samples; parameters and errors of `decision_function`.
-
-        Parameters
-        ----------
-        X : array-like of shape (m, n_features) or (m, h, w, c)
-            New samples.
-
-        Returns
-        -------
-        ndarray of shape (m,)
-            Labels out of ``classes_``; the first of those with equal values.
-        """
-        values = self.decision_function(X)
-        winner = (values > 0).astype(int) if values.ndim == 1 else values.argmax(axis=1)
-        return self.classes_[winner]

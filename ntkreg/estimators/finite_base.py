@@ -14,7 +14,7 @@ from ntkreg import finite
 from ntkreg.architecture import Architecture
 from ntkreg.arrays import refuse_infinite
 from ntkreg.errors import DivergenceError, ShapeError
-from ntkreg.estimators.reading import NetworkEstimator
+from ntkreg.estimators.network_base import NetworkEstimator
 from ntkreg.kernels import kernel_dtype
 
 __all__ = ["BOUND_ROWS", "OPTIMIZERS", "FiniteNetworkEstimator"]
@@ -47,6 +47,7 @@ class FiniteNetworkEstimator(NetworkEstimator):
     """Base of `FiniteNetworkRegressor` and `FiniteNetworkClassifier`, documented there."""
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **NetworkEstimator._parameter_constraints,
         "architecture": [Architecture, None],
         "width": [Interval(Integral, 1, None, closed="left"), list, tuple, None],
         "parametrization": [StrOptions({"ntk", "standard", "mup"})],
@@ -57,7 +58,6 @@ class FiniteNetworkEstimator(NetworkEstimator):
         "batch_size": [Interval(Integral, 1, None, closed="left"), None],
         "optimizer_options": [dict, None],
         "n_networks": [Interval(Integral, 1, 2**31 - 1, closed="both")],
-        "image_shape": [tuple, list, None],
         "dtype": [StrOptions({"float32", "float64"}), type, np.dtype, None],
         "random_state": ["random_state"],
     }
@@ -69,9 +69,7 @@ class FiniteNetworkEstimator(NetworkEstimator):
     def _train(self, X: np.ndarray, targets: np.ndarray, loss: str) -> None:
         """Train the networks on targets (n, n_outputs) and keep them as NumPy arrays."""
         name = type(self).__name__
-        self.architecture_ = (
-            self._default_architecture() if self.architecture is None else self.architecture
-        )
+        self.architecture_ = self._network(self.architecture)
         auto = self.learning_rate == "auto"
         # With the rate still unknown, so that wrong settings are refused before any work.
         training = self._training(1.0 if auto else self.learning_rate, loss)
@@ -156,11 +154,7 @@ class FiniteNetworkEstimator(NetworkEstimator):
         """Return what every network gives, (n_networks, m, n_outputs), as float64."""
         check_is_fitted(self)
         X = self._samples(self._read(X, reset=False))
-        if X.shape[1:] != self.network_.shape:
-            raise ShapeError(
-                f"{type(self).__name__}: X holds samples of shape {X.shape[1:]}, but it was "
-                f"fitted on samples of shape {self.network_.shape}."
-            )
+        self._check_like_fit(X, self.network_.shape)
         outputs = self.network_.predict_seeds(self.params_, X)
         return refuse_infinite(f"{type(self).__name__}: outputs", outputs).astype(np.float64)
 

@@ -7,12 +7,11 @@ from scipy.special import logsumexp
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from ntkreg.estimators.finite_base import FiniteNetworkEstimator
-from ntkreg.estimators.labels import code_labels, encode_labels, read_labels
-from ntkreg.estimators.scoring import LabelScore
+from ntkreg.estimators.labels import code_labels, decode_labels
+from ntkreg.estimators.tasks import Classification
 
 __all__ = ["FiniteNetworkClassifier"]
 
@@ -26,7 +25,7 @@ def _gives_probabilities(estimator: Any) -> bool:
     )
 
 
-class FiniteNetworkClassifier(LabelScore, FiniteNetworkEstimator):
+class FiniteNetworkClassifier(Classification, FiniteNetworkEstimator):
     r"""Classification with an ensemble of trained networks of finite width.
 
     With ``loss="squared"`` what `NTKClassifier` is the limit of: class c of k is coded as
@@ -162,13 +161,10 @@ class FiniteNetworkClassifier(LabelScore, FiniteNetworkEstimator):
         DivergenceError
             If the learning rate is too high; names the stable one.
         """
-        y = y if y is None else read_labels(type(self).__name__, y)
-        X, y = self._read(X, y, reset=True)
-        check_classification_targets(y)
-        self.classes_, codes = encode_labels(type(self).__name__, y)
+        X, codes, _ = self._read_labelled(X, y)
         n_classes = len(self.classes_)
         if self.loss == "squared":
-            targets = code_labels(codes, n_classes).reshape(len(y), -1)
+            targets = code_labels(codes, n_classes).reshape(len(X), -1)
         else:
             targets = np.eye(n_classes)[codes]
         self._train(X, targets, self.loss)
@@ -203,23 +199,6 @@ class FiniteNetworkClassifier(LabelScore, FiniteNetworkEstimator):
         values = _log_probabilities(outputs)
         return values[:, 1] - values[:, 0] if len(self.classes_) == 2 else values
 
-    def predict(self, X: Any) -> np.ndarray:
-        """Predict the class of new samples; parameters and errors of `decision_function`.
-
-        Parameters
-        ----------
-        X : array-like of shape (m, n_features) or (m, h, w, c)
-            New samples.
-
-        Returns
-        -------
-        ndarray of shape (m,)
-            Labels out of ``classes_``; the first of those with equal values.
-        """
-        values = self.decision_function(X)
-        winner = (values > 0).astype(int) if values.ndim == 1 else values.argmax(axis=1)
-        return self.classes_[winner]
-
     def predict_networks(self, X: Any) -> np.ndarray:
         """Predict with every network alone; parameters and errors of `decision_function`.
 
@@ -233,10 +212,7 @@ class FiniteNetworkClassifier(LabelScore, FiniteNetworkEstimator):
         ndarray of shape (n_networks, m)
             Labels out of ``classes_``.
         """
-        outputs = self._outputs(X)
-        one = outputs.shape[-1] == 1
-        winner = (outputs[..., 0] > 0).astype(int) if one else outputs.argmax(axis=-1)
-        return self.classes_[winner]
+        return decode_labels(self._outputs(X), self.classes_)
 
     @available_if(_gives_probabilities)
     def predict_proba(self, X: Any) -> np.ndarray:

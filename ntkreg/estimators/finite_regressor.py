@@ -3,16 +3,15 @@
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.base import MultiOutputMixin, _fit_context
+from sklearn.base import _fit_context
 
 from ntkreg.estimators.finite_base import FiniteNetworkEstimator
-from ntkreg.estimators.scoring import TargetScore
-from ntkreg.estimators.targets import read_targets
+from ntkreg.estimators.tasks import Regression
 
 __all__ = ["FiniteNetworkRegressor"]
 
 
-class FiniteNetworkRegressor(MultiOutputMixin, TargetScore, FiniteNetworkEstimator):
+class FiniteNetworkRegressor(Regression, FiniteNetworkEstimator):
     r"""Regression with an ensemble of trained networks of finite width.
 
     What `NTKRegressor` is the limit of: networks with the layers of `architecture`, trained
@@ -181,8 +180,7 @@ class FiniteNetworkRegressor(MultiOutputMixin, TargetScore, FiniteNetworkEstimat
         DivergenceError
             If the learning rate is too high; names the stable one.
         """
-        y = y if y is None else read_targets(type(self).__name__, y)
-        X, y = self._read(X, y, reset=True, multi_output=True, y_numeric=True)
+        X, y = self._read_targets(X, y)
         self.y_mean_: Any = 0.0
         self.y_scale_: Any = 1.0
         if self.standardize_y:

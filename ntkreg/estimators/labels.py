@@ -8,7 +8,7 @@ from sklearn.utils.multiclass import type_of_target
 from ntkreg.arrays import refuse_masked
 from ntkreg.errors import ShapeError
 
-__all__ = ["check_kind", "code_labels", "encode_labels", "read_labels"]
+__all__ = ["check_kind", "code_labels", "decode_labels", "encode_labels", "read_labels"]
 
 _KINDS = {"b": "numbers", "i": "numbers", "u": "numbers", "f": "numbers", "U": "text", "T": "text"}
 
@@ -102,3 +102,13 @@ def code_labels(codes: np.ndarray, n_classes: int) -> np.ndarray:
     """Return e_c - 1/k, (n, k); for two classes its second column, (n,)."""
     coded = np.eye(n_classes)[codes] - 1 / n_classes
     return coded[:, 1] if n_classes == 2 else coded
+
+
+def decode_labels(scores: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Return the labels (...) that scores (..., k) are for, the first of those with equal scores.
+
+    Of two classes there may be the second's score alone, (..., 1); zero is for the first.
+    """
+    if scores.shape[-1] == 1:
+        return classes[(scores[..., 0] > 0).astype(int)]
+    return classes[scores.argmax(axis=-1)]

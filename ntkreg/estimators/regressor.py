@@ -3,16 +3,15 @@
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.base import MultiOutputMixin, _fit_context
+from sklearn.base import _fit_context
 
-from ntkreg.estimators.base import KernelEstimator
-from ntkreg.estimators.scoring import TargetScore
-from ntkreg.estimators.targets import read_targets
+from ntkreg.estimators.kernel_base import KernelEstimator
+from ntkreg.estimators.tasks import Regression
 
 __all__ = ["NTKRegressor"]
 
 
-class NTKRegressor(MultiOutputMixin, TargetScore, KernelEstimator):
+class NTKRegressor(Regression, KernelEstimator):
     r"""Kernel ridge regression with the NTK or NNGP kernel of a network of infinite width.
 
     Fits :math:`f(x) = \bar y + \sum_j a_j K(x, x_j)`, where
@@ -176,8 +175,7 @@ class NTKRegressor(MultiOutputMixin, TargetScore, KernelEstimator):
         NotPSDError
             If the Gram matrix is not positive definite at this `alpha`.
         """
-        y = y if y is None else read_targets(type(self).__name__, y)
-        X, y = self._read(X, y, reset=True, multi_output=True, y_numeric=True)
+        X, y = self._read_targets(X, y)
         weights = self._weights(sample_weight, len(X))
         # Of weights over the largest: sums of huge ones overflow.
         shares = None if weights is None else weights / weights.max()

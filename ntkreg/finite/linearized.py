@@ -12,6 +12,7 @@ from ntkreg.errors import ShapeError, SpecError
 from ntkreg.finite.base import Network, Params, dtype_of
 from ntkreg.finite.empirical import empirical_kernels
 from ntkreg.finite.losses import check_inputs, check_targets
+from ntkreg.gradient_flow import descent_share, flow_share, over_eigenvalues
 
 __all__ = [
     "LinearDynamics",
@@ -163,7 +164,7 @@ class LinearDynamics:
         train, test : ndarray (n_times, n, n_outputs), (n_times, m, n_outputs)
         """
         t = _times("t", t)
-        return self._outputs(-np.expm1(-np.outer(t, self._slopes)), t)
+        return self._outputs(flow_share(self._slopes, t), t)
 
     def at_steps(self, steps: Any, learning_rate: float) -> tuple[np.ndarray, np.ndarray]:
         r"""Return outputs after whole steps of gradient descent.
@@ -189,14 +190,7 @@ class LinearDynamics:
             raise SpecError(
                 f"at_steps: learning_rate must be a finite float > 0; got {learning_rate!r}."
             )
-        z = learning_rate * self._slopes
-        # Small steps keep their digits; from z = 1 on, the sign alternates.
-        small = np.minimum(z, 0.5)
-        done = np.where(
-            z <= 0.5,
-            -np.expm1(np.outer(steps, np.log1p(-small))),
-            1 - np.power(1 - z, steps[:, None]),
-        )
+        done = descent_share(self._slopes, steps, learning_rate)
         return self._outputs(done, learning_rate * steps)
 
     @property
@@ -206,10 +200,7 @@ class LinearDynamics:
     def _outputs(self, done: np.ndarray, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return outputs for the share of each eigenvector's residual that is done."""
         train = self._vectors @ (done[:, :, None] * self._residual)
-        # done / eigenvalue, and its limit t / n where the eigenvalue is zero.
-        zero = self.eigenvalues == 0
-        ratio = done / np.where(zero, 1, self.eigenvalues)
-        ratio = np.where(zero, t[:, None] / len(self.f0), ratio)
+        ratio = over_eigenvalues(done, self.eigenvalues, t[:, None] / len(self.f0))
         test = self._projected @ (ratio[:, :, None] * self._residual)
         return (
             self.f0 + train.reshape(len(t), *self.f0.shape),

@@ -1,53 +1,14 @@
-"""`kernel` and `compute_gram`: the Gram matrix of a network, tiles over threads."""
+"""`kernel`, `compute_gram` and `plan_gram`: their keywords become one `KernelSpec` here."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
+from ntkreg.gram.gram import Gram, gram_of, kernel_of
+from ntkreg.gram.plan import GramPlan, plan_of
+from ntkreg.kernels import KernelSpec
 
-from ntkreg.cpus import check_n_jobs
-from ntkreg.errors import SpecError
-from ntkreg.gram.manifest import check_folder
-from ntkreg.gram.plan import check_plan, make_plan
-from ntkreg.gram.store import compute_in_folder
-from ntkreg.gram.threads import run_tasks
-from ntkreg.gram.tiles import (
-    Tile,
-    compute_diagonal,
-    compute_tile,
-    diagonal_norms,
-    iter_tiles,
-)
-from ntkreg.gram.work import GramWork, check_work
-
-__all__ = ["Gram", "compute_gram", "kernel"]
-
-
-@dataclass(frozen=True, eq=False)
-class Gram:
-    """Kernel matrices of a network and where they come from.
-
-    Attributes
-    ----------
-    values : dict of str to array
-        "nngp" and/or "ntk" to arrays of shape (n, m), or (n_variants, n, m) with `variants`
-        or `depths`.
-    dtype : numpy.dtype
-    fingerprint : str or None
-        SHA-256 of the network's layers.
-    engine : str
-        Class of the engine that computed the values, as in ``FlipEngine(ImageEngine)``.
-    symmetric : bool
-        Whether rows and columns are the same inputs.
-    """
-
-    values: dict[str, Any]
-    dtype: np.dtype
-    fingerprint: str | None
-    engine: str
-    symmetric: bool
+__all__ = ["Gram", "compute_gram", "kernel", "plan_gram"]
 
 
 def kernel(
@@ -145,37 +106,17 @@ def kernel(
     >>> kernel(fully_connected(), X, variants=[{"depth": 1}, {"train_last": False}]).shape
     (2, 2, 2)
     """
-    if diag:
-        if Z is not None:
-            raise SpecError("kernel: diag=True gives K(x, x) of each row of X; Z must be None.")
-        work = check_work(
-            network,
-            X,
-            get=get,
-            depths=depths,
-            variants=variants,
-            dtype=dtype,
-            normalize=normalize,
-            symmetry=symmetry,
-            backend=backend,
-        )
-        values = _diagonal_values(work, check_n_jobs(n_jobs), progress)
-    else:
-        values = compute_gram(
-            network,
-            X,
-            Z,
-            get=get,
-            depths=depths,
-            variants=variants,
-            dtype=dtype,
-            normalize=normalize,
-            symmetry=symmetry,
-            backend=backend,
-            n_jobs=n_jobs,
-            progress=progress,
-        ).values
-    return values[get] if isinstance(get, str) else tuple(values[name] for name in get)
+    spec = KernelSpec(
+        network,
+        get=get,
+        depths=depths,
+        variants=variants,
+        dtype=dtype,
+        normalize=normalize,
+        symmetry=symmetry,
+        backend=backend,
+    )
+    return kernel_of(spec, X, Z, diag=diag, n_jobs=n_jobs, progress=progress)
 
 
 def compute_gram(
@@ -252,10 +193,8 @@ def compute_gram(
     >>> gram.values["ntk"].shape, gram.symmetric
     ((3, 3), True)
     """
-    work = check_work(
+    spec = KernelSpec(
         network,
-        X,
-        Z,
         get=get,
         depths=depths,
         variants=variants,
@@ -264,47 +203,80 @@ def compute_gram(
         symmetry=symmetry,
         backend=backend,
     )
-    if not isinstance(other_machine, bool | np.bool_):
-        raise SpecError(f"compute_gram: other_machine must be a bool; got {other_machine!r}.")
-    path = None if folder is None else check_folder(folder)
-    plan = make_plan(work, folder=path, n_jobs=n_jobs, tile=tile)
-    values: dict[str, Any]
-    if path is None:
-        check_plan(plan, None)
-        values = _compute_in_memory(work, plan.tile, plan.n_jobs, progress)
-    else:
-        values = compute_in_folder(
-            work, path, plan, progress=progress, other_machine=bool(other_machine)
-        )
-    return Gram(
-        values, work.engine.value_dtype, work.network.fingerprint, plan.engine, work.symmetric
+    return gram_of(
+        spec,
+        X,
+        Z,
+        folder=folder,
+        n_jobs=n_jobs,
+        progress=progress,
+        tile=tile,
+        other_machine=other_machine,
     )
 
 
-def _compute_in_memory(
-    work: GramWork, tile: int, n_jobs: int, progress: bool | None
-) -> dict[str, np.ndarray]:
-    _, n_variants, n, m = work.shape
-    fields = work.engine.fields
-    # One array a field, so that a caller who keeps one does not keep both.
-    values = {f: np.empty((n_variants, n, m), work.engine.value_dtype) for f in fields}
-    _ = work.prepared  # once, before threads ask for it
-    norms = diagonal_norms(work, n_jobs=n_jobs, progress=progress)
+def plan_gram(
+    network: Any,
+    X: Any,
+    Z: Any = None,
+    *,
+    get: str | Sequence[str] = "ntk",
+    depths: Sequence[int] | None = None,
+    variants: Sequence[Mapping[str, Any]] | None = None,
+    dtype: Any = None,
+    normalize: str | None = None,
+    symmetry: str | None = None,
+    backend: str | None = None,
+    folder: str | os.PathLike[str] | None = None,
+    n_jobs: int | None = None,
+    tile: int | None = None,
+) -> GramPlan:
+    """Say what `compute_gram` with the same arguments would cost, without computing it.
 
-    def fill(task: Tile, done: Callable[[int], None]) -> None:
-        out = [K[:, task.rows, task.columns] for K in values.values()]
-        mirror = [K[:, task.columns, task.rows] for K in values.values()]
-        compute_tile(work, task, out, norms, done, mirror if work.symmetric else None)
+    Parameters
+    ----------
+    network, X, Z, get, depths, variants, dtype, normalize, symmetry, backend
+        As in `compute_gram`.
+    folder, n_jobs, tile
+        As in `compute_gram`.
 
-    run_tasks(iter_tiles(work, tile), fill, pairs=work.pairs, n_jobs=n_jobs, progress=progress)
-    return {f: K if work.variants is not None else K[0] for f, K in values.items()}
+    Returns
+    -------
+    GramPlan
+        ``print`` it, or read its fields.
 
+    Raises
+    ------
+    PlanError
+        The work cannot fit into the free memory or, with a folder, onto its disk; the
+        message says what would.
+    StoreMismatchError
+        The folder is a damaged one, or holds tiles that do not suit this Gram.
+    ShapeError, TypeError, ValueError
+        As `compute_gram`.
 
-def _diagonal_values(work: GramWork, n_jobs: int, progress: bool | None) -> dict[str, np.ndarray]:
-    values = compute_diagonal(work, work.X, n_jobs=n_jobs, progress=progress)
-    if work.normalize is not None:
-        values = (values > 0).astype(values.dtype)
-    return {
-        field: K if work.variants is not None else K[0]
-        for field, K in zip(work.engine.fields, values, strict=True)
-    }
+    Notes
+    -----
+    Times a few kernel values after a first call, which may compile: under a second
+    beyond compilation for all but the largest networks (two pairs are the least). The
+    estimate assumes that threads do not slow each other down.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ntkreg import fully_connected, plan_gram
+    >>> plan = plan_gram(fully_connected(2), np.eye(4), np.eye(5, 4))
+    >>> plan.pairs, plan.result_bytes
+    (20, 160)
+    """
+    spec = KernelSpec(
+        network,
+        get=get,
+        depths=depths,
+        variants=variants,
+        dtype=dtype,
+        normalize=normalize,
+        symmetry=symmetry,
+        backend=backend,
+    )
+    return plan_of(spec, X, Z, folder=folder, n_jobs=n_jobs, tile=tile)

@@ -17,7 +17,8 @@ from ntkreg.errors import DataError, SpecError, StoreMismatchError
 from ntkreg.gram.manifest_schema import FORMAT, complaints
 from ntkreg.gram.tile_files import inside
 from ntkreg.gram.work import GramWork
-from ntkreg.kernels.variants import variant_networks
+from ntkreg.kernels import KernelSpec
+from ntkreg.kernels.spec import STORED
 from ntkreg.machine import this_machine
 
 __all__ = ["HOW", "MANIFEST", "check_folder", "differences", "make_manifest", "read_manifest"]
@@ -38,7 +39,7 @@ def make_manifest(work: GramWork, tile: int) -> dict[str, Any]:
     SpecError
         If the network has no fingerprint to compare later (a stax kernel_fn without name).
     """
-    network = work.network
+    spec, network = work.spec, work.spec.network
     if network.fingerprint is None:
         raise SpecError(
             "compute_gram: a folder needs a network that can be told from others, and nothing "
@@ -51,12 +52,11 @@ def make_manifest(work: GramWork, tile: int) -> dict[str, Any]:
         "network": {**described, "fingerprint": network.fingerprint},
         "X": _data(work.X),
         "Z": None if work.Z is None else _data(work.Z),
-        "dtype": work.precision,
+        "dtype": spec.dtype,
         "fields": list(work.engine.fields),
-        **_variants(work),
-        "normalize": work.normalize,
-        # Folders from before there were any have no such key, which reads as None.
-        "symmetry": work.symmetry,
+        **_variants(spec),
+        # A folder from before there was one of these has no such key, which reads as None.
+        **{name: getattr(spec, name) for name in STORED},
         "engine": work.engine.name,
         "tile": tile,
         "versions": {
@@ -139,16 +139,16 @@ def check_folder(folder: Any, who: str = "compute_gram") -> Path:
     return absolute
 
 
-def _variants(work: GramWork) -> dict[str, Any]:
+def _variants(spec: KernelSpec) -> dict[str, Any]:
     """Say which networks there are: depths alone as a list of them, else changed options.
 
     Their layers too: from equal layers a recipe may come to others by the same change
     (``cntk(3, frozen=3)`` and ``cntk(3, frozen=9)``, both with ``depth=9``).
     """
-    variants = work.variants
+    variants = spec.variants
     if variants is None:
         return {"depths": None, "variants": None, "networks": None}
-    networks = variant_networks(work.network, variants)
+    networks = spec.networks
     described = [
         {name: to_dict(network)[name] for name in changed}
         for network, changed in zip(networks, variants, strict=True)

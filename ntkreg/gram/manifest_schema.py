@@ -1,13 +1,14 @@
 """What a manifest may say: every key's kind and range, whoever wrote it."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import numpy as np
 
 from ntkreg.gram.layout import MOST_TILES, Layout
 from ntkreg.kernels import FIELDS
+from ntkreg.kernels.spec import LATER, OPTIONS, STORED
 
 __all__ = ["FORMAT", "complaints", "layout_of"]
 
@@ -17,14 +18,14 @@ _MOST = 1 << 40
 """Rows, columns, sides of tiles and sizes of inputs: beyond any machine, within 64 bits."""
 
 _SHOWN = 5
-"""Complaints told in an error."""
+"""Most complaints that one error lists."""
 
-_LATER = ("variants", "networks", "symmetry", "machine", "other_machines")
-"""Keys that older folders have not, which reads as None."""
+_LATER = ("variants", "networks", *LATER, "machine", "other_machines")
+"""Keys that older folders do not have; they read as None."""
 
 
 def complaints(manifest: dict[str, Any]) -> list[str]:
-    """Return what no manifest of ours says, one line each; empty if it is sound."""
+    """Return what is wrong with a manifest, one line each; empty if it is sound."""
     known = {"format", *_CHECKS}
     wrong = [f"unknown key {key!r}"[:100] for key in manifest if key not in known]
     wrong += [f"no key {key!r}" for key in _CHECKS if key not in {*manifest, *_LATER}]
@@ -55,7 +56,7 @@ def layout_of(manifest: dict[str, Any]) -> Layout:
 
 
 def _contradictions(manifest: dict[str, Any]) -> list[str]:
-    """Return what does not fit together though each key alone is sound."""
+    """Return which keys contradict each other, though each alone is sound."""
     X, Z, networks = manifest["X"], manifest["Z"], manifest.get("networks")
     wrong = []
     if manifest["depths"] and manifest.get("variants"):
@@ -84,6 +85,12 @@ def _is_list(of: Callable[[Any], bool]) -> Callable[[Any], bool]:
 
 def _is_texts(value: Any) -> bool:
     return isinstance(value, dict) and all(map(_is_text, value.values()))
+
+
+def _is_one_of(choices: Collection[str | None]) -> tuple[Callable[[Any], bool], str]:
+    """Return the check of an option and what it must be."""
+    names = ("null" if choice is None else choice for choice in choices)
+    return lambda value: value in choices, " or ".join(names)
 
 
 def _is_data(value: Any) -> bool:
@@ -116,8 +123,7 @@ _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     ),
     "variants": (_is_list(lambda v: isinstance(v, dict)), "null or a list of options"),
     "networks": (_is_list(_is_text), "null or a list of fingerprints"),
-    "normalize": (lambda v: v in (None, "unit_diagonal"), "null or unit_diagonal"),
-    "symmetry": (lambda v: v == "flip", "null or flip"),
+    **{name: _is_one_of(OPTIONS[name]) for name in STORED},
     "engine": (_is_text, "a name"),
     "tile": (_is_count, f"an integer of 1 to {_MOST:,}"),
     "versions": (_is_texts, "versions by name"),

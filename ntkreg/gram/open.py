@@ -3,7 +3,7 @@
 import os
 
 from ntkreg.errors import SpecError, StoreMismatchError
-from ntkreg.gram.compute import Gram
+from ntkreg.gram.gram import Gram
 from ntkreg.gram.manifest import MANIFEST, check_folder, read_manifest
 from ntkreg.gram.manifest_schema import layout_of
 from ntkreg.gram.stored import stored_values

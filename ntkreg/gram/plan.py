@@ -2,7 +2,6 @@
 
 import os
 import time
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,11 @@ from ntkreg.gram.manifest import check_folder, read_manifest
 from ntkreg.gram.tile_files import VALUES
 from ntkreg.gram.tiles import count_tiles, tile_size
 from ntkreg.gram.work import GramWork, check_work
+from ntkreg.kernels import KernelSpec
 from ntkreg.kernels.engine import OuterEngine
 from ntkreg.machine import free_disk, free_memory, readable, stored_bytes
 
-__all__ = ["GramPlan", "check_plan", "make_plan", "plan_gram"]
+__all__ = ["GramPlan", "check_plan", "make_plan", "plan_of"]
 
 _SHARE = 0.9
 """Part of the free memory or disk that one Gram may take."""
@@ -97,72 +97,17 @@ class GramPlan:
         return "\n".join(lines)
 
 
-def plan_gram(
-    network: Any,
+def plan_of(
+    spec: KernelSpec,
     X: Any,
     Z: Any = None,
     *,
-    get: str | Sequence[str] = "ntk",
-    depths: Sequence[int] | None = None,
-    variants: Sequence[Mapping[str, Any]] | None = None,
-    dtype: Any = None,
-    normalize: str | None = None,
-    symmetry: str | None = None,
-    backend: str | None = None,
     folder: str | os.PathLike[str] | None = None,
     n_jobs: int | None = None,
     tile: int | None = None,
 ) -> GramPlan:
-    """Say what `compute_gram` with the same arguments would cost, without computing it.
-
-    Parameters
-    ----------
-    network, X, Z, get, depths, variants, dtype, normalize, symmetry, backend
-        As in `compute_gram`.
-    folder, n_jobs, tile
-        As in `compute_gram`.
-
-    Returns
-    -------
-    GramPlan
-        ``print`` it, or read its fields.
-
-    Raises
-    ------
-    PlanError
-        The work cannot fit into the free memory or, with a folder, onto its disk; the
-        message says what would.
-    StoreMismatchError
-        The folder is a damaged one, or holds tiles that do not suit this Gram.
-    ShapeError, TypeError, ValueError
-        As `compute_gram`.
-
-    Notes
-    -----
-    Times a few kernel values after a first call, which may compile: under a second
-    beyond compilation for all but the largest networks (two pairs are the least). The
-    estimate assumes that threads do not slow each other down.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from ntkreg import fully_connected, plan_gram
-    >>> plan = plan_gram(fully_connected(2), np.eye(4), np.eye(5, 4))
-    >>> plan.pairs, plan.result_bytes
-    (20, 160)
-    """
-    work = check_work(
-        network,
-        X,
-        Z,
-        get=get,
-        depths=depths,
-        variants=variants,
-        dtype=dtype,
-        normalize=normalize,
-        symmetry=symmetry,
-        backend=backend,
-    )
+    """Return the plan of a Gram matrix; what `ntkreg.plan_gram` says of its parameters holds."""
+    work = check_work(spec, X, Z)
     path = None if folder is None else check_folder(folder, "plan_gram")
     plan = make_plan(work, folder=path, n_jobs=n_jobs, tile=tile)
     check_plan(plan, path)
@@ -210,13 +155,13 @@ def make_plan(
     copies = outer * (work.X.nbytes + (0 if work.Z is None else work.Z.nbytes))
     workspace = min(jobs, tiles) * worker + copies
     return GramPlan(
-        network=repr(work.network),
+        network=repr(work.spec.network),
         n=n,
         m=m,
         symmetric=work.symmetric,
         fields=work.engine.fields,
         n_variants=n_variants,
-        dtype=work.precision,
+        dtype=work.spec.dtype,
         engine=work.engine.name,
         pairs=work.pairs,
         terms=work.engine.terms,

@@ -16,7 +16,7 @@ from ntkreg.gram.plan import GramPlan, check_plan
 from ntkreg.gram.stored import stored_values
 from ntkreg.gram.threads import run_tasks
 from ntkreg.gram.tile_files import TileFiles, inside
-from ntkreg.gram.tiles import Tile, compute_tile, diagonal_norms, iter_tiles
+from ntkreg.gram.tiles import GramTile, compute_tile, diagonal_norms, iter_tiles
 from ntkreg.gram.work import GramWork
 from ntkreg.storage import draft_of, open_regular, write_json
 
@@ -93,7 +93,7 @@ def _matching_manifest(folder: Path, asked: dict[str, Any]) -> dict[str, Any] | 
 def _obstacles(
     stored: dict[str, Any], asked: dict[str, Any], work: GramWork, *, other_machine: bool
 ) -> list[str]:
-    """Return what would give the tiles to come other bits than those that are there."""
+    """Return why further tiles would have other bits than those that are there."""
     left_out = ("tile", "machine") if other_machine else ("tile",)
     found = differences(stored, asked, left_out=left_out)
     block = work.engine.block
@@ -138,7 +138,7 @@ def _fill(work: GramWork, files: TileFiles, n_jobs: int, progress: bool | None) 
     _ = work.prepared  # once, before threads ask for it
     norms = diagonal_norms(work, n_jobs=n_jobs, progress=progress)
 
-    def compute(task: Tile, done: Callable[[int], None]) -> None:
+    def compute(task: GramTile, done: Callable[[int], None]) -> None:
         values = np.empty((*work.shape[:2], *task.shape), work.engine.value_dtype)
         compute_tile(work, task, values, norms, done)
         files.write(task.i, task.j, values)
@@ -149,7 +149,7 @@ def _fill(work: GramWork, files: TileFiles, n_jobs: int, progress: bool | None) 
 
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Hold the folder for this process; the system lets go of it however the process ends."""
+    """Hold the folder for this process; the system releases it however the process ends."""
     folder.mkdir(parents=True, exist_ok=True)
     with open_regular(inside(folder, _LOCK), "ab") as file:
         try:

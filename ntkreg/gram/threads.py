@@ -24,7 +24,7 @@ _REFRESH = 0.2
 
 
 class Stopped(Exception):
-    """Raised inside a worker whose result nobody waits for any more."""
+    """Raised inside a worker whose result is no longer wanted."""
 
 
 def run_tasks(

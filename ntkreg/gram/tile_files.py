@@ -9,7 +9,6 @@ import hashlib
 import os
 import re
 import stat
-import threading
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +16,9 @@ import numpy as np
 from ntkreg.documents import read_json
 from ntkreg.errors import DataError, PlanError, StoreMismatchError
 from ntkreg.gram.layout import Layout
+from ntkreg.journal import Journal
 from ntkreg.machine import free_memory, readable
-from ntkreg.storage import differences, open_regular, read_bytes, replacing, write_json
+from ntkreg.storage import differences, open_regular, replacing, write_json
 
 __all__ = ["VALUES", "TileFiles", "inside"]
 
@@ -28,8 +28,8 @@ VALUES = "values.zarr"
 _JOURNAL = "tiles.txt"
 _METADATA = (VALUES, "zarr.json")
 
-_LINE = re.compile(rb"^([0-9]{1,8}) ([0-9]{1,8}) ([0-9a-f]{64})\n", re.MULTILINE)
-"""A whole line: one without its end is what a killed run did not finish."""
+_LINE = re.compile(rb"([0-9]{1,8}) ([0-9]{1,8}) ([0-9a-f]{64})")
+"""Of the journal: a tile, and the checksum of its values."""
 
 _JOURNAL_BYTES = 1 << 20
 """A journal has at most these and 256 a tile, enough to compute every tile three times over."""
@@ -99,16 +99,17 @@ class TileFiles:
                 f"{other}: belongs to another format of Zarr than kernel folders have. It was not "
                 "read. Give another folder."
             )
+        self._journal = self._open_journal()
         self.checksums = self._read_journal()
-        self._lock = threading.Lock()
         self._verified: dict[tuple[int, int], tuple[int, ...]] = {}
 
     def __getstate__(self) -> dict[str, object]:
-        # Elsewhere, files may be others under the same numbers: they are verified anew.
+        # Where it is unpickled, the same inode numbers may be other files': verified again.
         return {"folder": self.folder, "layout": self.layout, "checksums": self.checksums}
 
     def __setstate__(self, state: dict[str, object]) -> None:
-        self.__dict__.update(state, _lock=threading.Lock(), _verified={})
+        self.__dict__.update(state, _verified={})
+        self._journal = self._open_journal()
 
     def has_metadata(self) -> bool:
         """Return whether zarr.json is there.
@@ -116,7 +117,7 @@ class TileFiles:
         Raises
         ------
         StoreMismatchError
-            It is not the one of this Gram.
+            It is that of another Gram.
         """
         path = inside(self.folder, *_METADATA)
         try:
@@ -205,31 +206,24 @@ class TileFiles:
         with replacing(path) as file:
             file.write(whole.data)
         checksum = _checksum(values)
-        with self._lock, open_regular(inside(self.folder, _JOURNAL), "ab") as journal:
-            journal.write(f"{i} {j} {checksum}\n".encode())
-            journal.flush()
-            os.fsync(journal.fileno())
-            self.checksums[i, j] = checksum
+        inside(self.folder, _JOURNAL)
+        self._journal.append(f"{i} {j} {checksum}".encode())
+        self.checksums[i, j] = checksum
 
     def trim_journal(self) -> None:
         """Cut off a last line that a killed or full-disk run did not finish."""
-        path = inside(self.folder, _JOURNAL)
-        if path.exists():
-            content = self._journal_bytes(path)
-            with open_regular(path, "r+b") as file:
-                file.truncate(content.rfind(b"\n") + 1)
+        inside(self.folder, _JOURNAL)
+        self._journal.trim()
+
+    def _open_journal(self) -> Journal:
+        limit = _JOURNAL_BYTES + 256 * self.layout.tiles
+        return Journal(inside(self.folder, _JOURNAL), limit)
 
     def _read_journal(self) -> dict[tuple[int, int], str]:
         """Return tile -> checksum; of two lines for a tile, the later one."""
-        try:
-            content = self._journal_bytes(inside(self.folder, _JOURNAL))
-        except FileNotFoundError:
-            return {}
-        lines = ((int(line[1]), int(line[2]), line[3]) for line in _LINE.finditer(content))
-        return {(i, j): checksum.decode() for i, j, checksum in lines if self.layout.has(i, j)}
-
-    def _journal_bytes(self, path: Path) -> bytes:
-        return read_bytes(path, _JOURNAL_BYTES + 256 * self.layout.tiles, links=False)
+        lines = filter(None, map(_LINE.fullmatch, self._journal.read()))
+        found = ((int(line[1]), int(line[2]), line[3].decode()) for line in lines)
+        return {(i, j): checksum for i, j, checksum in found if self.layout.has(i, j)}
 
     def _path(self, i: int, j: int) -> Path:
         # The chunk's key in Zarr: fields and variants are never cut.

@@ -17,7 +17,7 @@ from ntkreg.gram.work import GramWork
 from ntkreg.kernels.ranges import check_values
 
 __all__ = [
-    "Tile",
+    "GramTile",
     "compute_diagonal",
     "compute_tile",
     "count_tiles",
@@ -28,7 +28,7 @@ __all__ = [
 
 
 @dataclass(frozen=True)
-class Tile:
+class GramTile:
     """Tile (i, j) of the grid: rows and columns of the Gram that one task computes."""
 
     i: int
@@ -67,18 +67,20 @@ def count_tiles(work: GramWork, tile: int) -> int:
     return down * (down + 1) // 2 if work.symmetric else down * across
 
 
-def iter_tiles(work: GramWork | Layout, tile: int) -> Iterator[Tile]:
+def iter_tiles(work: GramWork | Layout, tile: int) -> Iterator[GramTile]:
     """Yield the tiles to compute: all, or the upper triangle (i <= j) if symmetric."""
     n, m = work.shape[2:]
     for i, top in enumerate(range(0, n, tile)):
         for j, left in enumerate(range(0, m, tile)):
             if not work.symmetric or i <= j:
-                yield Tile(i, j, slice(top, min(top + tile, n)), slice(left, min(left + tile, m)))
+                yield GramTile(
+                    i, j, slice(top, min(top + tile, n)), slice(left, min(left + tile, m))
+                )
 
 
 def compute_tile(
     work: GramWork,
-    tile: Tile,
+    tile: GramTile,
     out: Sequence[np.ndarray] | np.ndarray,
     norms: tuple[np.ndarray, np.ndarray] | None,
     on_block: Callable[[int], None],
@@ -150,7 +152,7 @@ def diagonal_norms(
     work: GramWork, *, n_jobs: int, progress: bool | None
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """Return sqrt K(x, x) of all rows and columns in float64, or None if not asked for."""
-    if work.normalize is None:
+    if work.spec.normalize is None:
         return None
     norms = [
         np.sqrt(compute_diagonal(work, A, n_jobs=n_jobs, progress=progress), dtype=np.float64)

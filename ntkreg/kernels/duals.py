@@ -27,8 +27,8 @@ from ntkreg.errors import SpecError
 __all__ = ["Pair", "dual", "kappa0", "kappa1"]
 
 _ROUNDING = 1e-9
-"""By how much an exponent may be above 0, where it is 0 but for rounding; of variances beyond 1e7
-rounding would make it anything."""
+"""By how much an exponent may exceed 0 where it is 0 but for rounding. With variances beyond 1e7
+rounding could make it any number."""
 
 Pair = tuple[np.ndarray, np.ndarray]
 """Covariance after the activation, and the factor that multiplies the NTK."""

@@ -2,16 +2,13 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-__all__ = ["FIELDS", "Engine", "Field", "OuterEngine"]
+__all__ = ["FIELDS", "Engine", "OuterEngine", "mirror_upper"]
 
-Field = str
-"""``"nngp"`` or ``"ntk"``."""
-
-FIELDS: tuple[Field, ...] = ("nngp", "ntk")
+FIELDS: tuple[str, ...] = ("nngp", "ntk")
 """Every kernel a network has, in the order in which engines return them."""
 
 
@@ -35,15 +32,19 @@ class Engine(ABC):
         Length of axis 1: how many networks it computes.
     """
 
+    NAME: ClassVar[str]
+    """In plans, in `Gram.engine`, and in the manifests of folders: so it stays the same for good,
+    whatever becomes of the class."""
+
     shape: tuple[int, ...]
     dtype: np.dtype
-    fields: tuple[Field, ...]
+    fields: tuple[str, ...]
     n_variants: int
 
     @property
     def name(self) -> str:
-        """What plans and manifests call the engine: its class."""
-        return type(self).__name__
+        """What plans and manifests call the engine: `NAME`, and what it works with."""
+        return self.NAME
 
     @property
     def value_dtype(self) -> np.dtype:
@@ -97,14 +98,14 @@ class Engine(ABC):
 
 @dataclass(frozen=True)
 class OuterEngine(Engine):
-    """Changed values of another engine, `engine`, from blocks that suit that one."""
+    """An engine that changes the values of another, `engine`, in blocks that suit that one."""
 
     engine: Engine
 
     @property
     def name(self) -> str:
-        """The class, and the inner engine's."""
-        return f"{type(self).__name__}({self.engine.name})"
+        """Its own, and the inner engine's."""
+        return f"{self.NAME}({self.engine.name})"
 
     @property
     def value_dtype(self) -> np.dtype:
@@ -130,3 +131,9 @@ class OuterEngine(Engine):
     def rows_at_once(self) -> int:
         """Those of the inner engine."""
         return self.engine.rows_at_once
+
+
+def mirror_upper(values: np.ndarray) -> None:
+    """Write the upper triangle of square matrices (..., n, n) into the lower one, mirrored."""
+    lower = np.tri(values.shape[-1], k=-1, dtype=bool)
+    np.copyto(values, values.swapaxes(-1, -2), where=lower)

@@ -47,7 +47,7 @@ from typing import Any
 
 import numpy as np
 
-from ntkreg.kernels.engine import Engine, OuterEngine
+from ntkreg.kernels.engine import Engine, OuterEngine, mirror_upper
 
 __all__ = ["FlipEngine", "FlipInputs", "average_over_flip", "flip"]
 
@@ -94,6 +94,8 @@ class FlipEngine(OuterEngine):
         Whether K(F x, F z) = K(x, z), so that one argument is enough.
     """
 
+    NAME = "FlipEngine"
+
     commutes: bool
 
     @property
@@ -129,8 +131,7 @@ class FlipEngine(OuterEngine):
         own = np.einsum("fdii->fdi", total).copy()
         self._add_crossed_above(total, x)
         total = self._mean(total)
-        lower = np.tril_indices(len(x), -1)
-        total[..., lower[0], lower[1]] = total[..., lower[1], lower[0]]
+        mirror_upper(total)
         self._set_even(np.einsum("fdii->fdi", total), own, x.even)
         return total
 

@@ -9,7 +9,7 @@ from ntkreg.arrays import as_array, as_dtype
 from ntkreg.errors import ShapeError
 from ntkreg.kernels.stax.bridge import KernelFn, StaxNetwork, as_network
 
-__all__ = ["MIXED", "check_inputs", "is_mixed", "kernel_dtype", "solve_dtype"]
+__all__ = ["MIXED", "check_inputs", "is_mixed", "kernel_dtype", "precision_name", "solve_dtype"]
 
 MIXED = "mixed"
 """A dtype of kernels: float32 arithmetic on images, read-outs and values in float64."""
@@ -20,6 +20,25 @@ def is_mixed(dtype: Any) -> bool:
     return isinstance(dtype, str) and dtype == MIXED
 
 
+def precision_name(dtype: Any) -> str:
+    """Return "float32", "float64" or "mixed", whichever a dtype of kernels is.
+
+    Raises
+    ------
+    ValueError
+        It is none.
+    """
+    if is_mixed(dtype):
+        return MIXED
+    try:
+        asked = np.dtype(dtype)
+    except TypeError:
+        asked = np.dtype(object)
+    if asked not in (np.float32, np.float64):
+        raise ValueError(f'dtype must be float32 or float64, or "mixed"; got {dtype!r}.')
+    return asked.name
+
+
 def kernel_dtype(X: np.ndarray, dtype: Any = None) -> np.dtype:
     """Return the dtype of inputs and arithmetic: `dtype` if given, else X's if narrow.
 
@@ -27,13 +46,8 @@ def kernel_dtype(X: np.ndarray, dtype: Any = None) -> np.dtype:
     is float32 here, and float64 in the values.
     """
     if dtype is not None:
-        try:
-            asked = np.dtype(np.float32 if is_mixed(dtype) else dtype)
-        except TypeError:
-            asked = np.dtype(object)
-        if asked not in (np.float32, np.float64):
-            raise ValueError(f'dtype must be float32 or float64, or "mixed"; got {dtype!r}.')
-        return asked
+        name = precision_name(dtype)
+        return np.dtype(np.float32 if name == MIXED else name)
     return np.dtype(np.float32 if X.dtype in (np.uint8, np.float16, np.float32) else np.float64)
 
 
@@ -44,7 +58,7 @@ def solve_dtype(
 
     The default is X's (`kernel_dtype`), with "mixed" in place of float32 for networks that read
     images: it takes no longer and its errors are several times smaller where they count
-    (`ntkreg.studies.precision`).
+    (`ntkreg.studies.precision.study`).
     """
     inputs = kernel_dtype(X, dtype)
     image = isinstance(network, Architecture) and network.reads == "image"

@@ -70,13 +70,15 @@ class PassesEngine(Engine):
         For each engine where its networks stand among all of them.
     """
 
+    NAME = "PassesEngine"
+
     engines: tuple[Engine, ...]
     places: tuple[tuple[int, ...], ...]
 
     @property
     def name(self) -> str:
-        """The class, and the engines'."""
-        return f"{type(self).__name__}({', '.join(engine.name for engine in self.engines)})"
+        """Its own, and the engines'."""
+        return f"{self.NAME}({', '.join(engine.name for engine in self.engines)})"
 
     @property
     def value_dtype(self) -> np.dtype:

@@ -30,6 +30,7 @@ from ntkreg.errors import SpecError
 from ntkreg.kernels.duals import dual
 from ntkreg.kernels.engine import Engine
 from ntkreg.kernels.scaled import ScaledEngine, largest_values, scale_of
+from ntkreg.kernels.spec import KernelSpec
 from ntkreg.kernels.stax.bridge import StaxNetwork
 
 __all__ = ["check_values", "in_range"]
@@ -44,12 +45,7 @@ _HOMOGENEOUS = Relu | LeakyRelu | NormalizedGaussian | Identity
 """Activations with phi(c x) = c phi(x) for c > 0."""
 
 
-def in_range(
-    engine: Engine,
-    networks: Sequence[Architecture] | StaxNetwork,
-    inputs: Sequence[np.ndarray],
-    normalized: bool,
-) -> Engine:
+def in_range(engine: Engine, spec: KernelSpec, inputs: Sequence[np.ndarray]) -> Engine:
     """Return an engine that is right for inputs of their size: the one given, for ordinary ones.
 
     Of a homogeneous network, where K(c x, z) = c K(x, z), inputs are scaled by powers of two and
@@ -58,12 +54,11 @@ def in_range(
     Parameters
     ----------
     engine : Engine
-    networks : sequence of Architecture, or StaxNetwork
-        What it computes.
+    spec : KernelSpec
+        What it computes. With `normalize` values will be divided by those of the diagonal: scales
+        then drop out.
     inputs : sequence of ndarray (n, *shape)
         Checked.
-    normalized : bool
-        Whether values will be divided by those of the diagonal: scales then drop out.
 
     Raises
     ------
@@ -71,9 +66,10 @@ def in_range(
         If nothing can help; says which variances there are, and what would.
     """
     largest = np.concatenate([largest_values(X) for X in inputs])
-    if isinstance(networks, StaxNetwork):
-        _check_unknown(networks, engine, largest)
+    if isinstance(spec.network, StaxNetwork):
+        _check_unknown(spec.network, engine, largest)
         return engine
+    networks = spec.networks
     if all(_holds(engine, network, largest) for network in networks):
         return engine
     if all(_is_homogeneous(network.layers) for network in networks):
@@ -82,7 +78,7 @@ def in_range(
             if not _holds(engine, network, scaled):
                 raise _refusal(engine, network, largest)
         common = (engine.shape, engine.dtype, engine.fields, engine.n_variants)
-        return ScaledEngine(*common, engine, not normalized)
+        return ScaledEngine(*common, engine, spec.normalize is None)
     raise next(
         _refusal(engine, network, largest)
         for network in networks

@@ -25,7 +25,7 @@ from ntkreg.architecture import (
     window_origin,
 )
 from ntkreg.kernels.duals import dual, kappa0, kappa1
-from ntkreg.kernels.engine import Engine
+from ntkreg.kernels.engine import Engine, mirror_upper
 
 __all__ = ["ReferenceEngine", "kappa0", "kappa1"]
 
@@ -153,6 +153,8 @@ def _input_state(x: np.ndarray, z: np.ndarray) -> _State:
 class ReferenceEngine(Engine):
     """The plain engine: `networks` holds one network for each depth, all run on their own."""
 
+    NAME = "ReferenceEngine"
+
     networks: tuple[Architecture, ...] = ()
 
     @property
@@ -184,8 +186,7 @@ class ReferenceEngine(Engine):
         where the NTK's derivative kernel has no finite slope.
         """
         K = self.cross(X, X)
-        upper = np.triu_indices(len(X), 1)
-        K[..., upper[1], upper[0]] = K[..., upper[0], upper[1]]
+        mirror_upper(K)
         K[..., np.arange(len(X)), np.arange(len(X))] = self.diagonal(X)
         return K
 

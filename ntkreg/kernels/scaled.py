@@ -26,7 +26,7 @@ def largest_values(X: np.ndarray) -> np.ndarray:
 
 
 def scale_of(largest: np.ndarray) -> np.ndarray:
-    """Return k of each input, (n,), of which 2^-k makes its largest value one near to 1."""
+    """Return k of each input, (n,): times 2^-k its largest value is near 1."""
     _, k = np.frexp(largest)
     return np.where((np.abs(k) > _LEFT_ALONE) & (largest > 0), k, 0)
 
@@ -61,6 +61,8 @@ class ScaledEngine(OuterEngine):
     SpecError
         When inputs are prepared, if a K(x, x) cannot be scaled back within the dtype.
     """
+
+    NAME = "ScaledEngine"
 
     back: bool
 

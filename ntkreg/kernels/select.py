@@ -7,26 +7,19 @@ from typing import Any
 import numpy as np
 
 from ntkreg.architecture import Architecture, Dense, Relu, commutes_with_flip
-from ntkreg.architecture.recipe import check_frozen
 from ntkreg.errors import SpecError
+from ntkreg.kernels.backends import load_backend
 from ntkreg.kernels.dense.engine import DenseEngine
 from ntkreg.kernels.dense.plain import PlainDenseEngine
 from ntkreg.kernels.engine import FIELDS, Engine
 from ntkreg.kernels.flip import average_over_flip
 from ntkreg.kernels.image.engine import ImageEngine
-from ntkreg.kernels.inputs import is_mixed
+from ntkreg.kernels.inputs import MIXED
 from ntkreg.kernels.passes import PassesEngine, group_networks
-from ntkreg.kernels.stax.bridge import KernelFn, StaxEngine, StaxNetwork, as_network
-from ntkreg.kernels.stax.compatibility import import_jax
-from ntkreg.kernels.variants import as_variants, variant_networks
+from ntkreg.kernels.spec import KernelSpec
+from ntkreg.kernels.stax.bridge import KernelFn, StaxEngine, StaxNetwork
 
-__all__ = ["BACKENDS", "SYMMETRIES", "make_engine"]
-
-SYMMETRIES = (None, "flip")
-"""What kernels can be averaged over."""
-
-BACKENDS = (None, "jax")
-"""What can compute the pairs: the fastest on a CPU, or JAX."""
+__all__ = ["engine_for", "make_engine"]
 
 
 def make_engine(
@@ -71,61 +64,61 @@ def make_engine(
     BackendError
         ``backend="jax"`` where JAX cannot be imported.
     """
-    for name in fields:
-        if name not in FIELDS:
-            raise ValueError(f'get must be "nngp", "ntk" or a tuple of them; got {name!r}.')
-    network = as_network(architecture)
-    variants = as_variants(network, depths, variants)
-    _check_symmetry(symmetry, network, shape)
-    _check_backend(backend, network)
-    mixed = is_mixed(dtype)
-    if mixed and (isinstance(network, StaxNetwork) or network.reads == "vector"):
-        raise SpecError(
-            f'dtype="mixed" is for networks that read images, such as cntk(); got {network!r}. '
-            "Use float64."
-        )
-    dtype = np.dtype(np.float32 if mixed else dtype)
+    return engine_for(
+        KernelSpec(
+            architecture,
+            get=tuple(fields),
+            depths=depths,
+            variants=variants,
+            dtype=dtype,
+            symmetry=symmetry,
+            backend=backend,
+        ),
+        shape,
+    )
+
+
+def engine_for(spec: KernelSpec, shape: tuple[int, ...]) -> Engine:
+    """Return the fastest engine for a kernel and inputs of a shape.
+
+    Parameters
+    ----------
+    spec : KernelSpec
+        With a dtype. `normalize` is left to `ntkreg.gram`: no block knows the diagonals.
+    shape : tuple of int
+        Of one input, (d,) or (h, w, c).
+
+    Returns
+    -------
+    Engine
+        Its fields are those of `get`, in that order.
+
+    Raises
+    ------
+    SpecError, ShapeError, BackendError
+        As `make_engine`.
+    """
+    network, symmetry, backend = spec.network, spec.symmetry, spec.backend
+    spec.check_shape(shape)
+    fields = (spec.get,) if isinstance(spec.get, str) else spec.get
+    mixed = spec.dtype == MIXED
+    dtype = np.dtype(np.float32 if mixed else spec.dtype)
     if isinstance(network, StaxNetwork):
-        stax = StaxEngine(shape, dtype, tuple(fields), 1, network.kernel_fn)
+        stax = StaxEngine(shape, dtype, fields, 1, network.kernel_fn)
         return stax if symmetry is None else average_over_flip(stax, commutes=False)
-    networks = variant_networks(network, variants)
-    check_frozen(networks)
-    for each in networks:
-        each.check_shape(shape)
+    networks = spec.networks
 
     def one_pass(members: Sequence[Architecture]) -> Engine:
-        common = (shape, dtype, tuple(fields), len(members), tuple(members))
-        kind = _kind(members[0], backend)
-        return kind(*common, mixed) if issubclass(kind, ImageEngine) else kind(*common)
+        common = (shape, dtype, fields, len(members), tuple(members))
+        if members[0].reads == "image":
+            return ImageEngine(*common, mixed, load_backend(backend))
+        return _dense_kind(members[0])(*common)
 
     engine = _in_passes(networks, one_pass)
     if symmetry is None:
         return engine
     commutes = all(commutes_with_flip(each, shape) for each in networks)
     return average_over_flip(engine, commutes=commutes)
-
-
-def _check_symmetry(
-    symmetry: str | None, network: Architecture | StaxNetwork, shape: tuple[int, ...]
-) -> None:
-    if symmetry not in SYMMETRIES:
-        raise SpecError(f'symmetry must be None or "flip"; got {symmetry!r}.')
-    if symmetry is not None and (network.reads == "vector" or len(shape) != 3):
-        raise SpecError(
-            f'symmetry="flip" needs a network that reads images (n, h, w, c), such as cntk(); '
-            f"got {network!r} for inputs of shape {shape}. Use symmetry=None."
-        )
-
-
-def _check_backend(backend: str | None, network: Architecture | StaxNetwork) -> None:
-    if backend not in BACKENDS:
-        raise SpecError(f'backend must be None or "jax"; got {backend!r}.')
-    if backend is not None and network.reads != "image":
-        raise SpecError(
-            f'backend="jax" runs networks that read images, such as cntk(); got {network!r}. '
-            "Use backend=None: it runs dense networks in compiled loops, and a stax kernel_fn "
-            "through JAX."
-        )
 
 
 def _in_passes(
@@ -152,7 +145,7 @@ def _cost(engine: Engine) -> float:
     """Work of a pass in units of its engine; infinite if its networks cannot share one."""
     try:
         if isinstance(engine, ImageEngine):
-            return engine.work
+            return engine.runnable.work
         if isinstance(engine, DenseEngine):
             # The product takes most of the time, and it is the same for all.
             return 1.0 if engine.program.steps else 0.0
@@ -162,16 +155,6 @@ def _cost(engine: Engine) -> float:
     return 1.0
 
 
-def _kind(
-    network: Architecture, backend: str | None
-) -> type[ImageEngine | DenseEngine | PlainDenseEngine]:
-    if backend == "jax":
-        import_jax()
-        # Only here: whoever does not ask for it shall not wait for JAX.
-        from ntkreg.kernels.image_jax.engine import JaxImageEngine
-
-        return JaxImageEngine
-    if network.reads == "image":
-        return ImageEngine
+def _dense_kind(network: Architecture) -> type[DenseEngine | PlainDenseEngine]:
     compiled = all(isinstance(layer, Dense | Relu) for layer in network.layers)
     return DenseEngine if compiled else PlainDenseEngine

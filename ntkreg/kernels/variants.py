@@ -32,8 +32,8 @@ def as_variants(
     Raises
     ------
     SpecError
-        Both are given; none or no sequence of them, an option that the recipe has not, a value
-        that it refuses, two variants that are the same network; a network without recipe.
+        Both are given; none or no sequence of them, an option that the recipe does not have, a
+        value that it refuses, two variants that are the same network; a network without recipe.
     """
     if depths is not None and variants is not None:
         raise SpecError(

@@ -9,11 +9,11 @@ from ntkreg.architecture import Activation, Dense, Identity, Layer, Residual
 from ntkreg.errors import SpecError
 from ntkreg.kernels.duals import dual
 
-__all__ = ["Pairs", "needs_variances", "run_tail"]
+__all__ = ["PairValues", "needs_variances", "run_tail"]
 
 
-class Pairs(NamedTuple):
-    """Pairs (x, z), float64 arrays; `q` and `r` broadcast to the others' shape.
+class PairValues(NamedTuple):
+    """Values of pairs (x, z), float64 arrays; `q` and `r` broadcast to the others' shape.
 
     `q` and `r`, the NNGP of x with itself and of z, may be None where `needs_variances` says
     so. Of inputs with themselves, `nngp`, `q` and `r` are the same numbers, and stay so.
@@ -30,13 +30,13 @@ def needs_variances(layers: Sequence[Layer]) -> bool:
     return not all(isinstance(layer, Dense | Identity) for layer in layers)
 
 
-def run_tail(layers: Sequence[Layer], pairs: Pairs) -> Pairs:
+def run_tail(layers: Sequence[Layer], pairs: PairValues) -> PairValues:
     """Return NNGP and NTK after layers on vectors; a few passes over the pairs for each.
 
     Parameters
     ----------
     layers : sequence of Dense, Activation and Residual
-    pairs : Pairs
+    pairs : PairValues
 
     Raises
     ------
@@ -48,7 +48,7 @@ def run_tail(layers: Sequence[Layer], pairs: Pairs) -> Pairs:
     return pairs
 
 
-def _apply(layer: Layer, pairs: Pairs) -> Pairs:
+def _apply(layer: Layer, pairs: PairValues) -> PairValues:
     match layer:
         case Dense():
             return _dense(layer, pairs)
@@ -64,23 +64,23 @@ def _apply(layer: Layer, pairs: Pairs) -> Pairs:
     )
 
 
-def _sum(a: Pairs, b: Pairs) -> Pairs:
+def _sum(a: PairValues, b: PairValues) -> PairValues:
     q = None if a.q is None or b.q is None else a.q + b.q
     r = None if a.r is None or b.r is None else a.r + b.r
-    return Pairs(a.nngp + b.nngp, a.ntk + b.ntk, q, r)
+    return PairValues(a.nngp + b.nngp, a.ntk + b.ntk, q, r)
 
 
-def _dense(layer: Dense, pairs: Pairs) -> Pairs:
+def _dense(layer: Dense, pairs: PairValues) -> PairValues:
     w2, b2 = layer.weight_std**2, layer.bias_std**2
     nngp = w2 * pairs.nngp + b2
     ntk = w2 * pairs.ntk + (nngp if layer.trainable else 0.0)
     q, r = (None if v is None else w2 * v + b2 for v in (pairs.q, pairs.r))
-    return Pairs(nngp, ntk, q, r)
+    return PairValues(nngp, ntk, q, r)
 
 
-def _activation(layer: Activation, pairs: Pairs) -> Pairs:
+def _activation(layer: Activation, pairs: PairValues) -> PairValues:
     nngp, ntk, q, r = pairs
     if q is None or r is None:
         raise ValueError(f"run_tail: {layer!r} needs the variances q and r.")
     value, slope = dual(layer, nngp, q, r)
-    return Pairs(value, ntk * slope, dual(layer, q, q, q)[0], dual(layer, r, r, r)[0])
+    return PairValues(value, ntk * slope, dual(layer, q, q, q)[0], dual(layer, r, r, r)[0])

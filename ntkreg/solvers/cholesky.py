@@ -1,70 +1,43 @@
 """Exact kernel ridge regression by one Cholesky factorisation in float64."""
 
-import contextlib
-import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
-from scipy.linalg import eigh, lapack
-from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
+from scipy.linalg import lapack
 
-from ntkreg.arrays import refuse_infinite
-from ntkreg.cpus import check_n_jobs, one_blas_thread
-from ntkreg.errors import NotPSDError, PrecisionWarning
+from ntkreg.errors import NotPSDError
+from ntkreg.solvers.base import Solution, Solver
+from ntkreg.solvers.definiteness import EPS, diagnosis, least_eigenvalue
 from ntkreg.solvers.factor import factorise
-from ntkreg.solvers.inputs import (
-    alpha_unit,
-    check_alpha,
-    check_gram,
-    check_targets,
-    check_weights,
-)
 from ntkreg.solvers.system import System
 
-__all__ = ["Solution", "solve_cholesky"]
-
-_ORDINARY = 400
-"""Targets up to 2^400 and down to 2^-400 are taken as they are."""
-
-_EPS = float(np.finfo(np.float64).eps)
-
-_HARMLESS = 0.01
-"""A negative eigenvalue below this part of alpha changes no direction by more than 1 %."""
-
-_SMALL = 32
-"""Size up to which all eigenvalues cost less than Lanczos's Python calls."""
+# Pickles of fits name `Solution` here too.
+__all__ = ["CholeskySolver", "Solution", "solve_cholesky"]
 
 
-@dataclass(frozen=True, eq=False)
-class Solution:
-    """Dual coefficients, and how far to trust them.
+class CholeskySolver(Solver):
+    """Factorises K + alpha W^-1 once for each distinct alpha; see `solve_cholesky`.
 
-    Attributes
-    ----------
-    dual_coef : ndarray of shape (n,) or (n, n_targets), float64
-        Predictions are ``K_cross @ dual_coef`` with K_cross (m, n).
-    alpha : ndarray of shape () or (n_targets,), float64
-        The ridge in units of K, after `alpha_scale`.
-    condition : float
-        Estimate of the 1-norm condition number of K + alpha W^-1 (LAPACK's pocon; usually
-        within a factor 3), rows and columns scaled by powers of two to a diagonal between
-        1/2 and 2, the largest over the alphas. Relative errors of the solution reach about
-        condition * 1e-16.
-    residual : float
-        Largest over targets of ||(K + alpha W^-1) c - y|| / ||y|| over rows with a weight.
-    min_eigenvalue : float or None
-        Least eigenvalue of K (with weights, of W^1/2 K W^1/2), to about 1 % of
-        alpha + |eigenvalue|; None if alpha is 0 (then the factorisation itself proves that
-        it is positive).
+    Keeps nothing between calls but K: a factor is as large.
     """
 
-    dual_coef: np.ndarray
-    alpha: np.ndarray
-    condition: float
-    residual: float
-    min_eigenvalue: float | None
+    name: ClassVar[str] = "solve_cholesky"
+
+    def _solve(self, targets: np.ndarray, alphas: np.ndarray, unit: float) -> Solution:
+        coef = np.empty_like(targets)
+        residual = condition = 0.0
+        min_eigenvalue: float | None = None
+        for a in np.unique(alphas):
+            which = alphas == a
+            system = System(self.name, self.K, self.weights, float(a))
+            factor = _factorise(system, unit, self.n_jobs)
+            if a > 0 and min_eigenvalue is None:
+                min_eigenvalue = least_eigenvalue(system, factor.solve, factor.norm)
+            coef[:, which] = system.expand(factor.solve(targets[system.kept][:, which]))
+            residual = max(residual, system.residual(coef[:, which], targets[:, which]))
+            condition = max(condition, factor.condition)
+        return Solution(coef, alphas, condition, residual, min_eigenvalue)
 
 
 def solve_cholesky(
@@ -100,6 +73,8 @@ def solve_cholesky(
     Returns
     -------
     Solution
+        Its `condition` estimates that in the 1-norm (LAPACK's pocon; usually within a factor
+        3), rows and columns scaled by powers of two to a diagonal between 1/2 and 2.
 
     Raises
     ------
@@ -135,33 +110,8 @@ def solve_cholesky(
     >>> solve_cholesky([[2.0, 0.0], [0.0, 1.0]], [3.0, 4.0], alpha=1.0).dual_coef
     array([1., 2.])
     """
-    K = check_gram(K)
-    y = check_targets(y, len(K))
-    # Sums of their squares, in residuals, would leave float64; powers of two change no bit.
-    _, exponents = np.frexp(np.abs(y).max())
-    size = int(exponents) if abs(exponents) > _ORDINARY else 0
-    targets = np.ldexp(y.reshape(len(y), -1), -size)
-    weights = None if sample_weight is None else check_weights(sample_weight, len(K))
-    unit = alpha_unit(alpha_scale, K, weights)
-    alphas = check_alpha(alpha, targets.shape[1]) * unit
-    jobs = check_n_jobs(n_jobs)
-    per_target = np.broadcast_to(alphas, targets.shape[1])
-    coef = np.empty_like(targets)
-    residual = condition = 0.0
-    min_eigenvalue: float | None = None
-    with one_blas_thread():
-        for a in np.unique(per_target):
-            which = per_target == a
-            system = System(K, weights, float(a))
-            factor = _factorise(system, unit, jobs)
-            if a > 0 and min_eigenvalue is None:
-                min_eigenvalue = _least_eigenvalue(factor)
-            coef[:, which] = system.expand(factor.solve(targets[system.kept][:, which]))
-            residual = max(residual, system.residual(coef[:, which], targets[:, which]))
-            condition = max(condition, factor.condition)
-    with np.errstate(over="ignore"):
-        coef = refuse_infinite("solve_cholesky: coefficients of such y", np.ldexp(coef, size))
-    return Solution(coef.reshape(y.shape), alphas, condition, residual, min_eigenvalue)
+    solver = CholeskySolver(K, sample_weight=sample_weight, n_jobs=n_jobs)
+    return solver.solve(y, alpha=alpha, alpha_scale=alpha_scale)
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,83 +138,9 @@ def _factorise(system: System, unit: float, n_jobs: int) -> _Factor:
         what = f"is not positive definite at pivot {system.kept[info - 1]}"
     else:
         reciprocal, _ = lapack.dpocon(A.T, norm, uplo="L")
-        if reciprocal >= _EPS:
+        if reciprocal >= EPS:
             return _Factor(system, A.T, norm, 1 / reciprocal)
         pivot = system.kept[int(np.argmin(np.diagonal(A)))]
         what = f"is singular to working precision at pivot {pivot}"
     del A  # the diagnosis below needs a working copy of its own
-    raise NotPSDError(_diagnosis(system, unit, what))
-
-
-def _diagnosis(system: System, unit: float, what: str) -> str:
-    """Say what is wrong with K + alpha W^-1 and which alpha would do."""
-    n = len(system)
-    typical = np.abs(system.diagonal()).mean()
-    # Rows of little weight have a large ridge and are not what is wrong.
-    share = typical + system.ridge
-    scale = np.sqrt(np.divide(typical, share, out=np.ones(n), where=share > 0))
-    norm = float(lapack.dlange("1", system.scaled(scale).T))
-    value, vector = _extreme(lambda: system.scaled(scale).T, 0)
-    direction = scale * vector
-    curvature = float(value - np.sum(system.ridge * direction**2))  # of K alone
-    # Twice what is missing, and rounding of a factorisation of this norm on top.
-    missing = 2 * max(-curvature, 0.0) + 10 * n * _EPS * norm
-    enough = missing / float(np.sum(direction**2 / system.weights)) / unit
-    remedy = f"Raise alpha to at least about {enough:.0e}" if enough else "Raise alpha above 0"
-    if unit != 1:
-        remedy += f" (in units of the mean diagonal, {unit:.3g})"
-    least = curvature / float(direction @ direction)
-    if system.K.dtype != np.float64 and least < 0:
-        remedy += ", or compute K in float64"
-    weighted = "" if (system.weights == 1).all() else f", weights up to {system.weights.max():.3g}"
-    return (
-        f"solve_cholesky: K + alpha I {what} (n={n}, alpha={system.alpha:.3g}{weighted}, K in "
-        f"{system.K.dtype}, least eigenvalue of K {least:.2e}; duplicate rows give 0). {remedy}."
-    )
-
-
-def _extreme(make: Callable[[], np.ndarray], k: int) -> tuple[float, np.ndarray]:
-    """Return eigenvalue k, counted from the least, and its vector, of the matrix that is made."""
-    options = {"overwrite_a": True, "check_finite": False}
-    values, vectors = eigh(make(), subset_by_index=[k, k], **options)
-    if not len(values):  # LAPACK asked for one loses it where all are nearly the same
-        values, vectors = (found[..., k : k + 1] for found in eigh(make(), **options))
-    return float(values[0]), vectors[:, 0]
-
-
-def _least_eigenvalue(factor: _Factor) -> float:
-    """Return the least eigenvalue of W^1/2 K W^1/2; warn if it can change the solution."""
-    system = factor.system
-    n, alpha = len(system), system.alpha
-    root = np.sqrt(system.weights)
-
-    def inverse(v: np.ndarray) -> np.ndarray:
-        """Multiply (n_kept, k) by the inverse of W^1/2 K W^1/2 + alpha I."""
-        return factor.solve(v / root[:, None]) / root[:, None]
-
-    value: float | None = None
-    if n > _SMALL:
-        operator = LinearOperator(
-            (n, n), matvec=lambda v: inverse(v.reshape(n, 1))[:, 0], dtype=np.float64
-        )
-        start = np.random.default_rng(0).standard_normal(n)
-        with contextlib.suppress(ArpackError):  # no convergence, or no factorisation
-            values, vectors = eigsh(operator, k=1, which="LA", v0=start, tol=_HARMLESS)
-            value, vector = float(values[0]), vectors[:, 0]
-    if value is None:
-        value, vector = _extreme(lambda: inverse(np.eye(n)), n - 1)
-    least = 1 / value - alpha
-    # What rounding of the factorised matrix is in this direction.
-    with np.errstate(over="ignore"):
-        stretch = float(np.sum((vector * root / system.scale) ** 2))
-    rounding = n * _EPS * factor.norm * stretch
-    if least < -max(_HARMLESS * alpha, rounding):
-        weighted = "" if (root == 1).all() else ", with its weights,"
-        warnings.warn(
-            f"solve_cholesky: K{weighted} is indefinite: its least eigenvalue is {least:.2e}, and "
-            f"only alpha = {alpha:.2e} makes it solvable (n={n}, K in {system.K.dtype}). "
-            "Raise alpha, or compute K in float64.",
-            PrecisionWarning,
-            stacklevel=3,
-        )
-    return least
+    raise NotPSDError(diagnosis(system, unit, what))

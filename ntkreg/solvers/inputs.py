@@ -22,19 +22,19 @@ _ASYMMETRY = 1e-4
 """Largest |K_ij - K_ji| over the largest |K_ij|: float32 kernels of other libraries pass."""
 
 
-def check_gram(K: Any) -> np.ndarray:
+def check_gram(who: str, K: Any) -> np.ndarray:
     """Return K as an array after checking that it is square, real, finite and symmetric."""
-    refuse_masked("solve_cholesky: K", K)
+    refuse_masked(f"{who}: K", K)
     K = np.asarray(K)
     if K.ndim != 2 or K.shape[0] != K.shape[1]:
         raise ShapeError(
-            f"solve_cholesky: K must be a square matrix (n, n); got shape {K.shape}. "
+            f"{who}: K must be a square matrix (n, n); got shape {K.shape}. "
             "Pass the kernel of the training inputs with themselves."
         )
     if K.shape[0] == 0:
-        raise ShapeError("solve_cholesky: K must have at least one row; got shape (0, 0).")
+        raise ShapeError(f"{who}: K must have at least one row; got shape (0, 0).")
     if K.dtype.kind not in "buif":
-        raise TypeError(f"solve_cholesky: K must hold real numbers; got dtype {K.dtype}.")
+        raise TypeError(f"{who}: K must hold real numbers; got dtype {K.dtype}.")
     largest = asymmetry = 0.0
     for i in range(0, len(K), _CHUNK):
         # In float64: differences of unsigned integers would wrap around.
@@ -43,78 +43,77 @@ def check_gram(K: Any) -> np.ndarray:
         peak = float(np.abs(rows).max())
         if not np.isfinite(peak):
             bad = i + int(np.flatnonzero(~np.isfinite(rows).all(axis=1))[0])
-            raise ValueError(f"solve_cholesky: K contains NaN or infinity (first in row {bad}).")
+            raise ValueError(f"{who}: K contains NaN or infinity (first in row {bad}).")
         largest = max(largest, peak)
         asymmetry = max(asymmetry, float(np.abs(rows - mirrored).max()))
     if 0 < largest < np.finfo(np.float64).tiny:
         raise SpecError(
-            f"solve_cholesky: K is {largest:.2g} at most, where float64 has few digits. Rescale K."
+            f"{who}: K is {largest:.2g} at most, where float64 has few digits. Rescale K."
         )
     if asymmetry > _ASYMMETRY * largest:
         raise ValueError(
-            f"solve_cholesky: K must be symmetric; |K - K.T| reaches {asymmetry:.3g} where "
+            f"{who}: K must be symmetric; |K - K.T| reaches {asymmetry:.3g} where "
             f"K reaches {largest:.3g}. Pass the kernel of the training inputs with themselves."
         )
     return K
 
 
-def check_targets(y: Any, n: int) -> np.ndarray:
+def check_targets(who: str, y: Any, n: int) -> np.ndarray:
     """Return y in float64, (n,) or (n, n_targets), after checking it."""
-    refuse_masked("solve_cholesky: y", y)
+    refuse_masked(f"{who}: y", y)
     y = np.asarray(y)
     if y.dtype.kind not in "buif":
-        raise TypeError(f"solve_cholesky: y must hold real numbers; got dtype {y.dtype}.")
+        raise TypeError(f"{who}: y must hold real numbers; got dtype {y.dtype}.")
     if y.ndim not in (1, 2) or len(y) != n or 0 in y.shape:
         raise ShapeError(
-            f"solve_cholesky: y must be (n,) or (n, n_targets) with n = {n} rows as in K; "
+            f"{who}: y must be (n,) or (n, n_targets) with n = {n} rows as in K; "
             f"got shape {y.shape}."
         )
     if not np.isfinite(y).all():
-        raise ValueError("solve_cholesky: y contains NaN or infinity.")
+        raise ValueError(f"{who}: y contains NaN or infinity.")
     return y.astype(np.float64)
 
 
-def check_alpha(alpha: Any, n_targets: int) -> np.ndarray:
+def check_alpha(who: str, alpha: Any, n_targets: int) -> np.ndarray:
     """Return alpha as float64, () or (n_targets,), after checking that it is finite and >= 0."""
-    refuse_masked("solve_cholesky: alpha", alpha)
+    refuse_masked(f"{who}: alpha", alpha)
     values = np.asarray(alpha)
     ok = values.dtype.kind in "uif" and values.shape in ((), (n_targets,))
     if not ok or not np.isfinite(values).all() or (values < 0).any():
         raise SpecError(
-            "solve_cholesky: alpha must be a finite float >= 0, or one for each of "
+            f"{who}: alpha must be a finite float >= 0, or one for each of "
             f"{n_targets} target(s); got {alpha!r}."
         )
     return values.astype(np.float64)
 
 
-def check_weights(sample_weight: Any, n: int) -> np.ndarray:
+def check_weights(who: str, sample_weight: Any, n: int) -> np.ndarray:
     """Return the sample weights in float64, (n,), after checking that they make sense."""
-    refuse_masked("solve_cholesky: sample_weight", sample_weight)
+    refuse_masked(f"{who}: sample_weight", sample_weight)
     weights = np.asarray(sample_weight)
     ok = weights.dtype.kind in "buif" and weights.shape in ((), (n,))
     if not ok or not np.isfinite(weights).all() or (weights < 0).any() or not weights.any():
         raise ValueError(
-            f"solve_cholesky: sample_weight must be {n} finite numbers >= 0, not all 0; "
+            f"{who}: sample_weight must be {n} finite numbers >= 0, not all 0; "
             f"got {sample_weight!r}."
         )
     return np.broadcast_to(weights.astype(np.float64), (n,))
 
 
-def alpha_unit(alpha_scale: str, K: np.ndarray, weights: np.ndarray | None) -> float:
+def alpha_unit(who: str, alpha_scale: str, K: np.ndarray, weights: np.ndarray | None) -> float:
     """Return what alpha = 1 means: 1, or the (weighted) mean of K's diagonal."""
     if alpha_scale == "absolute":
         return 1.0
     if alpha_scale != "mean_diagonal":
         raise SpecError(
-            'solve_cholesky: alpha_scale must be "absolute" or "mean_diagonal"; '
-            f"got {alpha_scale!r}."
+            f'{who}: alpha_scale must be "absolute" or "mean_diagonal"; got {alpha_scale!r}.'
         )
     # Of weights over the largest: sums of huge ones overflow.
     shares = None if weights is None else weights / weights.max()
     mean = float(np.average(np.diagonal(K).astype(np.float64), weights=shares))
     if mean <= 0:
         raise NotPSDError(
-            f"solve_cholesky: the mean of K's diagonal is {mean:.3g}, so alpha_scale="
+            f"{who}: the mean of K's diagonal is {mean:.3g}, so alpha_scale="
             '"mean_diagonal" gives no ridge (all inputs zero?). Use alpha_scale="absolute".'
         )
     return mean

@@ -18,6 +18,8 @@ class System:
 
     Attributes
     ----------
+    who : str
+        Solver that errors speak of.
     K : ndarray of shape (n, n)
     alpha : float
     kept : ndarray of int
@@ -28,7 +30,8 @@ class System:
         D.
     """
 
-    def __init__(self, K: np.ndarray, weights: np.ndarray | None, alpha: float) -> None:
+    def __init__(self, who: str, K: np.ndarray, weights: np.ndarray | None, alpha: float) -> None:
+        self.who = who
         self.K = K
         self.alpha = alpha
         weights = np.ones(len(K)) if weights is None else weights
@@ -37,7 +40,7 @@ class System:
         self.kept = np.flatnonzero((weights > 0) & np.isfinite(ridge))
         if not len(self.kept):
             raise SpecError(
-                f"solve_cholesky: alpha must be finite in units of the sample weights; got "
+                f"{who}: alpha must be finite in units of the sample weights; got "
                 f"{alpha:.3g} with a largest weight of {weights.max():.3g}."
             )
         self.weights, self.ridge = weights[self.kept], ridge[self.kept]

@@ -12,7 +12,7 @@ import yaml
 
 from ntkreg.cli import main
 from ntkreg.data import load_digits_split
-from ntkreg.studies.saved_model import load_model
+from ntkreg.estimators.saved_model import load_model
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -62,6 +62,20 @@ def test_help_comes_from_the_docstring():
     }
 
 
+def test_help_of_keys_that_are_a_base_s_comes_from_its_docstring():
+    @dataclass(frozen=True)
+    class Larger(Small):
+        """More settings.
+
+        Attributes
+        ----------
+        size : int
+            How many more.
+        """
+
+    assert attribute_docs(Larger) == {**attribute_docs(Small), "size": "How many more."}
+
+
 def test_help_shows_defaults_and_examples(capsys):
     with pytest.raises(SystemExit):
         resolved("--help")

@@ -5,7 +5,7 @@ import pytest
 import yaml
 
 from ntkreg.cli import main
-from ntkreg.studies.config import config_to_dict
+from ntkreg.studies.shared.config import config_to_dict
 
 
 @pytest.fixture

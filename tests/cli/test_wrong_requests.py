@@ -62,7 +62,7 @@ def test_a_file_where_the_output_folder_should_be_is_told_before_work(
     def too_late(*args, **kwargs):
         raise AssertionError("worked before looking at the folder")
 
-    monkeypatch.setattr("ntkreg.studies.fit.run_fit", too_late)
+    monkeypatch.setattr("ntkreg.studies.fit.study.run_fit", too_late)
     (tmp_path / "taken").write_text("")
     for output in (tmp_path / "taken", tmp_path / "taken" / "below"):
         assert main(["fit", config, "--output", str(output)]) == 2
@@ -75,7 +75,7 @@ def test_a_folder_that_cannot_be_written_is_told_before_work(config, tmp_path, c
 
     # Not by chmod: an administrator may write everywhere.
     monkeypatch.setattr("ntkreg.cli.options.tempfile.TemporaryFile", refuse)
-    monkeypatch.setattr("ntkreg.studies.fit.run_fit", lambda *a, **k: 1 / 0)
+    monkeypatch.setattr("ntkreg.studies.fit.study.run_fit", lambda *a, **k: 1 / 0)
     assert main(["fit", config, "--output", str(tmp_path / "out")]) == 2
     assert f"{tmp_path / 'out'}: Permission denied. Give another path" in capsys.readouterr().err
 

@@ -13,7 +13,7 @@ from ntkreg.data import (
 )
 from ntkreg.data.images import make_image_data
 from ntkreg.errors import SpecError
-from ntkreg.studies.regression import regress_classes
+from ntkreg.studies.shared.regression import regress_classes
 
 X = np.random.default_rng(0).normal(size=(6, 4, 4, 3))
 y = np.arange(6) % 2

@@ -6,7 +6,7 @@ from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 
 from ntkreg import NTKClassifier, NTKRegressor, cntk, kernel
-from ntkreg.studies.saved_model import load_model, save_model
+from ntkreg.estimators.saved_model import load_model, save_model
 
 RNG = np.random.default_rng(0)
 X, T = RNG.normal(size=(12, 3, 4, 2)), RNG.normal(size=(5, 3, 4, 2))

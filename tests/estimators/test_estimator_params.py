@@ -1,5 +1,6 @@
 """Parameters as scikit-learn handles them: clone, nested names, pickles, tags, reprs."""
 
+import functools
 import pickle
 
 import numpy as np
@@ -83,6 +84,18 @@ def test_a_fitted_model_predicts_the_same_after_pickling(Estimator, data):
     model = Estimator(fully_connected(2)).fit(X, y)
     again = pickle.loads(pickle.dumps(model))
     np.testing.assert_array_equal(again.predict(X + 0.1), model.predict(X + 0.1))
+
+
+@ESTIMATORS
+def test_a_pickle_with_the_kernel_that_fit_used_to_keep_predicts_the_same(Estimator, data):
+    X, y = data
+    model = Estimator(fully_connected(2), normalize="unit_diagonal").fit(X, y)
+    expected = model.predict(X + 0.1)
+    keywords = {"get": "ntk", "dtype": "float64", "normalize": "unit_diagonal"}
+    keywords |= {"symmetry": None, "backend": None, "n_jobs": None}
+    model.kernel_ = functools.partial(ntkreg.gram.compute.kernel, model.architecture_, **keywords)
+    again = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(again.predict(X + 0.1), expected)
 
 
 @ESTIMATORS

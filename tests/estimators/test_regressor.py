@@ -190,11 +190,11 @@ def test_prediction_is_the_same_in_many_small_batches(data, monkeypatch):
         return cross(A, B)
 
     model.kernel_ = counted
-    monkeypatch.setattr("ntkreg.estimators.base.CROSS_BYTES", 3 * 20 * 8 + 1)
+    monkeypatch.setattr("ntkreg.estimators.kernel_base.CROSS_BYTES", 3 * 20 * 8 + 1)
     assert np.array_equal(model.predict(Z), whole)
     assert sizes == [3, 3, 1]
     sizes.clear()
-    monkeypatch.setattr("ntkreg.estimators.base.CROSS_BYTES", 1)
+    monkeypatch.setattr("ntkreg.estimators.kernel_base.CROSS_BYTES", 1)
     model.predict(Z)
     assert sizes == [1] * 7
 
@@ -204,7 +204,7 @@ def test_prediction_never_holds_the_whole_cross_kernel(monkeypatch):
     X, Z = rng.normal(size=(400, 2)), rng.normal(size=(6000, 2))
     model = NTKRegressor(fully_connected(1), n_jobs=1).fit(X, X[:, 0])
     model.predict(Z[:1])  # compiles
-    monkeypatch.setattr("ntkreg.estimators.base.CROSS_BYTES", 2**20)
+    monkeypatch.setattr("ntkreg.estimators.kernel_base.CROSS_BYTES", 2**20)
     tracemalloc.start()
     model.predict(Z)
     peak = tracemalloc.get_traced_memory()[1]

@@ -88,10 +88,10 @@ def test_a_plan_counts_the_kernel_values_of_each_pair():
 
 
 def test_the_seconds_of_a_plan_are_those_of_all_values(monkeypatch):
-    def slow(network, shape, *, dtype, fields, variants, symmetry, backend):
-        engine = toy_engine.ToyEngine(shape, np.dtype(dtype), tuple(fields), 1, pause=0.06)
-        return engine if symmetry is None else average_over_flip(engine, commutes=True)
+    def slow(spec, shape):
+        engine = toy_engine.ToyEngine(shape, np.dtype(spec.dtype), spec.get, 1, pause=0.06)
+        return engine if spec.symmetry is None else average_over_flip(engine, commutes=True)
 
-    monkeypatch.setattr(work_module, "make_engine", slow)
+    monkeypatch.setattr(work_module, "engine_for", slow)
     plain, flipped = (plan_gram(NET, X, Z, symmetry=s, n_jobs=1).seconds for s in (None, "flip"))
     assert 1.5 < flipped / plain < 3

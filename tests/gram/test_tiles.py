@@ -7,6 +7,7 @@ from ntkreg import cntk, compute_gram, fully_connected
 from ntkreg.gram import work as work_module
 from ntkreg.gram.tiles import count_tiles, iter_tiles, tile_size
 from ntkreg.gram.work import check_work
+from ntkreg.kernels import KernelSpec
 
 CASES = {
     "dense": (fully_connected(depth=2), (70, 10)),
@@ -66,18 +67,18 @@ def test_unit_diagonal_takes_the_norms_of_the_right_rows_and_columns(monkeypatch
 
 def test_a_tile_is_whole_blocks(monkeypatch):
     toy_engine.install(monkeypatch.setattr)
-    work = check_work(fully_connected(), np.ones((1000, 2)))
+    work = check_work(KernelSpec(fully_connected()), np.ones((1000, 2)))
     assert [tile_size(work, t) for t in (None, 1, 4, 5, 9)] == [4, 4, 4, 8, 12]
     assert tile_size(work, None, in_folder=True) == 32
 
 
 def test_symmetric_gram_computes_each_pair_once(monkeypatch):
     toy_engine.install(monkeypatch.setattr)
-    work = check_work(fully_connected(), np.ones((11, 2)))
+    work = check_work(KernelSpec(fully_connected()), np.ones((11, 2)))
     tiles = list(iter_tiles(work, 4))
     assert len(tiles) == count_tiles(work, 4) == 6
     assert sum(t.pairs(symmetric=True) for t in tiles) == work.pairs == 66
-    cross = check_work(fully_connected(), np.ones((11, 2)), np.ones((5, 2)))
+    cross = check_work(KernelSpec(fully_connected()), np.ones((11, 2)), np.ones((5, 2)))
     tiles = list(iter_tiles(cross, 4))
     assert len(tiles) == count_tiles(cross, 4) == 6
     assert sum(t.pairs(symmetric=False) for t in tiles) == cross.pairs == 55
@@ -92,7 +93,7 @@ def test_blas_runs_on_one_thread_inside_workers_and_as_before_afterwards(monkeyp
             return super().cross(X, Z)
 
     make = Spy((2,), np.dtype(float), ("ntk",), 1)
-    monkeypatch.setattr(work_module, "make_engine", lambda *a, **k: make)
+    monkeypatch.setattr(work_module, "engine_for", lambda *a, **k: make)
     before = threadpool_info()
     compute_gram(fully_connected(), np.ones((9, 2)), n_jobs=2)
     assert seen

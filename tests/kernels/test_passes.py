@@ -92,14 +92,14 @@ def test_explanations_say_which_pass_is_for_which_variant():
 def test_a_plan_takes_the_time_of_all_passes(monkeypatch):
     from ntkreg.gram import work
 
-    def slow(network, shape, *, dtype, fields, variants, symmetry, backend):
-        common = (shape, np.dtype(dtype), tuple(fields))
+    def slow(spec, shape):
+        common = (shape, np.dtype(spec.dtype), spec.get)
         one = ToyEngine(*common, 1, pause=0.06)
-        if variants is None:
+        if spec.variants is None:
             return one
         return PassesEngine(*common, 2, (one, one), ((0,), (1,)))
 
-    monkeypatch.setattr(work, "make_engine", slow)
+    monkeypatch.setattr(work, "engine_for", slow)
     A = X.reshape(40, -1)[:, :3]
     one, two = (
         plan_gram(cntk(2), A.reshape(40, 1, 3, 1), variants=v, n_jobs=1)

@@ -153,7 +153,7 @@ def test_each_read_out_may_have_any_layers_after_it():
 
 def test_a_pass_runs_the_tiles_of_its_widest_read_out_and_no_more():
     def work(*variants):
-        return make_engine(LAP, (32, 32, 3), dtype=float, variants=variants).layer_entries
+        return make_engine(LAP, (32, 32, 3), dtype=float, variants=variants).runnable.layer_entries
 
     assert work({"half_width": 1}, {"half_width": 3}, {"readout": "flatten"}) == work(
         {"half_width": 3}

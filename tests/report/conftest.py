@@ -3,10 +3,29 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ntkreg.studies.few_samples import FewSamplesConfig, run_few_samples
-from ntkreg.studies.kernel_comparison import ComparisonConfig, run_kernel_comparison
-from ntkreg.studies.precision import PrecisionConfig, run_precision
-from ntkreg.studies.quickstart import QuickstartConfig, run_quickstart
+from ntkreg.report.register import write_benchmark
+from ntkreg.studies.few_samples.study import FewSamplesConfig, run_few_samples
+from ntkreg.studies.few_samples_compare.study import (
+    FewSamplesCompareConfig,
+    run_few_samples_compare,
+)
+from ntkreg.studies.precision.study import PrecisionConfig, run_precision
+from ntkreg.studies.quickstart.study import QuickstartConfig, run_quickstart
+
+
+@pytest.fixture
+def keep_as(tmp_path):
+    """Return a function that keeps a study under a name, with remarks, and gives its stem."""
+
+    def keep(folder, name, remarks=""):
+        stem = tmp_path / name
+        (tmp_path / "remarks").mkdir(exist_ok=True)
+        (tmp_path / "remarks" / f"{name}.md").write_text(remarks)
+        made = write_benchmark(folder, stem)
+        assert all(path.name.startswith(f"{name}.") and path.exists() for path in made)
+        return lambda suffix: stem.parent / f"{name}.{suffix}"
+
+    return keep
 
 
 @pytest.fixture(scope="session")
@@ -66,7 +85,7 @@ def two_classes_folder(few_samples_config, tmp_path_factory):
 def comparison_folder(few_samples_folder, unpublished_folder, tmp_path_factory):
     folder = tmp_path_factory.mktemp("comparison")
     kernels = {"CNTK-5": str(few_samples_folder), "one layer": str(unpublished_folder)}
-    run_kernel_comparison(ComparisonConfig(kernels), folder)
+    run_few_samples_compare(FewSamplesCompareConfig(kernels), folder)
     return folder
 
 

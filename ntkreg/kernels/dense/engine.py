@@ -11,11 +11,11 @@ from ntkreg.kernels.compiled.arc_cosine import relu_dual
 from ntkreg.kernels.dense.loops import Readout, RowTables, Steps, run_rows, sum_squares
 from ntkreg.kernels.dense.program import (
     DenseProgram,
-    Tables,
+    VarianceTables,
     compile_dense_network,
     variance_tables,
 )
-from ntkreg.kernels.engine import FIELDS, Engine
+from ntkreg.kernels.engine import FIELDS, Engine, mirror_upper
 
 __all__ = ["DenseEngine", "DenseInputs"]
 
@@ -32,15 +32,15 @@ class DenseInputs:
     Attributes
     ----------
     rows : ndarray of shape (n, d)
-        As they came, but of unit norm where the norm is not a safe one.
-    tables : Tables
+        As they came, but scaled to unit norm where the norm is not safe.
+    tables : VarianceTables
         Of the variance recursion, float64.
     loop : RowTables
         The same in the loops' dtype, and the inverse norms of `rows`.
     """
 
     rows: np.ndarray
-    tables: Tables
+    tables: VarianceTables
     loop: RowTables
 
     def __len__(self) -> int:
@@ -60,6 +60,8 @@ class DenseEngine(Engine):
     of inputs, one of products. The products are of the inputs as they are: norms are
     divided out of the products, a block's m^2 numbers, and not out of its 2 d m inputs.
     """
+
+    NAME = "DenseEngine"
 
     networks: tuple[Architecture, ...] = ()
 
@@ -122,8 +124,7 @@ class DenseEngine(Engine):
                 if columns.start > rows.start:
                     values[:, :, columns, rows] = values[:, :, rows, columns].swapaxes(-1, -2)
             square = values[:, :, rows, rows]
-            lower = np.tri(square.shape[-1], k=-1, dtype=bool)
-            np.copyto(square, square.swapaxes(-1, -2), where=lower)
+            mirror_upper(square)
             np.einsum("fdii->fdi", square)[0] = x.tables.nngp[:, rows]
             np.einsum("fdii->fdi", square)[1] = x.tables.ntk[:, rows]
         return self._pick(values)
@@ -165,7 +166,7 @@ class DenseEngine(Engine):
 
     @cached_property
     def _readout(self) -> Readout:
-        # No read-out is one that changes nothing.
+        # Where there is no read-out, one that changes nothing.
         layers = [dense or Dense(1.0, 0.0, False) for dense in self.program.readouts]
         return Readout(
             np.array([layer.weight_std**2 for layer in layers], self.dtype),

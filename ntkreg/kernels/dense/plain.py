@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ntkreg.architecture import Architecture
-from ntkreg.kernels.engine import Engine
-from ntkreg.kernels.vector_tail import Pairs, run_tail
+from ntkreg.kernels.engine import Engine, mirror_upper
+from ntkreg.kernels.vector_tail import PairValues, run_tail
 
 __all__ = ["PlainDenseEngine"]
 
@@ -22,6 +22,8 @@ class PlainDenseEngine(Engine):
     2 d m^2 flops, and for every layer a few passes over m^2 numbers, tens of nanoseconds
     each. Memory: two blocks of inputs, some ten of products.
     """
+
+    NAME = "PlainDenseEngine"
 
     networks: tuple[Architecture, ...] = ()
 
@@ -57,8 +59,7 @@ class PlainDenseEngine(Engine):
         values = np.empty((len(self.fields), self.n_variants, len(X), len(X)), self.dtype)
         for i in range(0, len(X), _BLOCK):
             values[..., i : i + _BLOCK, i:] = self.cross(X[i : i + _BLOCK], X[i:])
-        lower = np.tri(len(X), k=-1, dtype=bool)
-        np.copyto(values, values.swapaxes(-1, -2), where=lower)
+        mirror_upper(values)
         np.einsum("fdii->fdi", values)[:] = self.diagonal(X)
         return values
 
@@ -71,7 +72,7 @@ class PlainDenseEngine(Engine):
         return self._run(x @ z.T / x.shape[1], _squares(x)[:, None], _squares(z)[None, :])
 
     def _run(self, s: np.ndarray, q: np.ndarray, r: np.ndarray) -> np.ndarray:
-        pairs = Pairs(s, np.zeros_like(s), q, r)
+        pairs = PairValues(s, np.zeros_like(s), q, r)
         ends = [run_tail(network.layers, pairs) for network in self.networks]
         return np.array([[getattr(end, field) for end in ends] for field in self.fields])
 

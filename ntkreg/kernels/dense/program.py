@@ -17,7 +17,14 @@ import numpy as np
 from ntkreg.architecture import Architecture, Dense, Layer, Relu
 from ntkreg.errors import SpecError
 
-__all__ = ["DenseProgram", "Op", "Step", "Tables", "compile_dense_network", "variance_tables"]
+__all__ = [
+    "DenseProgram",
+    "Op",
+    "Step",
+    "VarianceTables",
+    "compile_dense_network",
+    "variance_tables",
+]
 
 
 class Op(IntEnum):
@@ -83,7 +90,7 @@ class DenseProgram:
 
 
 @dataclass(frozen=True)
-class Tables:
+class VarianceTables:
     """Per-row quantities of a block, float64, each an array (number, n).
 
     `scale` and `shift` are a and b of the module's docstring for each BIAS; `norm` is
@@ -96,9 +103,9 @@ class Tables:
     nngp: np.ndarray
     ntk: np.ndarray
 
-    def __getitem__(self, rows: slice) -> "Tables":
+    def __getitem__(self, rows: slice) -> "VarianceTables":
         """Return the tables of some rows of the block."""
-        return Tables(*(getattr(self, f.name)[:, rows] for f in fields(self)))
+        return VarianceTables(*(getattr(self, f.name)[:, rows] for f in fields(self)))
 
 
 def _split(network: Architecture) -> tuple[tuple[Layer, ...], Dense | None]:
@@ -153,7 +160,7 @@ def compile_dense_network(networks: Sequence[Architecture]) -> DenseProgram:
     return DenseProgram(tuple(steps), body, reads, readouts, n_biases)
 
 
-def variance_tables(program: DenseProgram, q: np.ndarray) -> Tables:
+def variance_tables(program: DenseProgram, q: np.ndarray) -> VarianceTables:
     """Run the network on x = z: q (n,) float64 is each input's squared norm over d."""
     t = np.zeros_like(q)
     scale, shift = np.zeros((2, program.n_biases, len(q)))
@@ -176,7 +183,7 @@ def variance_tables(program: DenseProgram, q: np.ndarray) -> Tables:
                 n_biases += 1
         else:
             q, t = q / 2, t / 2
-    return Tables(scale, shift, norm, nngp, ntk)
+    return VarianceTables(scale, shift, norm, nngp, ntk)
 
 
 def _dense(layer: Dense, q: np.ndarray, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -3,17 +3,14 @@
 from collections.abc import Sequence
 from itertools import groupby
 
-import numpy as np
-
 from ntkreg.architecture import Identity
-from ntkreg.kernels.compiled.lanes import n_lanes
 from ntkreg.kernels.image.geometry import Geometry, layer_entries
 from ntkreg.kernels.image.program import ImageProgram, Op, Operation, Stage
 
 __all__ = ["explain_image"]
 
 
-def explain_image(program: ImageProgram, geometries: Sequence[Geometry], dtype: np.dtype) -> str:
+def explain_image(program: ImageProgram, geometries: Sequence[Geometry]) -> str:
     """Return the program of an image network as text, a line an operation.
 
     Parameters
@@ -21,8 +18,6 @@ def explain_image(program: ImageProgram, geometries: Sequence[Geometry], dtype: 
     program : ImageProgram
     geometries : sequence of Geometry
         Of its stages.
-    dtype : numpy.dtype
-        Of the loops.
 
     Returns
     -------
@@ -33,11 +28,7 @@ def explain_image(program: ImageProgram, geometries: Sequence[Geometry], dtype: 
     """
     stages = list(zip(program.stages, geometries, strict=True))
     work = [layer_entries(stage, geometry) for stage, geometry in stages]
-    lines = [
-        f"One image x with {n_lanes(dtype)} images z at once ({dtype.name}). A tile is the pairs",
-        "of pixels at one offset, S and T of each; it runs through a stage while it is in cache.",
-        *_describe_tangents(program),
-    ]
+    lines = _describe_tangents(program)
     for k, (stage, geometry) in enumerate(stages):
         lines += ["", _heading(k, stages, geometry, work)]
         described = [_describe(o, stage, program) for o in stage.operations]
@@ -51,7 +42,7 @@ def explain_image(program: ImageProgram, geometries: Sequence[Geometry], dtype: 
 
 
 def _describe_tangents(program: ImageProgram) -> list[str]:
-    """Say whose each T is, if there are several."""
+    """Say which networks each T belongs to, if there are several."""
     whose: dict[int, list[str]] = {}
     for k, end in enumerate(program.ends):
         whose.setdefault(end.tangent, []).append(str(k + 1))

@@ -169,7 +169,7 @@ def _axis(
     ----------
     sizes, strides : of the stage's levels
     end : the level after the last operation
-    read : weights (n_readouts, n, n) of the read-outs at the end, 0 of those that are elsewhere
+    read : weights (n_readouts, n, n) of the read-outs at the end, 0 of read-outs in other stages
     pool, after : side of the pooling at the end, and where it leads
 
     Returns
@@ -211,7 +211,7 @@ def stage_geometries(program: ImageProgram, cache: float = np.inf) -> list[Geome
     """Return the geometry of every stage; only offsets that something later reads are there.
 
     Fields after poolings lie in turns (`Field`) of at most `cache` bytes, or of one row of offsets
-    if that is more; offsets that wrap around are met in no order, and have one turn.
+    if that is more; offsets that wrap around come in no useful order, and have one turn.
     """
     most = cache / (64 * (1 + program.n_tangents))
     done: list[Geometry] = []

@@ -14,19 +14,16 @@ __all__ = ["ImageInputs"]
 _ROOM = 40 * 2**20
 """Bytes of tables kept for one Gram."""
 
-Tables = list[Images]
-"""Of a block of images, for every stage."""
-
 
 class _Kept:
-    """The tables used last, by name; shared by threads."""
+    """The tables of blocks used last, by name; shared by threads."""
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._tables: OrderedDict[tuple[int, int, str], Tables] = OrderedDict()
+        self._tables: OrderedDict[tuple[int, int, str], list[Images]] = OrderedDict()
         self._bytes = 0
 
-    def get(self, name: tuple[int, int, str], make: Callable[[], Tables]) -> Tables:
+    def get(self, name: tuple[int, int, str], make: Callable[[], list[Images]]) -> list[Images]:
         with self._lock:
             if name in self._tables:
                 self._tables.move_to_end(name)
@@ -41,7 +38,7 @@ class _Kept:
         return tables
 
 
-def _size(tables: Tables) -> int:
+def _size(tables: list[Images]) -> int:
     return sum(a.nbytes for images in tables for a in images)
 
 
@@ -51,7 +48,7 @@ class ImageInputs:
     def __init__(
         self,
         X: np.ndarray,
-        make: Callable[[np.ndarray], Tables],
+        make: Callable[[np.ndarray], list[Images]],
         start: int = 0,
         kept: _Kept | None = None,
     ) -> None:
@@ -66,14 +63,14 @@ class ImageInputs:
         return ImageInputs(self._X[part], self._make, self._start + first, self._kept)
 
     @property
-    def as_z(self) -> Tables:
-        """Groups of images, lanes last."""
+    def as_z(self) -> list[Images]:
+        """Every stage's tables, groups of images, lanes last."""
         name = (self._start, len(self._X), "z")
         return self._kept.get(name, lambda: self._make(self._X))
 
     @property
-    def as_x(self) -> Tables:
-        """An image a row; without the diagonals, which x needs not."""
+    def as_x(self) -> list[Images]:
+        """Every stage's tables, an image a row, without the diagonals: only z's are used."""
         name = (self._start, len(self._X), "x")
         return self._kept.get(name, lambda: [_one_by_one(z, len(self._X)) for z in self.as_z])
 

@@ -2,8 +2,8 @@
 
 Along an axis of n pixels take a modulus N >= n. The tile of offset d in 0..N-1 has N entries;
 entry p pairs pixel p of x with pixel p' = (p + d) mod N of z. So offset d (n - d pairs) lies
-beside offset d - N (the others), no tile is shorter than another, and where N = n not an entry is
-wasted. What must not count is masked: entries beyond the image, and neighbours that are none
+beside offset d - N (the others), no tile is shorter than another, and where N = n no entry is
+wasted. What must not count is masked: entries beyond the image, and pixels that are no neighbours
 because p' went around the edge (but with CIRCULAR convolutions they are; there N = n). A mask is
 a row of numbers for each offset and each pixel of a window, so a window sum is `window` products
 with slices of the tile: no gathers.
@@ -26,7 +26,7 @@ from ntkreg.kernels.image.readout import read_weights
 __all__ = ["PackedAxis", "packed_axes"]
 
 
-class Below(NamedTuple):
+class PackedBelow(NamedTuple):
     """One axis of a stage as the pooling before it sees it."""
 
     offsets: np.ndarray  # (n_e,), at the stage's first level
@@ -47,7 +47,7 @@ class PackedAxis:
     masks : tuple of ndarray (n_e, window, N) or None
         Of every operation; None where there is nothing to sum.
     weight : ndarray (n_readouts, n_e, N)
-        Of the entries at a READ; zeros of read-outs that the stage has none of.
+        Of the entries at a READ; zeros for read-outs that are not in this stage.
     pools : ndarray (n_e, targets, length)
         Which of the first `length` entries pooling takes to which of the targets.
     targets : ndarray of int64 (n_e, targets)
@@ -71,7 +71,7 @@ class PackedAxis:
 def packed_axes(program: ImageProgram) -> list[tuple[PackedAxis, PackedAxis]]:
     """Return rows and columns of every stage; only offsets that something later reads are there."""
     done: list[tuple[PackedAxis, PackedAxis]] = []
-    below: tuple[Below | None, Below | None] = (None, None)
+    below: tuple[PackedBelow | None, PackedBelow | None] = (None, None)
     for stage in reversed(program.stages):
         rows, columns = (
             _axis(stage, side, program.readouts, b) for side, b in zip("hw", below, strict=True)
@@ -81,11 +81,13 @@ def packed_axes(program: ImageProgram) -> list[tuple[PackedAxis, PackedAxis]]:
     return done[::-1]
 
 
-def _seen_from_above(axis: PackedAxis) -> Below:
-    return Below(axis.offsets[0], axis.sizes[0], axis.moduli[0])
+def _seen_from_above(axis: PackedAxis) -> PackedBelow:
+    return PackedBelow(axis.offsets[0], axis.sizes[0], axis.moduli[0])
 
 
-def _axis(stage: Stage, side: str, readouts: Sequence[Layer], after: Below | None) -> PackedAxis:
+def _axis(
+    stage: Stage, side: str, readouts: Sequence[Layer], after: PackedBelow | None
+) -> PackedAxis:
     sizes = tuple(getattr(level, side) for level in stage.levels)
     ratios = [stage.end.stride // level.stride for level in stage.levels]
     end = stage.levels.index(stage.end)
@@ -114,7 +116,7 @@ def _at(weights: np.ndarray, p: np.ndarray, q: np.ndarray) -> np.ndarray:
 
 
 def _pooling(
-    p: np.ndarray, q: np.ndarray, pool: int, after: Below | None
+    p: np.ndarray, q: np.ndarray, pool: int, after: PackedBelow | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Where entries go: one target for every offset that an entry of the tile belongs to."""
     n_e = len(p)

@@ -22,13 +22,13 @@ from ntkreg.kernels.image.program import ImageProgram, Op, Operation, Stage
 from ntkreg.kernels.image_jax.axes import PackedAxis
 from ntkreg.kernels.image_jax.duals import dual
 
-__all__ = ["Group", "Tables", "groups_of", "make_run"]
+__all__ = ["Group", "PackedTables", "groups_of", "make_run"]
 
-Tile = tuple[Any, ...]
+PackedTile = tuple[Any, ...]
 """S and every tangent field of one offset, (rows, N, N, lanes)."""
 
 
-class Tables(NamedTuple):
+class PackedTables(NamedTuple):
     """What a chunk's images bring to a stage.
 
     x: pixels (rows, channels, N, N), a and b of every group of layers (layers, rows, N, N); z: the
@@ -88,7 +88,7 @@ class _Runner:
     on: Any
     tangents: int
 
-    def fence(self, function: Callable[..., Tile], *values: Any) -> Tile:
+    def fence(self, function: Callable[..., PackedTile], *values: Any) -> PackedTile:
         shapes = jax.eval_shape(function, *values)
         zeros = lambda *_: jax.tree.map(lambda v: jnp.zeros(v.shape, v.dtype), shapes)  # noqa: E731
         return lax.cond(self.on, function, zeros, *values)
@@ -104,12 +104,14 @@ class _Runner:
         sizes = [axis.moduli[level] for axis in self.axes]
         return lax.dynamic_slice(table, (0, *starts, 0), (len(table), *sizes, table.shape[-1]))
 
-    def from_pixels(self, x: Tables, z: Tables, at: tuple[Any, Any]) -> Tile:
+    def from_pixels(self, x: PackedTables, z: PackedTables, at: tuple[Any, Any]) -> PackedTile:
         there = self.slice_of_z(z.pixels, 0, at)
         s = sum(x.pixels[:, c, :, :, None] * there[None, c] for c in range(len(there)))
         return s, *(jnp.zeros_like(s) for _ in range(self.tangents))
 
-    def run(self, tile: Tile, x: Tables, z: Tables, at: tuple[Any, Any]) -> tuple[Tile, list[Any]]:
+    def run(
+        self, tile: PackedTile, x: PackedTables, z: PackedTables, at: tuple[Any, Any]
+    ) -> tuple[PackedTile, list[Any]]:
         """Run all operations; return the tile at the end, and (slot, sums) of every READ."""
         registers, reads = {0: tile}, []
         tables = iter(zip(x.a, x.b, z.a, z.b, strict=True))
@@ -128,7 +130,9 @@ class _Runner:
                 reads.append((o.slot, self.sums(registers[o.register], o.readout, at)))
         return registers[0], reads
 
-    def layers(self, group: Group, tile: Tile, tables: Any, at: tuple[Any, Any]) -> Tile:
+    def layers(
+        self, group: Group, tile: PackedTile, tables: Any, at: tuple[Any, Any]
+    ) -> PackedTile:
         o, n = group.operations[0], len(group.operations)
         numbers = self.constant([[g.factor, g.bias, *g.trained] for g in group.operations])
         rows, columns = (
@@ -137,7 +141,7 @@ class _Runner:
             for axis, e in zip(self.axes, at, strict=True)
         )  # fmt: skip
 
-        def layer(k: Any, tile: Tile) -> Tile:
+        def layer(k: Any, tile: PackedTile) -> PackedTile:
             factor, bias, *trained = numbers[k]
             if tables is not None:
                 xa, xb = (lax.dynamic_index_in_dim(t, k, 0, False)[..., None] for t in tables[:2])
@@ -146,7 +150,7 @@ class _Runner:
                     for t in tables[2:]
                 )
 
-            def finish(*fields: Any) -> Tile:
+            def finish(*fields: Any) -> PackedTile:
                 if rows is not None:
                     fields = tuple(_window_sums(v, rows, 1, o) for v in fields)
                 c = factor * fields[0] + bias
@@ -163,7 +167,7 @@ class _Runner:
 
         return layer(0, tile) if n == 1 else lax.fori_loop(0, n, layer, tile)
 
-    def sums(self, tile: Tile, readout: int, at: tuple[Any, Any]) -> Any:
+    def sums(self, tile: PackedTile, readout: int, at: tuple[Any, Any]) -> Any:
         """Weighted sums over all fields, float64 (1 + tangents, rows, lanes)."""
         rows, columns = (
             self.constant(a.weight[readout])[e] for a, e in zip(self.axes, at, strict=True)
@@ -171,7 +175,7 @@ class _Runner:
         over = [(v * rows[None, :, None, None]).sum(1) for v in tile]
         return jnp.stack([(v * columns[None, :, None]).sum(1) for v in over]).astype(jnp.float64)
 
-    def pool(self, tile: Tile, field: Any, at: tuple[Any, Any]) -> Any:
+    def pool(self, tile: PackedTile, field: Any, at: tuple[Any, Any]) -> Any:
         """Add a tile to the next stage's fields (1 + tangents, n_e, n_e, rows, N, N, lanes)."""
         rows, columns = self.axes
         (r, c), side = at, self.stage.pool
@@ -215,7 +219,7 @@ def _squares(v: Any, mask: Any, axis: int, side: int) -> Any:
 
 def make_run(
     program: ImageProgram, axes: Sequence[tuple[PackedAxis, PackedAxis]], dtype: np.dtype
-) -> Callable[[Any, list[Tables], list[Tables]], Any]:
+) -> Callable[[Any, list[PackedTables], list[PackedTables]], Any]:
     """Return ``run(True, x, z)``: all fields at the reads, float64.
 
     NNGP, then every tangent field: (1 + n_tangents, n_reads, rows, lanes).
@@ -223,7 +227,7 @@ def make_run(
     to the compiler.
     """
 
-    def run(on: Any, x: list[Tables], z: list[Tables]) -> Any:
+    def run(on: Any, x: list[PackedTables], z: list[PackedTables]) -> Any:
         rows, lanes = x[0].pixels.shape[0], z[0].pixels.shape[-1]
         fields = 1 + program.n_tangents
         sums = jnp.zeros((fields, program.n_reads, rows, lanes), jnp.float64)
@@ -243,7 +247,13 @@ def make_run(
 
 
 def _over_offsets(
-    runner: _Runner, source: Any, share: float, after: Any, sums: Any, x: Tables, z: Tables
+    runner: _Runner,
+    source: Any,
+    share: float,
+    after: Any,
+    sums: Any,
+    x: PackedTables,
+    z: PackedTables,
 ) -> tuple[Any, Any]:
     """Run a stage for all its offsets; return the next stage's field and the sums."""
     down, across = runner.axes

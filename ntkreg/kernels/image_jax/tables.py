@@ -7,7 +7,7 @@ import numpy as np
 from ntkreg.kernels.image.loops.tiles import Images
 from ntkreg.kernels.image.stage import RunnableStage
 from ntkreg.kernels.image_jax.axes import PackedAxis
-from ntkreg.kernels.image_jax.program import Tables, groups_of
+from ntkreg.kernels.image_jax.program import PackedTables, groups_of
 
 __all__ = ["as_x", "as_z", "filled_up"]
 
@@ -33,14 +33,14 @@ def filled_up(images: Sequence[Images], start: int, size: int) -> list[Images]:
 
 def as_x(
     stages: Sequence[RunnableStage], axes: Sequence[Axes], images: Sequence[Images]
-) -> list[Tables]:
+) -> list[PackedTables]:
     """Return every stage's tables, rows first; zeros where an axis is longer than the image."""
     return [_tables(k, *parts) for k, parts in enumerate(zip(stages, axes, images, strict=True))]
 
 
 def as_z(
     stages: Sequence[RunnableStage], axes: Sequence[Axes], images: Sequence[Images]
-) -> list[Tables]:
+) -> list[PackedTables]:
     """Return every stage's tables, lanes last, twice along both axes of pixels."""
 
     def turned(table: np.ndarray, axis: int) -> np.ndarray:
@@ -48,7 +48,7 @@ def as_z(
         return np.ascontiguousarray(np.moveaxis(twice, axis, -1))
 
     return [
-        Tables(
+        PackedTables(
             turned(t.pixels, 0),
             tuple(turned(a, 1) for a in t.a),
             tuple(turned(b, 1) for b in t.b),
@@ -57,7 +57,7 @@ def as_z(
     ]
 
 
-def _tables(k: int, stage: RunnableStage, axes: Axes, images: Images) -> Tables:
+def _tables(k: int, stage: RunnableStage, axes: Axes, images: Images) -> PackedTables:
     def group(table: np.ndarray, first: int, count: int) -> np.ndarray:
         """Of operations in a row: (count, n, N, N)."""
         level, width, _ = stage.table_place(first)
@@ -71,12 +71,12 @@ def _tables(k: int, stage: RunnableStage, axes: Axes, images: Images) -> Tables:
         for table in (images.a, images.b)
     )
     if k > 0:
-        return Tables(np.zeros((len(images.a), 0, 1, 1), stage.dtype), a, b)
+        return PackedTables(np.zeros((len(images.a), 0, 1, 1), stage.dtype), a, b)
     h, width = axes[0].sizes[0], axes[1].sizes[0] * stage.columns_stored
     pixels = np.moveaxis(images.pixels, 2, 1)
     pixels = pixels.reshape(*pixels.shape[:2], h + 2, width + 2)
     pixels = pixels[..., 1:-1, 1:-1]  # without the zeros around them
-    return Tables(_packed(pixels.reshape(*pixels.shape[:2], h * width), axes, 0, width), a, b)
+    return PackedTables(_packed(pixels.reshape(*pixels.shape[:2], h * width), axes, 0, width), a, b)
 
 
 def _packed(values: np.ndarray, axes: Axes, level: int, width: int) -> np.ndarray:

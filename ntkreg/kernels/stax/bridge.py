@@ -12,7 +12,7 @@ import numpy as np
 from ntkreg.architecture import Architecture
 from ntkreg.architecture.recipe import uncalled_hint
 from ntkreg.errors import SpecError
-from ntkreg.kernels.engine import Engine, Field
+from ntkreg.kernels.engine import Engine, mirror_upper
 from ntkreg.kernels.stax.compatibility import enable_x64, import_jax, import_neural_tangents
 
 __all__ = ["KernelFn", "StaxEngine", "StaxNetwork", "as_network"]
@@ -24,7 +24,7 @@ _BLOCK_BYTES = 64 * 2**20
 """What the covariances of one block may take."""
 
 _FIELDS_HELD = 4
-"""Arrays of a block's size that XLA holds at once: NNGP, NTK and two in the making."""
+"""Arrays of a block's size that XLA holds at once: NNGP, NTK and two intermediate ones."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class StaxNetwork:
     Raises
     ------
     SpecError
-        If kernel_fn cannot be called (a whole stax triple is told apart), or name is empty.
+        If kernel_fn cannot be called (a stax triple has its own message), or name is empty.
     """
 
     kernel_fn: KernelFn
@@ -111,7 +111,7 @@ pixels; at level 1 it does not vectorise that read and costs up to a quarter mor
 
 
 @functools.lru_cache(maxsize=16)
-def _compiled(kernel_fn: KernelFn, fields: tuple[Field, ...], double: bool) -> tuple[Any, Any]:
+def _compiled(kernel_fn: KernelFn, fields: tuple[str, ...], double: bool) -> tuple[Any, Any]:
     """Return jitted functions: (x, z) -> values of all pairs, x -> values of each with itself.
 
     Cached, so that a second engine on the same kernel_fn does not compile again.
@@ -168,6 +168,8 @@ class StaxEngine(Engine):
     Novak et al. 2020, Neural Tangents (arXiv 1912.02803).
     """
 
+    NAME = "StaxEngine"
+
     kernel_fn: KernelFn
 
     @property
@@ -222,8 +224,7 @@ class StaxEngine(Engine):
         K = np.empty((len(self.fields), 1, len(X), len(X)), self.dtype)
         for i in range(0, len(X), b):
             K[..., i : i + b, : i + b] = self.cross(X[i : i + b], X[: i + b])
-        upper = np.triu_indices(len(X), 1)
-        K[..., upper[0], upper[1]] = K[..., upper[1], upper[0]]
+        mirror_upper(K.swapaxes(-1, -2))
         K[..., np.arange(len(X)), np.arange(len(X))] = self.diagonal(X)
         return K
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from ntkreg.architecture.activations import ACTIVATIONS
 from ntkreg.errors import SpecError
-from ntkreg.studies.config import (
+from ntkreg.studies.shared.config import (
     PREPROCESSINGS,
     check_choice,
     check_int,
@@ -88,6 +88,8 @@ class OptimizersConfig:
     data_seed : int
         Of the draw of training inputs.
     """
+
+    recorded_as: ClassVar[str] = "Optimizers"
 
     data: str
     positive: tuple[int, ...] = (1, 3, 5, 7, 9)

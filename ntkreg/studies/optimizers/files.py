@@ -10,8 +10,8 @@ import numpy as np
 
 from ntkreg import __version__
 from ntkreg.data import read_arrays
-from ntkreg.errors import DataError
 from ntkreg.storage import write_arrays
+from ntkreg.studies.shared.store import damage_of
 
 __all__ = ["describe", "store", "stored"]
 
@@ -41,7 +41,5 @@ def stored(path: Path, names: Iterable[str]) -> dict[str, np.ndarray] | None:
     """
     if not path.exists():
         return None
-    try:
+    with damage_of("optimizers", "Or delete this file and run again."):
         return read_arrays(path, names, links=False)
-    except DataError as error:
-        raise DataError(f"optimizers: {error} Or delete this file and run again.") from None

@@ -6,6 +6,7 @@ import numpy as np
 from scipy.optimize import brentq
 
 from ntkreg.errors import SpecError
+from ntkreg.gradient_flow import flow_share, over_eigenvalues
 
 __all__ = ["KernelPath"]
 
@@ -51,9 +52,9 @@ class KernelPath:
 
     def flow(self, times: Any) -> tuple[np.ndarray, np.ndarray]:
         """Return training and test outputs, (n_times, n) and (n_times, m), at times >= 0."""
-        t = np.asarray(times, float)[:, None] / len(self._residual)
-        values = self.eigenvalues
-        return self._outputs(-np.expm1(-t * values) / np.where(values > 0, values, 1))
+        share = flow_share(self.eigenvalues, np.asarray(times, float) / len(self._residual))
+        # Nothing, however late, where an eigenvalue is nothing but rounding.
+        return self._outputs(over_eigenvalues(share, self.eigenvalues, 0.0))
 
     def ridge(self, alphas: Any) -> tuple[np.ndarray, np.ndarray]:
         """Return training and test outputs at ridges > 0, as `flow` at times."""

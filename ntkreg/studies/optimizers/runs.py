@@ -14,7 +14,7 @@ from ntkreg.studies.optimizers.files import describe, store, stored
 from ntkreg.studies.optimizers.rates import learning_rate_of
 from ntkreg.studies.optimizers.starts import empirical_ntk
 
-__all__ = ["Run", "RunSpec", "observation_steps", "run_or_load"]
+__all__ = ["Run", "RunSpec", "observation_steps", "run_or_load", "train_run"]
 
 _SPACING = 0.02
 """Relative distance of the steps at which the loss is looked at: by so much a run is late."""
@@ -122,7 +122,7 @@ def run_or_load(
     )
     found = stored(path, [f.name for f in fields(Run) if f.name != "spec"])
     if found is None:
-        found = _train(spec, network, X, y, X_test, target, max_steps)
+        found = train_run(spec, network, X, y, X_test, target, max_steps)
         store(path, found)
     # What comes out of a file is arrays, plain numbers and texts too.
     plain: dict[str, Any] = {
@@ -164,7 +164,7 @@ class _Watch:
         return self.losses[-1]
 
 
-def _train(
+def train_run(
     spec: RunSpec,
     network: Any,
     X: np.ndarray,
@@ -173,6 +173,7 @@ def _train(
     target: float,
     max_steps: int,
 ) -> dict[str, Any]:
+    """Train as `run_or_load` would; return what it would store."""
     import jax
 
     start = network.init(spec.seed)

@@ -27,9 +27,9 @@ from ntkreg.studies.optimizers.runs import Run, RunSpec, run_or_load
 from ntkreg.studies.optimizers.starts import Start, start_or_load
 from ntkreg.studies.optimizers.task import Task, architecture_of, load_task, training_labels
 from ntkreg.studies.optimizers.verdicts import make_verdicts
-from ntkreg.studies.record import write_record
+from ntkreg.studies.shared.record import write_record
 
-__all__ = ["run_optimizers", "run_specs"]
+__all__ = ["network_of", "run_optimizers", "run_specs", "spec_of"]
 
 _N_TIMES = 60
 """Stop times, and as many ridges, between which the best is looked for."""
@@ -131,10 +131,13 @@ def _main_specs(config: OptimizersConfig) -> Iterator[RunSpec]:
             kinds += ["noisy"] if width == config.width and optimizer == REFERENCE else []
             for labels in kinds:
                 for seed in config.seeds:
-                    yield _spec(config, labels, optimizer, width, seed)
+                    yield spec_of(config, labels, optimizer, width, seed)
 
 
-def _spec(config: OptimizersConfig, labels: str, optimizer: str, width: int, seed: int) -> RunSpec:
+def spec_of(
+    config: OptimizersConfig, labels: str, optimizer: str, width: int, seed: int
+) -> RunSpec:
+    """Return a run of the comparison of optimisers."""
     size = config.batch_size if optimizer == "sgd" else None
     assert config.rates is not None  # filled when it was checked
     return RunSpec(labels, optimizer, width, size, config.rates[optimizer], seed)
@@ -152,6 +155,11 @@ def _batch_specs(config: OptimizersConfig) -> Iterator[RunSpec]:
                 yield RunSpec("correct", "sgd", _width(config), size, rate, seed)
 
 
+def network_of(config: OptimizersConfig, task: Task, width: int) -> Any:
+    """Return the network of a width."""
+    return finite.finite_network(architecture_of(config), task.X.shape[1:], width=width)
+
+
 class _Study:
     """Runs and starts by what they are, read from their files where there are any."""
 
@@ -159,8 +167,7 @@ class _Study:
         self.config, self.task, self.folder = config, task, folder
 
     def network(self, width: int) -> Any:
-        d = self.task.X.shape[1]
-        return finite.finite_network(architecture_of(self.config), (d,), width=width)
+        return network_of(self.config, self.task, width)
 
     def labels(self, kind: str, seed: int) -> np.ndarray:
         return training_labels(self.task.y, kind, seed, self.config.noise)
@@ -182,7 +189,7 @@ class _Study:
         return start_or_load(self.network(width), seed, task.X, task.X_test, self.folder)
 
     def of(self, optimizer: str, width: int, seed: int, labels: str = "correct") -> Run:
-        return self.run(_spec(self.config, labels, optimizer, width, seed))
+        return self.run(spec_of(self.config, labels, optimizer, width, seed))
 
     def groups(self) -> Iterator[tuple[int, int]]:
         for width in self.config.widths:

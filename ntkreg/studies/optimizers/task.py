@@ -9,7 +9,7 @@ from ntkreg.architecture import Architecture, fully_connected
 from ntkreg.data import balanced_draws, load_npz
 from ntkreg.errors import SpecError
 from ntkreg.studies.optimizers.config import OptimizersConfig
-from ntkreg.studies.preprocessing import make_preprocessing
+from ntkreg.studies.shared.preprocessing import make_preprocessing
 
 __all__ = ["LABELS", "Task", "architecture_of", "load_task", "training_labels"]
 

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ntkreg.studies.intervals import Interval, loglog_slopes, mean_interval, ratio_interval
 from ntkreg.studies.optimizers.config import REFERENCE, OptimizersConfig
+from ntkreg.studies.shared.intervals import Interval, loglog_slopes, mean_interval, ratio_interval
 
 __all__ = ["make_verdicts"]
 

@@ -8,7 +8,7 @@ from oracles.layer_sums import layer_sums
 from ntkreg import Architecture, Dense, Gelu, Relu, Residual, fully_connected
 from ntkreg.kernels import make_engine
 from ntkreg.kernels.dense.plain import PlainDenseEngine
-from ntkreg.kernels.vector_tail import Pairs, run_tail
+from ntkreg.kernels.vector_tail import PairValues, run_tail
 
 BLOCK = Residual((Gelu(), Dense(1.2, 0.1)))
 NETWORKS = [
@@ -68,6 +68,6 @@ def test_blocks_and_activations_run_after_a_read_out():
 
 def test_layers_that_need_variances_say_so():
     s = np.ones((2, 2))
-    assert run_tail((Dense(),), Pairs(s, s, None, None)).q is None
+    assert run_tail((Dense(),), PairValues(s, s, None, None)).q is None
     with pytest.raises(ValueError, match=r"Gelu\(\) needs the variances q and r"):
-        run_tail((Gelu(),), Pairs(s, s, None, None))
+        run_tail((Gelu(),), PairValues(s, s, None, None))

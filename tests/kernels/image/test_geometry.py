@@ -15,8 +15,8 @@ from ntkreg.architecture import (
     Residual,
     myrtle,
 )
+from ntkreg.kernels.image.compiler import compile_image_network
 from ntkreg.kernels.image.geometry import stage_geometries
-from ntkreg.kernels.image.program import compile_image_network
 from ntkreg.kernels.image.readout import readout_weights
 
 CIRCULAR = Conv(padding="CIRCULAR")

@@ -15,8 +15,8 @@ from ntkreg import (
     plan_gram,
 )
 from ntkreg.errors import SpecError, StoreMismatchError
+from ntkreg.estimators.saved_model import load_model, save_model
 from ntkreg.kernels import solve_dtype
-from ntkreg.studies.saved_model import load_model, save_model
 
 BOTH = ("nngp", "ntk")
 NETWORKS = {"gap": cntk(3), "flatten": cntk(2, "flatten"), "myrtle": myrtle(5)}

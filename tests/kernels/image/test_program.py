@@ -19,7 +19,8 @@ from ntkreg.architecture import (
     resnet,
 )
 from ntkreg.errors import SpecError
-from ntkreg.kernels.image.program import End, Level, Op, compile_image_network
+from ntkreg.kernels.image.compiler import compile_image_network
+from ntkreg.kernels.image.program import End, Level, Op
 
 
 def _program(*layers, size=(8, 8)):

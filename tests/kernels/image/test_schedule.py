@@ -13,11 +13,11 @@ from ntkreg.architecture import (
     Relu,
     myrtle,
 )
-from ntkreg.kernels.image import engine as image
+from ntkreg.kernels.image import runnable
 from ntkreg.kernels.image import stage as image_stage
+from ntkreg.kernels.image.compiler import compile_image_network
 from ntkreg.kernels.image.engine import ImageEngine
 from ntkreg.kernels.image.geometry import stage_geometries
-from ntkreg.kernels.image.program import compile_image_network
 from ntkreg.kernels.image.schedule import schedule
 
 CONV, CIRCULAR = (Conv(), Relu()), (Conv(padding="CIRCULAR"), Relu())
@@ -127,7 +127,7 @@ def test_values_have_the_same_bits_in_any_turns(name, monkeypatch):
     X = np.random.default_rng(0).normal(size=(3, *shape)).astype(np.float32)
     values = []
     for cache in CACHES:
-        monkeypatch.setattr(image, "_CACHE", cache)
+        monkeypatch.setattr(runnable, "_CACHE", cache)
         engine = ImageEngine(shape, X.dtype, ("nngp", "ntk"), 1, (NETWORKS[name],))
         values.append((engine.cross(X, X), engine.diagonal(X)))
     for cross, diagonal in values:

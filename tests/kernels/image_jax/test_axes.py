@@ -13,7 +13,7 @@ from ntkreg.architecture import (
     GlobalAvgPool,
     LocalAvgPool,
 )
-from ntkreg.kernels.image.program import compile_image_network
+from ntkreg.kernels.image.compiler import compile_image_network
 from ntkreg.kernels.image.readout import readout_weights
 from ntkreg.kernels.image_jax.axes import packed_axes
 

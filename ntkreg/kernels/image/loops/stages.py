@@ -30,6 +30,7 @@ from ntkreg.kernels.image.loops.tiles import Images, MoveArguments, carve, own_s
 from ntkreg.kernels.image.program import Loop, Op
 
 __all__ = [
+    "NO_LOOPS",
     "StageArrays",
     "StageLoops",
     "TurnArguments",
@@ -51,6 +52,9 @@ class StageLoops(NamedTuple):
     own: np.uint64
     open: np.uint64
     pool: np.uint64
+
+
+NO_LOOPS = StageLoops(ZERO, ZERO, ZERO, ZERO, ZERO)
 
 
 class StageArrays(NamedTuple):

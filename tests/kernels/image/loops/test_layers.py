@@ -1,5 +1,7 @@
 """Every kind of the compiled loops against the plain reference, and in bounds."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from agreement import assert_agrees, tolerance
@@ -24,6 +26,7 @@ from ntkreg.kernels.image.inputs import ImageInputs
 from ntkreg.kernels.image.loops.choice import kind_of, loop_of
 from ntkreg.kernels.image.loops.tiles import Images
 from ntkreg.kernels.image.program import Kind, Loop, Op
+from ntkreg.kernels.image.tables import make_tables
 from ntkreg.kernels.reference import ReferenceEngine
 
 FIRST = (Conv(), Relu())
@@ -112,7 +115,7 @@ def test_loops_agree_with_the_reference(name, dtype):
 def test_every_loop_runs_in_every_kind():
     seen = set()
     for layers in NETWORKS.values():
-        for stage in _engine(ImageEngine, _network(layers), (9, 7, 3), float).stages:
+        for stage in _engine(ImageEngine, _network(layers), (9, 7, 3), float).runnable.stages:
             layers_of_it = (o for o in stage.stage.operations if o.op == Op.LAYER)
             seen |= {(loop_of(o, stage.stage), kind_of(o)) for o in layers_of_it}
     simple = {(loop, kind) for loop in (Loop.SAME, Loop.RESIZE, Loop.POINT) for kind in Kind}
@@ -144,7 +147,8 @@ def test_loops_read_nothing_beyond_their_arrays(name, monkeypatch):
     X, Z = (engine.prepare(images) for images in _images((9, 7, 3), np.float32))
     wanted = engine.cross(X, Z)
     monkeypatch.setattr(image_stage, "aligned", lambda *how: _amid_nan(aligned(*how)))
-    amid = (_AmidNan(images, engine._make_tables) for images in _images((9, 7, 3), np.float32))
+    make = partial(make_tables, engine.runnable)
+    amid = (_AmidNan(images, make) for images in _images((9, 7, 3), np.float32))
     np.testing.assert_array_equal(engine.cross(*amid), wanted)
 
 

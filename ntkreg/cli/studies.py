@@ -1,0 +1,120 @@
+"""The register of studies: a record each. Nothing of them is imported here."""
+
+from ntkreg.cli.study import Study
+
+__all__ = ["STUDIES"]
+
+_STUDIES = (
+    Study(
+        "quickstart",
+        summary="kernels of four networks against an RBF-SVM on handwritten digits",
+        about="""\
+NTK and NNGP of dense and convolutional networks of infinite width against an
+RBF-SVM, on the same splits of scikit-learn's 8 x 8 digits. Nothing is downloaded.""",
+        examples="""\
+  ntkreg quickstart                   # table, and results/quickstart/page.html
+  ntkreg quickstart --n_splits 10 --conv_depth 8
+  ntkreg quickstart --n_images 300 --n_train '[50,100]'""",
+        needs_config=False,
+    ),
+    Study(
+        "fit",
+        summary="fit, test and save one model from a YAML file",
+        about="""\
+Fit one model, test it and save it, with its configuration, beside the results.""",
+        examples="""\
+  ntkreg fit configs/digits_fit.yaml
+  ntkreg fit configs/digits_fit.yaml --alpha 1e-3 --output results/ridge3
+  ntkreg fit configs/digits_fit.yaml --architecture.depth 3
+  ntkreg fit configs/digits_fit.yaml --architecture '{recipe: fully_connected}'
+  ntkreg fit configs/digits_fit.yaml --data my_images.npz --store_kernel true""",
+        files=(("model", "model"), ("result", "record.json")),
+        explains=True,
+    ),
+    Study(
+        "few-samples",
+        summary="convolutional kernels on 10 to 640 images, after a YAML file",
+        about="""\
+Accuracy of kernels of convolutional networks from 10 to 640 images, in the setting of
+Arora et al. 2020. Kernels are stored as they come: a run that was stopped goes on.""",
+        examples="""\
+  ntkreg few-samples configs/cifar10_few_samples.yaml
+  ntkreg few-samples configs/cifar10_few_samples.yaml --pool 40 --n_test 20 \\
+      --n_samples '[10,20]' --depths '[4,5]'         # a trial in a minute
+  ntkreg few-samples configs/cifar10_myrtle5.yaml --data my_images.npz
+  ntkreg few-samples configs/cifar10_lap.yaml --symmetry flip --output results/flip""",
+        explains=True,
+    ),
+    Study(
+        "few-samples-compare",
+        summary="which of such runs' kernels is best at each number of images",
+        about="""\
+Which kernel is best at each number of training images, and which cannot be told
+from it: finished runs of `ntkreg few-samples` on the same draws, compared draw by
+draw and test image by test image. No kernel is computed.""",
+        examples="""\
+  ntkreg few-samples-compare configs/cifar10_best_kernel.yaml
+  ntkreg few-samples-compare configs/cifar10_best_kernel.yaml --get '[ntk]'
+  ntkreg few-samples-compare configs/cifar10_best_kernel.yaml \\
+      --kernels '{mine: results/mine}'               # one more beside the file's""",
+        takes_n_jobs=False,
+    ),
+    Study(
+        "precision",
+        summary="float32, mixed and float64 kernels of the same images, after a YAML file",
+        about="""\
+What kernels in float32 and mixed precision do to eigenvalues, residuals, predictions
+and accuracy, against float64, on images that repeat, nearly repeat or are distinct.
+Kernels are stored as they come: a run that was stopped goes on.""",
+        examples="""\
+  ntkreg precision configs/cifar10_precision.yaml
+  ntkreg precision configs/cifar10_precision.yaml --n_train 10 --n_copies 2 --n_test 16
+  ntkreg precision configs/cifar10_precision.yaml --data my_images.npz""",
+    ),
+    Study(
+        "few-samples-network",
+        summary="trained networks of finite width on the same images",
+        about="""\
+Accuracy of trained networks of finite width on the draws of `ntkreg few-samples`,
+beside a kernel's rows. Every draw is stored: a run that was stopped goes on.""",
+        examples="""\
+  ntkreg few-samples-network configs/cifar10_few_samples_cnn.yaml
+  ntkreg few-samples-network configs/cifar10_few_samples_cnn.yaml \\
+      --n_samples '[10,20]' --n_draws '[3]'          # a trial in a few minutes""",
+        takes_n_jobs=False,
+    ),
+    Study(
+        "optimizers",
+        summary="eight optimisers from one start: functions, kernels, errors",
+        about="""\
+Eight optimisers from one start on one task: do they follow the kernel trajectory, how
+far apart do they end, what do noise, stopping, ridge and random labels do. Every run
+is kept as it ends: a study that was stopped goes on.""",
+        examples="""\
+  ntkreg optimizers configs/optimizers_mnist.yaml
+  ntkreg optimizers configs/optimizers_mnist.yaml --widths '[32,64]' --width 64 \\
+      --n_train 50 --batch_sizes '[5,20]' --seeds '[0,1]'  # a trial in two minutes
+  ntkreg optimizers configs/optimizers_mnist.yaml --rates '{adam: 0.1}'""",
+        files=(("page", "page.html"), ("rows", "runs.csv")),
+    ),
+    Study(
+        "widths",
+        summary="networks of growing width against their kernels, after a YAML file",
+        about="""\
+Draw and train networks of many widths, starts and depths, lazily (ntk) and learning
+features (mup), and hold them against the theory of infinite width: kernels at the
+start, how far kernels and weights move, the gap to linearised training, ensembles.
+The page has a slope with a 95 % interval and a verdict for each. Every network is
+stored when it is done: a run that was stopped goes on, more widths or starts are
+added to what is there.""",
+        examples="""\
+  ntkreg widths configs/widths_mnist.yaml
+  ntkreg plan configs/widths_mnist.yaml          # networks, seconds, bytes
+  ntkreg widths configs/widths_mnist.yaml --widths '[16,32,64,128]' --n_seeds '[8]' \\
+      --n_starts '[32]' --output results/trial   # a trial in minutes
+  ntkreg widths configs/widths_mnist.yaml --data digits --positive '[1,3,5,7,9]'""",
+    ),
+)
+
+STUDIES = {study.name: study for study in _STUDIES}
+"""Every study by the name of its command, in the order of the help."""

@@ -1,0 +1,125 @@
+"""What the two kernel estimators share: parameters, the kernel, the solve, the sum."""
+
+import functools
+from collections.abc import Callable
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from ntkreg.architecture import Architecture
+from ntkreg.cpus import one_blas_thread
+from ntkreg.errors import ShapeError
+from ntkreg.estimators.network_base import NetworkEstimator
+from ntkreg.gram import kernel_of
+from ntkreg.kernels import KernelSpec, StaxNetwork, kernel_dtype, solve_dtype
+from ntkreg.kernels.spec import OPTIONS
+from ntkreg.solvers import CholeskySolver
+
+__all__ = ["CROSS_BYTES", "KernelEstimator", "spec_of"]
+
+CROSS_BYTES = 2**27
+"""Most bytes of one batch of the cross kernel in predict, 128 MiB, in float64."""
+
+_ROWS = 32
+"""Rows of one product of the cross kernel with the dual coefficients, padded with zeros."""
+
+
+class KernelEstimator(NetworkEstimator):
+    """Base of `NTKRegressor` and `NTKClassifier`, where the parameters are documented."""
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **NetworkEstimator._parameter_constraints,
+        "architecture": [Architecture, StaxNetwork, callable, None],
+        "kernel": [StrOptions({"architecture", "precomputed"})],
+        "get": [StrOptions({"ntk", "nngp"})],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "alpha_scale": [StrOptions({"absolute", "mean_diagonal"})],
+        **{
+            name: [StrOptions({choice for choice in choices if choice is not None}), None]
+            for name, choices in OPTIONS.items()
+        },
+        "dtype": [StrOptions({"float32", "float64", "mixed"}), type, np.dtype, None],
+        "n_jobs": [Integral, None],
+    }
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.pairwise = self._reads_kernels()
+        return tags
+
+    def _reads_kernels(self) -> bool:
+        return self.kernel == "precomputed"
+
+    def _fit_gram(self, X: np.ndarray) -> np.ndarray:
+        """Keep what predict needs and return the Gram matrix of the training data."""
+        name = type(self).__name__
+        self.kernel_: Callable[..., Any] | None = None
+        self.architecture_: Any = None
+        self.X_fit_: Any = None
+        self.dtype_: str | None = None
+        if self._reads_kernels():
+            names = ("architecture", *OPTIONS, "image_shape")
+            unused = [p for p in names if getattr(self, p) is not None]
+            if unused:
+                raise ValueError(
+                    f'{name}: {", ".join(unused)} has no effect with kernel="precomputed". '
+                    'Leave it at None, or use kernel="architecture".'
+                )
+            if X.shape[0] != X.shape[1]:
+                raise ShapeError(
+                    f'{name}: with kernel="precomputed" X must be the square kernel matrix of '
+                    f"the training samples; got shape {X.shape}."
+                )
+            return X
+        self.architecture_ = self._network(self.architecture)
+        self.dtype_ = solve_dtype(self.architecture_, X, self.dtype)
+        # A copy: predictions must not change when the caller later writes into X.
+        self.X_fit_ = np.array(X, dtype=kernel_dtype(X, self.dtype_), order="C")
+        self.kernel_ = functools.partial(kernel_of, spec_of(self), n_jobs=self.n_jobs)
+        return self.kernel_(self.X_fit_)
+
+    def _solve(self, X: np.ndarray, targets: np.ndarray, sample_weight: np.ndarray | None) -> None:
+        solver = CholeskySolver(self._fit_gram(X), sample_weight=sample_weight, n_jobs=self.n_jobs)
+        self.solver_result_ = solver.solve(targets, alpha=self.alpha, alpha_scale=self.alpha_scale)
+        self.dual_coef_ = self.solver_result_.dual_coef
+
+    def _evaluate(self, X: Any) -> np.ndarray:
+        """Return K(X, X_fit_) @ dual_coef_, a batch of rows at a time."""
+        check_is_fitted(self)
+        X = self._read(X, reset=False)
+        if self.kernel_ is not None:
+            self._check_like_fit(X, self.X_fit_.shape[1:])
+        rows = max(1, CROSS_BYTES // (8 * len(self.dual_coef_)))
+        values = np.empty((len(X), *self.dual_coef_.shape[1:]))
+        # One limit for all batches: in between, no other caller's end lets BLAS loose.
+        with one_blas_thread():
+            for start in range(0, len(X), rows):
+                cross = X[start : start + rows]
+                if self.kernel_ is not None:
+                    cross = self.kernel_(cross, self.X_fit_)
+                _multiply(cross, self.dual_coef_, values[start : start + rows])
+        return values
+
+
+def spec_of(estimator: Any) -> KernelSpec:
+    """Return which kernel an estimator has, once `architecture_` and `dtype_` are chosen.
+
+    It is made of parameters and these two each time: an old pickle has them, and no spec.
+    """
+    options = {name: getattr(estimator, name) for name in OPTIONS}
+    return KernelSpec(estimator.architecture_, get=estimator.get, dtype=estimator.dtype_, **options)
+
+
+def _multiply(cross: np.ndarray, coef: np.ndarray, out: np.ndarray) -> None:
+    """Write ``cross @ coef`` in float64, each row the same bits whatever rows are beside it.
+
+    A BLAS gives other bits for one row than for many, so all products are of one shape.
+    """
+    block = np.zeros((_ROWS, len(coef)))
+    for start in range(0, len(cross), _ROWS):
+        part = cross[start : start + _ROWS]
+        block[: len(part)] = part
+        out[start : start + _ROWS] = (block @ coef)[: len(part)]

@@ -1,0 +1,1 @@
+"""Convolutional kernels on 10 to 640 images."""

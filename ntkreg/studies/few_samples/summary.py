@@ -1,0 +1,77 @@
+"""What follows from the rows of the few-samples study, and the published figures beside it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
+from typing import Any
+
+import pandas as pd
+
+from ntkreg.studies.shared.published import (
+    CIFAR2_DEPTHS,
+    CIFAR2_SOURCE,
+    FEW_SAMPLES_CIFAR10,
+    FEW_SAMPLES_SOURCE,
+    PublishedRow,
+)
+from ntkreg.studies.shared.statistics import compare_with_published, summarize_draws
+
+__all__ = ["READINGS", "exact_accuracies", "published_on", "summaries"]
+
+READINGS = {"convolutions": 0, "read-out counted": -1}
+"""Hidden layers of a published "CNTK-d" less d: whether d counts the dense read-out is not
+documented."""
+
+
+def summaries(
+    rows: pd.DataFrame, config: Mapping[str, Any], n_test: int
+) -> dict[str, pd.DataFrame]:
+    """Return the tables ``summary``, ``comparison`` and ``published``.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Columns get, depth, n, draw, accuracy.
+    config : mapping
+        The resolved configuration; without `architecture` (of studies before it could be
+        chosen) the network is a CNTK.
+    n_test : int
+        Test images.
+
+    Notes
+    -----
+    The comparison has both readings: column reading, "convolutions" (d hidden layers) and
+    "read-out counted" (d - 1 hidden layers). Of other networks than CNTKs it has no lines.
+    """
+    summary = summarize_draws(rows, pool=config["pool"], n_test=n_test)
+    classes = config.get("classes")
+    published, source = published_on(classes)
+    # Of few samples only CNTKs were published at several depths.
+    is_cntk = config.get("architecture", {"recipe": "cntk"}).get("recipe") == "cntk"
+    known = published if is_cntk and classes is None else ()
+    comparison = pd.concat(
+        [
+            compare_with_published(summary, known, offset=offset).assign(reading=name)
+            for name, offset in READINGS.items()
+        ]
+    )
+    columns = [field.name for field in fields(PublishedRow)]
+    table = pd.DataFrame(map(asdict, published), columns=columns).assign(source=source)
+    return {"summary": summary, "comparison": comparison, "published": table}
+
+
+def exact_accuracies(rows: pd.DataFrame, n_test: int) -> pd.DataFrame:
+    """Return rows that were stored with six digits with the accuracies that they had.
+
+    An accuracy is a number of right answers out of n_test.
+    """
+    right = (rows.accuracy * n_test / 100).round()
+    return rows.assign(accuracy=100 * (right / n_test))
+
+
+def published_on(classes: Sequence[int] | None) -> tuple[tuple[PublishedRow, ...], str]:
+    """Return published figures on the same classes, taking the data for CIFAR-10's."""
+    if classes is None:
+        return FEW_SAMPLES_CIFAR10, FEW_SAMPLES_SOURCE
+    if set(classes) == {0, 1}:
+        return CIFAR2_DEPTHS, CIFAR2_SOURCE
+    return (), ""

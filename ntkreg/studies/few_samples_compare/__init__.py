@@ -1,0 +1,1 @@
+"""Which of several few-samples runs' kernels is best."""

@@ -1,0 +1,1 @@
+"""One model fitted, tested and saved."""

@@ -1,0 +1,1 @@
+"""Kernels in float32, mixed precision and float64."""

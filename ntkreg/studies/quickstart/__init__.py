@@ -1,0 +1,1 @@
+"""Kernels of four networks against an RBF-SVM on handwritten digits."""

@@ -1,0 +1,1 @@
+"""What studies share: configuration, records, statistics."""

@@ -1,0 +1,1 @@
+"""Networks of growing width against their kernels."""

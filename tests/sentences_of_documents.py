@@ -1,0 +1,84 @@
+"""What README and ARCHITECTURE say of the rows in benchmarks/, figure by figure."""
+
+import sys
+from collections.abc import Iterator
+
+import pandas as pd
+from benchmark_pages import ROOT, rows, table
+
+from ntkreg.report.shared.remarks import in_words
+from ntkreg.studies.precision.errors import error_ratios, least_eigenvalues
+
+sys.path.insert(0, str(ROOT / "scripts"))
+import bench_page
+
+POOLED = ["gap 5", "gap 10", "gap 20", "myrtle 5", "myrtle 10"]
+
+
+def _ratio(case: str, ratio: str) -> pd.Series:
+    own = rows("kernels")
+    found = own[own.case.str.startswith(case) & own.ratio.str.fullmatch(ratio)]
+    [line] = [row for _, row in found.iterrows()]
+    return line
+
+
+def readme() -> Iterator[str]:
+    peer = r"neural-tangents \(batch \d+\) / ntkreg"
+    cases = ("10 conv + GAP", "Myrtle-5", "Myrtle-10", "10-layer residual")
+    fast = pd.DataFrame([_ratio(case, peer) for case in cases])
+    flatten, dense = _ratio("10 conv + flatten", peer), _ratio("dense", peer)
+    yield (
+        f"{fast['median'].min():.0f} to {fast['median'].max():.0f} times as fast (single rounds "
+        f"{fast.least.min():.0f} to {fast.greatest.max():.0f}), with flatten "
+        f"{flatten['median']:.0f} times ({flatten.least:.0f} to {flatten.greatest:.0f}), for a "
+        f"dense Gram {dense['median']:.1f} times ({dense.least:.1f} to {dense.greatest:.1f})"
+    )
+    depths = _ratio("10 conv + GAP", "ntkreg, four depths / ntkreg")
+    yield (
+        f"four depths take {depths['median']:.2f} times ({depths.least:.2f} to "
+        f"{depths.greatest:.2f}) the time of the greatest"
+    )
+    jax = _ratio("10 conv + GAP", r"JAX engine \(cpu\) / ntkreg")
+    yield (
+        f"on a CPU the default is {jax['median']:.1f} times as fast ({jax.least:.1f} to "
+        f"{jax.greatest:.1f};"
+    )
+    judged = bench_page.judged(rows("kernels"))
+    [missed] = judged[judged.verdict == "missed"].claim
+    claims = rows("kernels").claim.notna().sum()
+    yield (
+        f"one of {claims} is missed: a dense Gram, {dense['median']:.1f} times as fast where "
+        f"{missed.removeprefix('>= ')} is claimed"
+    )
+    ratio = error_ratios(rows("cifar10_precision"), "prediction_difference")
+    distinct = ratio.xs("distinct", level="case").xs("nngp", level="get").groupby("network")
+    low, high = distinct.min(), distinct.max()
+    gap = [n for n in POOLED if n.startswith("gap")]
+    yield (
+        f"Myrtle-5 {low['myrtle 5']:.1f} to {high['myrtle 5']:.1f}, Myrtle-10 "
+        f"{low['myrtle 10']:.1f} to {high['myrtle 10']:.1f}, global average pooling "
+        f"{low[gap].min():.0f} to {high[gap].max():.0f};"
+    )
+    near = least_eigenvalues(rows("cifar10_precision"), "nngp", "near copies").loc[POOLED]
+    least, greatest = near.float64.min(), near.float64.max()
+    error = 100 * (near.mixed / near.float64 - 1).abs().max()
+    power = [f"{v:.1e}".replace("e-0", "e-") for v in (least, greatest)]
+    yield f"least eigenvalues of {power[0]} to {power[1]} of the mean diagonal"
+    yield f"mixed has right to {error:.1f} % or better"
+    told = table("cifar10_best_kernel.md", "The best at each n")[-1]
+    inside = len(told[3].split("; "))
+    yield (
+        f"({told[2]} % at {told[0]}), but at {told[0]} {in_words(inside)} of the "
+        f"{in_words(inside + int(told[4]))} others are not told from it"
+    )
+    own = rows("empirical")
+    yield f"faster in {(own['nt best / chosen'] < 1).sum()} of {len(own)} rows"
+
+
+def architecture() -> Iterator[str]:
+    gap = _ratio("10 conv + GAP", "ntkreg / C\\+\\+ loop")
+    vectors = 10 * (32 * 32) ** 2 / 16
+    yield (
+        f"{1e6 * 2 * gap.numerator_ms / vectors:.1f} ns a vector (benchmarks/kernels.md: "
+        f"{gap.numerator_ms:.4g} ms a pair on two cores)"
+    )
