@@ -19,7 +19,7 @@ from ntkreg.cli.studies import STUDIES
 from ntkreg.cli.study import Study
 from ntkreg.cli.which_study import study_asked_for
 
-__all__ = ["plan", "predict", "report", "run_study"]
+__all__ = ["plan", "predict", "report", "run_study", "warm"]
 
 _PLAN = """\
 Say what a study will cost: how many kernel values, networks and steps, and about how many
@@ -118,3 +118,20 @@ def plan(arguments: Sequence[str]) -> None:
         if number == 0 and "explain" in given:  # one network, one program
             print(f"{part.gram.program}\n")
         print(part)
+
+
+def warm(arguments: Sequence[str]) -> None:
+    """Compile ahead what first kernels would wait for."""
+    parser = make_parser(
+        "warm",
+        "",
+        "Compile the loops of common networks (cntk with every read-out and activation, myrtle,\n"
+        "resnet, fully_connected; float32 and float64) and keep them on disk, in the first of\n"
+        "NUMBA_CACHE_DIR, the package's __pycache__ and the user's cache that can be written. A\n"
+        "first kernel compiles what it needs anyway, in some seconds. What is there stays.",
+        "  ntkreg warm",
+    )
+    parse(parser, arguments)
+    from ntkreg.kernels.warm import warm as compile_ahead
+
+    print(f"compiled for {compile_ahead()} networks")
