@@ -146,6 +146,7 @@ def _hint(builder: Any) -> None:
     # llvmlite's own `add` knows no attributes with values.
     set.add(builder.function.attributes, '"prefer-vector-width"="512"')
     set.add(builder.function.attributes, '"no-builtins"')
+    set.add(builder.function.attributes, '"stackrealign"')
 
 
 def _promise(builder: Any) -> None:
@@ -161,7 +162,8 @@ def _row_of_vectors(typing_context: Any) -> Any:
     row tests its arrays for overlap first, which costs more than the loop. And for AVX-512 it
     prefers 256 bits, which suits mixed code; a loop of nothing but vector arithmetic gains
     from 512. And no built-ins: LLVM would make calls to memset and memcpy of loops that fill
-    and copy, and a call spills the constants of the loops around it. To be called first in an
+    and copy, and a call spills the constants of the loops around it. And an aligned stack: a vector
+    that is put by across two cache lines stalls a loop, by luck of its callers. To be called first in an
     `inlined` function, or in one that is called by address.
     """
 
