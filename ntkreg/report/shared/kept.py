@@ -112,6 +112,9 @@ def keep(study: StudyFolder, report: Report, stem: Path) -> list[Path]:
     }
     for path, table in beside.items():
         write_table(path, table)
+    for path in stem.parent.glob(f"{stem.name}.*.csv"):  # of what was kept under this name before
+        if path not in beside and "." not in path.stem.removeprefix(f"{stem.name}."):
+            path.unlink()
     written = [rows, record, config, *beside]
     if report.whole_page:
         whole = _file(stem, ".html")
