@@ -157,4 +157,4 @@ def test_ctrl_c_ends_the_first_compilation_and_keeps_what_is_compiled(config, tm
     assert "interrupted" in run.communicate()[1]
     assert run.returncode == 130
     # The loop that calls all others is the last to be compiled.
-    assert not list(kept.glob("*/image_loops.run_stages-*.nbc"))
+    assert not list(kept.glob("*/stages.run_stages-*.nbc"))

@@ -25,7 +25,8 @@ from math import factorial
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba.extending import overload
+from numba.core import cgutils
+from numba.extending import intrinsic
 from numpy.polynomial import Chebyshev, Polynomial
 from scipy.special import roots_jacobi
 
@@ -48,6 +49,7 @@ __all__ = [
     "kappas",
     "positive_kappas",
     "relu_dual",
+    "unrolled_horner",
 ]
 
 Coefficients = tuple[np.floating, ...]
@@ -116,17 +118,29 @@ def relu_dual(dtype: str, gain: float = 1.0) -> Dual:
     return Dual(tuple(kind(gain * v) for v in a), tuple(kind(v) for v in c), *constants)
 
 
-def horner(coefficients: Coefficients, u: np.floating) -> np.floating:
-    """Value at u of a polynomial; inside compiled loops it is unrolled by its length."""
+def horner(coefficients: Coefficients, u: Any) -> Any:
+    """Value at u of a polynomial, in Python; `unrolled_horner` in compiled loops."""
     return coefficients[0] + (u * horner(coefficients[1:], u) if len(coefficients) > 1 else 0)
 
 
-@overload(horner, jit_options={"fastmath": FASTMATH})
-def _unrolled_horner(coefficients, u):
-    # A loop over the coefficients would keep LLVM from vectorising the loop around it.
-    if len(coefficients) == 1:
-        return lambda coefficients, u: coefficients[0]
-    return lambda coefficients, u: coefficients[0] + u * horner(coefficients[1:], u)
+def _unrolled_horner(typing_context: Any, coefficients: Any, u: Any) -> Any:
+    """Value at u of a polynomial, of a number or of whole vectors.
+
+    A loop over the coefficients would keep LLVM from vectorising the loop around it.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        *lower, value = cgutils.unpack_tuple(builder, arguments[0])
+        flags = tuple(sorted(FASTMATH))
+        for coefficient in reversed(lower):
+            value = builder.fmul(arguments[1], value, flags=flags)
+            value = builder.fadd(coefficient, value, flags=flags)
+        return value
+
+    return u(coefficients, u), generate
+
+
+unrolled_horner: Any = intrinsic(_unrolled_horner)
 
 
 @inlined
@@ -138,8 +152,8 @@ def kappas(correlation, dual):
     """
     u = dual.one - absolute(correlation)
     root = root_above(u, dual.tiny, dual.zero)
-    kappa0 = dual.half + with_sign(dual.half - root * horner(dual.a, u), correlation)
-    return kappa0, u * root * horner(dual.c, u) + larger(correlation, dual.zero)
+    kappa0 = dual.half + with_sign(dual.half - root * unrolled_horner(dual.a, u), correlation)
+    return kappa0, u * root * unrolled_horner(dual.c, u) + larger(correlation, dual.zero)
 
 
 @inlined
@@ -150,8 +164,8 @@ def positive_kappas(correlation, dual):
     """
     u = dual.one - correlation
     root = root_above(u, dual.tiny, dual.zero)
-    kappa0 = (dual.half + dual.half) - root * horner(dual.a, u)
-    return kappa0, dual.one - u * (dual.one - root * horner(dual.c, u))
+    kappa0 = (dual.half + dual.half) - root * unrolled_horner(dual.a, u)
+    return kappa0, dual.one - u * (dual.one - root * unrolled_horner(dual.c, u))
 
 
 @inlined

@@ -12,9 +12,11 @@ from numba.extending import intrinsic
 
 __all__ = [
     "FASTMATH",
+    "by_address",
     "checked_while_compiling",
     "compiled",
     "counting_nothing",
+    "expanded",
     "inlined",
     "row_apart",
     "row_of_vectors",
@@ -32,7 +34,8 @@ _OPTIONS: dict[str, Any] = {
     "error_model": "numpy",
 }
 # Says always whether to force inlining: numba would take what is left out from the first caller.
-_UNCOUNTED: dict[str, Any] = {**_OPTIONS, "_nrt": False}
+_UNCOUNTED: dict[str, Any] = {**_OPTIONS, "_nrt": False, "no_cfunc_wrapper": True}
+_WITHIN: dict[str, Any] = {**_UNCOUNTED, "no_cpython_wrapper": True}  # not for Python to call
 
 
 def compiled(function: Any) -> Any:
@@ -53,9 +56,22 @@ def counting_nothing(function: Any) -> Any:
     return _kept(numba.njit(**_UNCOUNTED, forceinline=False)(function))
 
 
+def by_address(function: Any) -> Any:
+    """As `counting_nothing`, for loops that loops call by address (`compiled.addresses`)."""
+    return _kept(numba.njit(**_WITHIN, forceinline=False)(function))
+
+
 def inlined(function: Any) -> Any:
-    """As `counting_nothing`, and always copied into its callers by LLVM."""
-    return _kept(numba.njit(**_UNCOUNTED, forceinline=True)(function))
+    """As `counting_nothing`, for loops to call: always copied into its callers by LLVM."""
+    return _kept(numba.njit(**_WITHIN, forceinline=True)(function))
+
+
+def expanded(function: Any) -> Any:
+    """As `inlined`, but copied before types are known and never compiled alone: the cheapest way.
+
+    Not for functions that begin with `row_of_vectors`: what it says would be said of the caller.
+    """
+    return numba.njit(**_WITHIN, forceinline=True, inline="always")(function)
 
 
 def _kept(loop: Any) -> Any:

@@ -1,6 +1,6 @@
 """Machine code of compiled loops on disk: found, kept, and never in the way.
 
-Compiling takes about a minute, so numba keeps its results in files. As numba does it, that
+Compiling takes some ten seconds, so numba keeps its results in files. As numba does it, that
 ends in errors where no folder can be written, where a file is cut short or a disk is full,
 and two processes that write at once, or a killed one, can leave the code of one signature
 under the name of another. Here a file is believed only if it is whole and is what is looked
@@ -12,6 +12,8 @@ import hashlib
 import os
 import pickle
 import warnings
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataCacheFile
@@ -120,15 +122,47 @@ class _File(IndexDataCacheFile):
         return data if (stamp, stored) == (self._stamp, key) else None
 
 
+_ROOMS = [Path(__file__).parents[1] / room for room in ("compiled", "dense", "image")]
+"""The folders of all loops, and of the numbers and tuples that they know."""
+
+
+@cache
+def _sources() -> str:
+    """A hash of all that loops are compiled from: one of them may be part of any other's code."""
+    digest = hashlib.sha256()
+    for room in _ROOMS:
+        for path in sorted(room.rglob("*.py")):
+            content = path.read_bytes()
+            digest.update(f"{path.relative_to(room.parent)} {len(content)}\n".encode() + content)
+    return digest.hexdigest()
+
+
+def _identity(function: Any) -> Any:
+    """What tells functions made in one place apart: the loops and numbers that they enclose."""
+    cells = [cell.cell_contents for cell in function.__closure__ or ()]
+    enclosed = [_identity(c.py_func) if hasattr(c, "py_func") else dumps(c) for c in cells]
+    return function.__module__, function.__qualname__, function.__code__.co_code, tuple(enclosed)
+
+
 class _Folder(FunctionCache):
-    """numba's cache of a loop, in the first folder that can be written, with our files."""
+    """numba's cache of a loop, in the first folder that can be written, with our files.
+
+    Unlike numba's it knows a loop by the sources of all loops, to the byte and whenever they were
+    written, and finds one that encloses others in the next process.
+    """
 
     def __init__(self, function: Any) -> None:
         super().__init__(function)
-        stamp = self._impl.locator.get_source_stamp()
+        stamp: Any = _sources()
+        if not any(room in Path(function.__code__.co_filename).parents for room in _ROOMS):
+            stamp = stamp, self._impl.locator.get_source_stamp()
         # A name of their own: without ntkreg's seals, numba takes such a file for damaged.
         name = f"{self._impl.filename_base}.sealed"
         self._cache_file = _File(self.cache_path, name, stamp)
+
+    def _index_key(self, sig: Any, codegen: Any) -> Any:
+        identity = hashlib.sha256(dumps(_identity(self._py_func))).hexdigest()
+        return sig, codegen.magic_tuple(), identity
 
 
 class _There:
@@ -156,7 +190,7 @@ def _warn_once(why: str) -> None:
         _warned = True
         warnings.warn(
             f"machine code of compiled loops cannot be kept: {why}. Every process compiles them "
-            "again, which takes about a minute. Set NUMBA_CACHE_DIR to a folder that can be "
+            "again, which takes some ten seconds. Set NUMBA_CACHE_DIR to a folder that can be "
             "written and has room.",
             RuntimeWarning,
             stacklevel=3,

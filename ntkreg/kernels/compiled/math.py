@@ -14,7 +14,7 @@ from llvmlite import ir
 from numba.extending import intrinsic, overload
 from numpy.polynomial import Polynomial
 
-from ntkreg.kernels.compiled.arc_cosine import Coefficients, horner, interpolate
+from ntkreg.kernels.compiled.arc_cosine import Coefficients, interpolate, unrolled_horner
 from ntkreg.kernels.compiled.flags import inlined
 
 __all__ = ["arcsine", "constants_of", "exponential", "short_sinh"]
@@ -99,7 +99,7 @@ def exponential(x):
     shifted = x * e.per_octave + e.shift
     k = shifted - e.shift
     r = (x - k * e.high) - k * e.low
-    return power_of_two(shifted) * (e.one + r * horner(e.series, r))
+    return power_of_two(shifted) * (e.one + r * unrolled_horner(e.series, r))
 
 
 class _Arcsine(NamedTuple):
@@ -125,7 +125,7 @@ def arcsine(x, u):
     near = size > c.half  # to 1: arcsin x = pi/2 - 2 arcsin sqrt(u / 2)
     z = c.half * u if near else x * x
     root = np.sqrt(z) if near else size
-    angle = root + root * (z * horner(c.series, z))
+    angle = root + root * (z * unrolled_horner(c.series, z))
     return np.copysign(c.right_angle - (angle + angle) if near else angle, x)
 
 
@@ -140,4 +140,4 @@ def _sinh(dtype: str) -> Coefficients:
 def short_sinh(x):
     """Return sinh x for abs(x) <= 1."""
     z = x * x
-    return x + x * (z * horner(_sinh(x), z))
+    return x + x * (z * unrolled_horner(_sinh(x), z))

@@ -71,12 +71,28 @@ def _spread(typing_context: Any, number: Any) -> Any:
     """Return the same number in every lane."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        kind = context.get_value_type(signature.return_type)
-        first = builder.insert_element(ir.Constant(kind, ir.Undefined), *_first(arguments[0]))
-        everywhere = ir.Constant(ir.VectorType(ir.IntType(32), kind.count), None)
-        return builder.shuffle_vector(first, ir.Constant(kind, ir.Undefined), everywhere)
+        return _in_every_lane(context, builder, signature.return_type, arguments[0])
 
     return _Vector(number)(number), generate
+
+
+def _in_every_lane(context: Any, builder: Any, vector: Any, number: Any) -> Any:
+    kind = context.get_value_type(vector)
+    first = builder.insert_element(ir.Constant(kind, ir.Undefined), *_first(number))
+    everywhere = ir.Constant(ir.VectorType(ir.IntType(32), kind.count), None)
+    return builder.shuffle_vector(first, ir.Constant(kind, ir.Undefined), everywhere)
+
+
+def _spread_all(typing_context: Any, numbers: Any) -> Any:
+    """Return `spread` of every number of a tuple."""
+    kinds = [_Vector(number) for number in numbers.types]
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        values = cgutils.unpack_tuple(builder, arguments[0])
+        vectors = [_in_every_lane(context, builder, *of) for of in zip(kinds, values, strict=True)]
+        return context.make_tuple(builder, signature.return_type, vectors)
+
+    return types.BaseTuple.from_types(kinds)(numbers), generate
 
 
 def _first(value: Any) -> tuple[Any, Any]:
@@ -86,6 +102,7 @@ def _first(value: Any) -> tuple[Any, Any]:
 load: Any = intrinsic(_load)
 store: Any = intrinsic(_store)
 spread: Any = intrinsic(_spread)
+spread_all: Any = intrinsic(_spread_all)
 
 
 def _arithmetic(operation: str) -> Any:
@@ -210,15 +227,3 @@ def _with_sign(one, sign):
     if isinstance(one, _Vector):
         return lambda one, sign: _copysign(one, sign)
     return lambda one, sign: np.copysign(one, sign)
-
-
-def spread_all(numbers: Any) -> Any:
-    """Inside compiled loops: `spread` of every number of a tuple."""
-    raise NotImplementedError("spread_all: for compiled loops only.")
-
-
-@overload(spread_all)
-def _spread_all(numbers):
-    if len(numbers) == 1:
-        return lambda numbers: (spread(numbers[0]),)
-    return lambda numbers: (spread(numbers[0]), *spread_all(numbers[1:]))

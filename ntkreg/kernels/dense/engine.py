@@ -143,9 +143,9 @@ class DenseEngine(Engine):
             # Of one array and its transpose NumPy makes another BLAS call (syrk), with
             # other bits.
             b = b.copy()
-        run_rows(
-            self._steps, relu_dual(self.dtype.name), self._readout, a @ b.T, x.loop, z.loop, *values
-        )
+        given = self._steps, relu_dual(self.dtype.name), self._readout
+        work = np.empty((2, _BLOCK), self.dtype)
+        run_rows(*given, a @ b.T, x.loop, z.loop, work, *values)
 
     def _pick(self, values: np.ndarray) -> np.ndarray:
         if self.fields == FIELDS:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ntkreg.kernels.compiled.arc_cosine import kappas
-from ntkreg.kernels.compiled.flags import compiled, inlined
+from ntkreg.kernels.compiled.flags import counting_nothing, inlined
 from ntkreg.kernels.dense.program import Op
 
 __all__ = ["Readout", "RowTables", "Steps", "run_rows", "sum_squares"]
@@ -48,7 +48,7 @@ class Readout(NamedTuple):
     trained: np.ndarray
 
 
-@compiled
+@counting_nothing
 def sum_squares(X, squares):
     """Write |x|^2 of each row of X to `squares`, in float64."""
     n, d = np.uint64(X.shape[0]), np.uint64(X.shape[1])
@@ -91,8 +91,8 @@ def _read(c, theta, x, z, readout, slot, i, m, nngp, ntk):
         ntk[slot, i, p] = norm * theta[p] + trained * value
 
 
-@compiled
-def run_rows(steps, dual, readout, products, x, z, nngp, ntk):
+@counting_nothing
+def run_rows(steps, dual, readout, products, x, z, work, nngp, ntk):
     """Run the program on a block of inner products of inputs.
 
     Parameters
@@ -103,11 +103,13 @@ def run_rows(steps, dual, readout, products, x, z, nngp, ntk):
         leaves the rounding of the product alone.
     x, z : RowTables
         Of n rows and m columns.
+    work : array (2, >= m)
+        For one row.
     nngp, ntk : arrays (n_reads, n, m)
         Results.
     """
     n, m = np.uint64(nngp.shape[1]), np.uint64(nngp.shape[2])
-    c, theta = np.empty_like(products[0]), np.empty_like(products[0])
+    c, theta = work[0], work[1]
     for i in range(n):
         for p in range(m):
             c[p] = np.float64(products[i, p]) * x.inverse[i] * z.inverse[p]

@@ -4,18 +4,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ntkreg.kernels.compiled.arc_cosine import relu_dual
 from ntkreg.kernels.compiled.lanes import n_lanes
-from ntkreg.kernels.image.loops.stages import StageArrays, run_stages
+from ntkreg.kernels.image.loops.stages import StageArrays
 from ntkreg.kernels.image.loops.tiles import Images
 from ntkreg.kernels.image.runnable import RunnableProgram
 from ntkreg.kernels.image.schedule import Turn
-from ntkreg.kernels.image.stage import RunnableStage
+from ntkreg.kernels.image.stage import RunnableStage, run_network
 
 __all__ = ["run_program", "run_variances"]
-
-_STAGES = 6
-"""Up to five poolings, as of an image of 32 x 32 pixels down to one, share compiled loops."""
 
 
 def run_program(
@@ -39,7 +35,8 @@ def run_program(
         Whether lanes meet lane by lane, as of images with themselves.
     """
     out = _no_reads(runnable, *wanted.shape)
-    _run(runnable, runnable.turns, _arrays(runnable.stages, x, z), wanted, paired, out)
+    turns = np.array(runnable.turns, np.uint64)
+    run_network(turns, _arrays(runnable.stages, x, z), wanted, paired, out)
     return out
 
 
@@ -65,22 +62,10 @@ def run_variances(
     for k, (stage, z) in enumerate(zip(stages, images, strict=True)):
         stage.fill_tables(z, variance, tangent)
         if stage.stage.pool:
-            turns = [Turn(k, 0, stage.geometry.rows.length.shape[1])]
-            _run(runnable, turns, arrays, wanted, True, nothing)
+            turn = Turn(k, 0, stage.geometry.rows.length.shape[1])
+            run_network(np.array([turn], np.uint64), arrays, wanted, True, nothing)
             later = stages[k + 1].own_tile(arrays[k].target)
             variance, tangent = later[:1], later[None, 1:]
-
-
-def _run(
-    runnable: RunnableProgram,
-    turns: Sequence[Turn],
-    arrays: tuple[StageArrays, ...],
-    wanted: np.ndarray,
-    paired: bool,
-    out: np.ndarray,
-) -> None:
-    dual = relu_dual(runnable.dtype.name, 0.5)
-    run_stages(np.array(turns, np.uint64), arrays, dual, wanted, paired, out)
 
 
 def _no_reads(runnable: RunnableProgram, n: int, groups: int) -> np.ndarray:
@@ -91,14 +76,10 @@ def _no_reads(runnable: RunnableProgram, n: int, groups: int) -> np.ndarray:
 
 def _arrays(
     stages: Sequence[RunnableStage], x: Sequence[Images], z: Sequence[Images]
-) -> tuple[StageArrays, ...]:
-    """All stages for the loops, with memory to run in.
-
-    The last stage again and again up to a number that few networks exceed: loops are compiled
-    for the length of a tuple.
-    """
+) -> list[StageArrays]:
+    """All stages for the loops, with memory to run in."""
     arrays: list[StageArrays] = []
     for stage, xs, zs in zip(stages, x, z, strict=True):
         source = arrays[-1].target if arrays else None
         arrays.append(stage.arrays(xs, zs, source, stage.make_room()))
-    return (*arrays, *[arrays[-1]] * (_STAGES - len(arrays)))
+    return arrays

@@ -28,8 +28,8 @@ class RunnableProgram:
     Attributes
     ----------
     networks : tuple of Architecture
-    height, width : int
-        Pixels of an image.
+    height, width, channels : int
+        Of an image.
     dtype : numpy.dtype
         float32 or float64, of the loops.
     """
@@ -37,6 +37,7 @@ class RunnableProgram:
     networks: tuple[Architecture, ...]
     height: int
     width: int
+    channels: int
     dtype: np.dtype
 
     @cached_property
@@ -71,7 +72,8 @@ class RunnableProgram:
         for k, stage in enumerate(self.program.stages):
             after = fields[min(k + 1, len(fields) - 1)]
             place = stage, geometries[k], after
-            runnable.append(RunnableStage(*place, self.dtype, scale, self.program.n_tangents))
+            more = self.program.n_tangents, self.channels
+            runnable.append(RunnableStage(*place, self.dtype, scale, *more))
             scale = 1.0 / stage.pool**4 if stage.pool else 1.0
         return runnable
 

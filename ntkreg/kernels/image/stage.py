@@ -1,33 +1,40 @@
 """A stage of the image engine ready to run: its operations and tiles as the loops want them."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
+from numba import typeof
 
-from ntkreg.architecture import Identity, Relu
+from ntkreg.architecture import Identity
 from ntkreg.errors import PlanError
+from ntkreg.kernels.compiled.addresses import size_of
+from ntkreg.kernels.compiled.arc_cosine import relu_dual
 from ntkreg.kernels.compiled.lanes import aligned, n_lanes
 from ntkreg.kernels.image.geometry import Field, Geometry
-from ntkreg.kernels.image.loops.duals import number_of, parameter
-from ntkreg.kernels.image.loops.stages import StageArrays
-from ntkreg.kernels.image.loops.tiles import Images, Steps
+from ntkreg.kernels.image.loops.choice import (
+    addresses_of,
+    addresses_of_own,
+    loop_of,
+    stage_loops,
+    turn_loop,
+)
+from ntkreg.kernels.image.loops.duals import parameter
+from ntkreg.kernels.image.loops.stages import StageArrays, StageLoops, keep_stage, run_stages
+from ntkreg.kernels.image.loops.tiles import Images, step_dtype
 from ntkreg.kernels.image.loops.variances import run_diagonal
-from ntkreg.kernels.image.program import Kind, Loop, Op, Operation, Stage
+from ntkreg.kernels.image.program import Loop, Op, Operation, Stage
 from ntkreg.machine import free_memory, readable
 
-__all__ = ["RunnableStage"]
+__all__ = ["RunnableStage", "run_network"]
 
 _TINY = {"float32": 1e-36, "float64": 1e-290}
 """Variances that count as zero: two reciprocal roots of larger ones stay finite."""
 
 _OF_A_TANGENT = 0.3
 """Time of one more tangent field in a loop of `loops.layers`, over that of S and the first."""
-
-_INTEGERS = ("op", "activation")
-_REALS = ("factor", "bias", "parameter")
-
 
 _LARGE = 1 << 30
 """Bytes of work space from which on it is worth asking how many are free."""
@@ -45,7 +52,7 @@ class RunnableStage:
     """A stage, its tiles, where its pooling leaves them, and the dtype of the loops.
 
     `scale` is what its input field is multiplied by: 1/s^4 after s x s pooling; `tangents` the
-    number of tangent fields.
+    number of tangent fields, `channels` that of the images.
     """
 
     stage: Stage
@@ -54,6 +61,7 @@ class RunnableStage:
     dtype: np.dtype
     scale: float
     tangents: int = 1
+    channels: int = 3
 
     @property
     def columns_stored(self) -> int:
@@ -74,7 +82,7 @@ class RunnableStage:
         total = 0.0
         for o in self.stage.operations:
             if o.op == Op.LAYER:
-                share = _OF_A_TANGENT if _loop(o, self.stage) >= Loop.FIRST else 1.0
+                share = _OF_A_TANGENT if loop_of(o, self.stage) >= Loop.FIRST else 1.0
                 entries = self.geometry.entries_at(o.level)
                 total += entries * (1 + share * (self.tangents - 1))
         return total
@@ -102,53 +110,72 @@ class RunnableStage:
         end = self.stage.end
         return starts, at, at + (end.h * end.w if self.stage.pool else 0)
 
+    def table_place(self, k: int) -> tuple[int, int, int]:
+        """Level of an operation, columns of its tables in the images' a and b, first entry."""
+        level = self.stage.operations[k].level
+        width = self.stage.levels[level].w * self.columns_stored
+        return level, width, self._tables[0][k]
+
     def _row(self, k: int, o: Operation) -> dict[str, Any]:
-        level = self.stage.levels[o.level]
+        level, width, table = self.table_place(k)
         return {
             "op": o.op,
             "register": o.register,
             "other": o.other,
             "level_in": o.level_in,
-            "level": o.level,
+            "level": level,
             "window": o.window,
             "stride": o.stride,
             "origin_row": o.origin[0],
             "origin_column": o.origin[1],
             "factor": o.factor,
             "bias": o.bias,
-            "activation": number_of(o.activation),
             "parameter": parameter(o.activation),
-            "table": self._tables[0][k],
+            "table": table,
             "mark": self._marks[0][k],
             "readout": o.readout,
             "slot": o.slot,
             "circular": o.circular,
-            "loop": _loop(o, self.stage),
-            "kind": _kind(o),
-            "height": level.h,
-            "width": level.w * self.columns_stored,
+            "loop": loop_of(o, self.stage),
+            "has_tables": not isinstance(o.activation, Identity),
+            "height": self.stage.levels[level].h,
+            "width": width,
         }
 
-    def steps(self, dtype: Any) -> Steps:
-        """The operations as arrays, reals in `dtype`."""
-        rows = [self._row(k, o) for k, o in enumerate(self.stage.operations)]
-        kinds = {**dict.fromkeys(_INTEGERS, np.int64), **dict.fromkeys(_REALS, dtype)}
-        columns = (
-            np.array([row[name] for row in rows], kinds.get(name, np.uint64))
-            for name in Steps._fields
-        )
-        return Steps(*columns)
+    def _as_array(self, dtype: Any, addresses: Sequence[dict[str, int]]) -> np.ndarray:
+        """The operations as `step_dtype`, reals in `dtype`."""
+        steps = np.zeros(len(self.stage.operations), step_dtype(np.dtype(dtype)))
+        for k, o in enumerate(self.stage.operations):
+            for name, value in {**self._row(k, o), **addresses[k]}.items():
+                steps[name][k] = value
+        return steps
+
+    @cached_property
+    def _steps(self) -> np.ndarray:
+        """The operations for pairs of images."""
+        addresses = [self._addresses(k, o) for k, o in enumerate(self.stage.operations)]
+        return self._as_array(self.dtype, addresses)
+
+    @cached_property
+    def _own_steps(self) -> np.ndarray:
+        """The operations for variances, in float64."""
+        addresses = [addresses_of_own(o, self.dtype) for o in self.stage.operations]
+        return self._as_array(float, addresses)
+
+    def _addresses(self, k: int, o: Operation) -> dict[str, int]:
+        # Pixels have three channels, some of zeros, or more.
+        fresh = k == 0 and self.channels <= 3
+        return addresses_of(o, self.stage, fresh, self.dtype, self.tangents)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what is kept in properties: addresses are of this process alone."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def trained(self, dtype: Any) -> tuple[np.ndarray, ...]:
         """`Operation.trained` of every tangent field, (n_steps,) each."""
         each = [o.trained or (0.0,) * self.tangents for o in self.stage.operations]
         flags = np.array(each, dtype).reshape(-1, self.tangents)
         return tuple(np.ascontiguousarray(field) for field in flags.T)
-
-    @cached_property
-    def _steps(self) -> tuple[Any, Any]:
-        narrow, wide = ((self.steps(kind), self.trained(kind)) for kind in (self.dtype, float))
-        return narrow, wide
 
     @property
     def _largest(self) -> tuple[np.uint64, np.uint64, np.uint64]:
@@ -194,9 +221,10 @@ class RunnableStage:
         z.variance[:, : variance.shape[1]] = variance
         z.tangent[:, :, : tangent.shape[2]] = tangent
         run_diagonal(
-            *self._steps[1],
-            self.geometry.rows,
-            self.geometry.columns,
+            self._own_steps,
+            self.trained(float),
+            (self.geometry.rows.length, self.geometry.columns.length),
+            (self.geometry.rows.own, self.geometry.columns.own),
             np.uint64(self.registers),
             self._largest,
             _TINY[self.dtype.name],
@@ -206,12 +234,13 @@ class RunnableStage:
         )
 
     def arrays(self, x: Images, z: Images, source: np.ndarray | None, room: Room) -> StageArrays:
-        """Return what `run_stages` needs; `source` is what a pooling left, None for pixels."""
-        steps, trained = self._steps[0]
+        """Return what `run_network` needs; `source` is what a pooling left, None for pixels."""
         first = self.stage.levels[0]
-        return StageArrays(
-            steps=steps,
-            trained=trained,
+        arrays = StageArrays(
+            steps=self._steps,
+            trained=self.trained(self.dtype),
+            loops=StageLoops(*[np.uint64(0)] * len(StageLoops._fields)),
+            dual=relu_dual(self.dtype.name, 0.5),
             rows=self.geometry.rows,
             columns=self.geometry.columns,
             field=self.geometry.field,
@@ -228,6 +257,15 @@ class RunnableStage:
             x=x,
             z=z,
         )
+        loops = stage_loops(
+            typeof(arrays),
+            self.dtype,
+            self.tangents,
+            any(o.op == Op.READ for o in self.stage.operations),
+            source is None,
+            self.stage.pool > 0,
+        )
+        return arrays._replace(loops=loops)
 
     def make_room(self) -> Room:
         """Return memory to run in, again and again: fresh memory would cost a pooling's time."""
@@ -243,24 +281,18 @@ class RunnableStage:
         return source[:, at * n : (at + rows * columns) * n].astype(np.float64) * self.scale
 
 
-def _loop(o: Operation, stage: Stage) -> Loop:
-    """Which loop runs a layer (`Loop`)."""
-    same = stage.levels[o.level_in] == stage.levels[o.level]
-    simple = isinstance(o.activation, Relu | Identity)
-    # Tables of z that wrap around (`image_loops._wrapped`): ANY alone knows.
-    if o.op != Op.LAYER or stage.circular or o.window not in (1, 3):
-        return Loop.ANY
-    if o.window == 1:
-        return Loop.POINT if simple else Loop.ANY
-    if not simple:
-        return Loop.AHEAD if same else Loop.ANY
-    if o.first and o.trained[0] and isinstance(o.activation, Relu):
-        return Loop.FIRST if same else Loop.FIRST_RESIZE
-    return Loop.SAME if same else Loop.RESIZE
-
-
-def _kind(o: Operation) -> Kind:
-    """What the loop does after the sums (`Kind`)."""
-    if isinstance(o.activation, Identity):
-        return Kind.NONE
-    return Kind.POSITIVE if o.positive and (o.trained[0] or o.window == 1) else Kind.RELU
+def run_network(
+    turns: np.ndarray,
+    stages: Sequence[StageArrays],
+    wanted: np.ndarray,
+    paired: bool,
+    out: np.ndarray,
+) -> None:
+    """Run all stages of a network for the images in them; arguments as of `run_stages`."""
+    kept = [np.empty(size_of(stage), np.uint8) for stage in stages]
+    for stage, memory in zip(stages, kept, strict=True):
+        keep_stage(stage, memory)
+    addresses = np.array([memory.ctypes.data for memory in kept], np.uint64)
+    last = stages[-1]
+    run = turn_loop(typeof(last), last.space.dtype, len(last.trained))
+    run_stages(turns, addresses, run, wanted, paired, out)

@@ -58,13 +58,11 @@ def as_z(
 
 
 def _tables(k: int, stage: RunnableStage, axes: Axes, images: Images) -> PackedTables:
-    steps = stage.steps(stage.dtype)
-
     def group(table: np.ndarray, first: int, count: int) -> np.ndarray:
         """Of operations in a row: (count, n, N, N)."""
-        level, width = int(steps.level[first]), int(steps.width[first])
+        level, width, _ = stage.table_place(first)
         size = axes[0].sizes[level] * width
-        starts = [int(at) for at in steps.table[first : first + count]]
+        starts = [stage.table_place(k)[2] for k in range(first, first + count)]
         return np.stack([_packed(table[:, at : at + size], axes, level, width) for at in starts])
 
     groups = [g for g in groups_of(stage.stage) if g.has_tables]

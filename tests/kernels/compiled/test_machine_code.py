@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -131,6 +132,66 @@ def test_code_of_an_older_source_is_never_taken_for_the_new(place):
     loop = fresh(place).loop
     assert loop(3.0) == 1001.5
     assert found(loop) == 0
+
+
+ENCLOSED = """
+def around(inner):
+    @compiled
+    def run(x):
+        return inner(x)
+    return run
+
+@counting_nothing
+def twice(x):
+    return x + x
+
+halved, doubled = around(half), around(twice)
+"""
+
+
+def test_loops_that_enclose_others_are_told_apart_and_found_in_the_next_process(place):
+    (place / "loops.py").write_text(SOURCE.format("") + ENCLOSED)
+    for hits in (0, 1):
+        loops = fresh(place)
+        assert (loops.halved(3.0), loops.doubled(3.0)) == (1.5, 6.0)
+        assert (found(loops.halved), found(loops.doubled)) == (hits, hits)
+
+
+@pytest.fixture
+def room(place, monkeypatch):
+    """Make the folder one whose sources all count, and return another file in it."""
+    monkeypatch.setattr(machine_code, "_ROOMS", [place])
+    monkeypatch.setattr(machine_code, "_sources", machine_code._sources.__wrapped__)
+    (place / "other.py").write_text("ONE = 1\n")
+    fresh(place).loop(3.0)
+    return place / "other.py"
+
+
+def test_another_source_that_changed_makes_code_stale(room):
+    room.write_text("ONE = 2\n")
+    loop = fresh(room.parent).loop
+    assert loop(3.0) == 2.5
+    assert found(loop) == 0
+
+
+def test_sources_written_anew_with_the_same_bytes_find_their_code(room):
+    for path in (room, room.parent / "loops.py"):
+        os.utime(path, (1, 1))
+    loop = fresh(room.parent).loop
+    assert loop(3.0) == 2.5
+    assert found(loop) == 1
+
+
+def test_loops_import_nothing_that_their_code_could_depend_on_from_outside_these_sources():
+    inside = ("ntkreg.kernels.compiled", "ntkreg.kernels.dense", "ntkreg.kernels.image")
+    outside = set()
+    for folder in machine_code._ROOMS:
+        for path in folder.rglob("*.py"):
+            source = path.read_text()
+            if "kernels.compiled.flags import" in source:
+                names = re.findall(r"^from (ntkreg[\w.]*) import", source, re.MULTILINE)
+                outside |= {name for name in names if not name.startswith(inside)}
+    assert outside == {"ntkreg.architecture", "ntkreg.errors"}  # classes of layers, and an error
 
 
 def test_code_of_one_signature_is_never_taken_for_another_s(place):

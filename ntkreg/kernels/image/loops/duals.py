@@ -1,13 +1,15 @@
-"""The duals of activations inside the image loops, by number.
+"""The duals of activations inside the image loops.
 
 An activation acts on one entry: from the covariance S of its arguments and two numbers a, b of
 each argument (tables made once for each image from the variances) to E[phi phi'] and
 E[phi' phi'], the factor of the tangent. On the diagonal, where S = q, it also gives the
 numbers themselves. To add one: its pair of functions in a file of its own, and a line in
-`_OTHERS`.
+`_ENTRIES`. The layers call an activation's loop over a row by its address.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
+
+from numba.core import types
 
 from ntkreg.architecture import (
     Cos,
@@ -22,13 +24,23 @@ from ntkreg.architecture import (
     Sin,
 )
 from ntkreg.errors import SpecError
-from ntkreg.kernels.compiled.flags import counting_nothing, inlined, row_apart, row_of_vectors
+from ntkreg.kernels.compiled.addresses import declare, row_type
+from ntkreg.kernels.compiled.flags import by_address, row_of_vectors
 from ntkreg.kernels.compiled.lanes import lanes
 from ntkreg.kernels.image.loops import erf, exponential, relu
 
-__all__ = ["diagonal_row", "dual_row", "number_of", "parameter"]
+__all__ = [
+    "DiagonalArguments",
+    "RowArguments",
+    "declare_diagonal",
+    "declare_row",
+    "diagonal_of",
+    "parameter",
+    "row_of",
+]
 
-_OTHERS: dict[type, tuple[Any, Any]] = {
+_ENTRIES: dict[type, tuple[Any, Any]] = {
+    Relu: (relu.relu, relu.relu_diagonal),
     LeakyRelu: (relu.leaky_relu, relu.leaky_relu_diagonal),
     Erf: (erf.erf, erf.erf_diagonal),
     Gelu: (erf.gelu, erf.gelu_diagonal),
@@ -40,21 +52,61 @@ _OTHERS: dict[type, tuple[Any, Any]] = {
         exponential.normalized_gaussian_diagonal,
     ),
 }
-"""The dual of one entry and that of the diagonal, of every activation but Identity and Relu."""
-
-NUMBERS: dict[type, int] = {kind: k for k, kind in enumerate((Identity, Relu, *_OTHERS))}
-"""Activations as the loops know them."""
+"""The dual of one entry and that of the diagonal, of every activation but Identity."""
 
 
-def number_of(activation: Layer) -> int:
-    """Return the number of an activation; SpecError if it has none."""
-    try:
-        return NUMBERS[type(activation)]
-    except KeyError:
-        raise SpecError(
-            f"The image engine has no dual for {activation!r}. Use the kernel_fn of "
-            "ntkreg.kernels.to_stax(network) in the network's place."
-        ) from None
+class RowArguments(NamedTuple):
+    """Three rows of sums to a row of the tile: their sum, the affine part, the dual.
+
+    Meanwhile, unless `paired` or without an activation, a row further down is summed over windows
+    of 3, from the tile to `sums`. The two have nothing to do with each other, but a dual alone
+    leaves the vector units idle a third of the time. The tile and the sums come twice: what is
+    read ahead does not overlap what is written.
+    """
+
+    sums: Any  # (S, T, three first entries)
+    tile: Any  # (S, T, first entry)
+    x: Any  # (a, b, first entry)
+    z: Any
+    columns: Any
+    layer: Any  # (factor, bias, trained)
+    parameter: Any
+    dual: Any
+    paired: Any  # whether x has lanes too
+    ahead: Any  # (S, T, first entry) of the tile, and where in the sums to
+    following: Any
+
+
+class DiagonalArguments(NamedTuple):
+    """The same where x is z and p = p', in float64; also fills the tables a and b."""
+
+    sums: Any  # (q, T, three first entries)
+    tile: Any  # (S, T, first entry)
+    tables: Any  # (a, b, first entry)
+    n: Any
+    layer: Any
+    parameter: Any
+    tiny: Any
+
+
+def declare_row(number: types.Type, dual: types.Type) -> types.Type:
+    """Return numba's type of the arguments of a row in a dtype."""
+    row, u = row_type(number), types.uint64
+    sums, tile = (row, row, (u, u, u)), (row, row, u)
+    return declare(
+        RowArguments, sums, tile, tile, tile, u, (number,) * 3, number, dual, types.boolean, tile,
+        tile,
+    )  # fmt: skip
+
+
+def declare_diagonal(table: types.Type) -> types.Type:
+    """Return numba's type of the arguments of a diagonal's row; tables of dtype `table`."""
+    number, u = types.float64, types.uint64
+    row, tables = row_type(number), row_type(table)
+    return declare(
+        DiagonalArguments, (row, row, (u, u, u)), (row, row, u), (tables, tables, u), u,
+        (number,) * 3, number, number,
+    )  # fmt: skip
 
 
 def parameter(activation: Layer) -> float:
@@ -62,25 +114,43 @@ def parameter(activation: Layer) -> float:
     return next(iter(activation.parameters.values()), 0.0)
 
 
-def _row_loop(entry: Any, compiler: Any, hints: Any) -> Any:
-    """The loop over a row of a tile for the dual of one entry.
+def row_of(activation: Layer) -> Any:
+    """Return the loop over a row for an activation's dual; SpecError if it has none."""
+    return _loops_of(activation)[0]
 
-    `compiler` and `hints` copy it into its caller (`inlined`, `row_of_vectors`) or leave it
-    apart (`counting_nothing`, `row_apart`).
-    """
 
-    @compiler
-    def run(
-        cov, tan, rows, s, t, to, xa, xb, x_at, za, zb, z_at, columns, layer, parameter, dual,
-        paired, ahead_s, ahead_t, ahead, next_s, next_t, following,
-    ):  # fmt: skip
-        # The tile and the sums come twice: what is read ahead does not overlap what is written.
-        hints()
-        r0, r1, r2 = rows
+def diagonal_of(activation: Layer) -> Any:
+    """Return the loop over a row of the diagonal; SpecError if the activation has no dual."""
+    return _loops_of(activation)[1]
+
+
+def _loops_of(activation: Layer) -> tuple[Any, Any]:
+    try:
+        return _LOOPS[type(activation)]
+    except KeyError:
+        raise SpecError(
+            f"The image engine has no dual for {activation!r}. Use the kernel_fn of "
+            "ntkreg.kernels.to_stax(network) in the network's place."
+        ) from None
+
+
+def _row_loop(entry: Any) -> Any:
+    """The loop over a row of a tile for the dual of one entry."""
+
+    @by_address
+    def run(row):
+        row_of_vectors()
+        cov, tan, (r0, r1, r2) = row.sums
+        s, t, to = row.tile
+        xa, xb, x_at = row.x
+        za, zb, z_at = row.z
+        ahead_s, ahead_t, ahead = row.ahead
+        next_s, next_t, following = row.following
+        columns, parameter, dual = row.columns, row.parameter, row.dual
+        factor, bias, trained = row.layer
         n = lanes(za)
-        factor, bias, trained = layer
         z_at *= lanes(za)
-        if paired:
+        if row.paired:
             x_at *= lanes(za)
             for i in range(columns * lanes(za)):
                 c = factor * (cov[r0 + i] + cov[r1 + i] + cov[r2 + i]) + bias
@@ -112,15 +182,17 @@ def _row_loop(entry: Any, compiler: Any, hints: Any) -> Any:
 def _diagonal_loop(entry: Any) -> Any:
     """The loop over a row of the tile p = p' for the diagonal of one activation."""
 
-    @inlined
-    def run(q, tan, rows, s, t, to, a, b, first, n, layer, parameter, tiny):
+    @by_address
+    def run(row):
         row_of_vectors()
-        factor, bias, trained = layer
-        r0, r1, r2 = rows
-        for p in range(n):
+        q, tan, (r0, r1, r2) = row.sums
+        s, t, to = row.tile
+        a, b, first = row.tables
+        factor, bias, trained = row.layer
+        for p in range(row.n):
             var = factor * (q[r0 + p] + q[r1 + p] + q[r2 + p]) + bias
             tangent = tan[r0 + p] + tan[r1 + p] + tan[r2 + p]
-            one, two, value, slope = entry(var, parameter, tiny)
+            one, two, value, slope = entry(var, row.parameter, row.tiny)
             a[first + p] = one
             b[first + p] = two
             s[to + p] = value
@@ -129,80 +201,33 @@ def _diagonal_loop(entry: Any) -> Any:
     return run
 
 
-_relu_row = _row_loop(relu.relu, inlined, row_of_vectors)
-_relu_diagonal_row = _diagonal_loop(relu.relu_diagonal)
-
-
-def _first_of(number: int, rows: list[Any]) -> Any:
-    """A function that runs the row loop of one kind out of `rows`, kinds `number` and on."""
-    row = rows[0]
-    if len(rows) == 1:
-        return inlined(lambda kind, *arguments: row(*arguments))
-    others = _first_of(number + 1, rows[1:])
-
-    @inlined
-    def run(kind, *arguments):
-        if kind == number:
-            row(*arguments)
-        else:
-            others(kind, *arguments)
-
-    return run
-
-
-# Relu's loop is inlined in the function that runs a layer; the others', called for each row,
-# cost that function no registers.
-_other_row = _first_of(2, [_row_loop(e, counting_nothing, row_apart) for e, _ in _OTHERS.values()])
-_other_diagonal_row = _first_of(2, [_diagonal_loop(d) for _, d in _OTHERS.values()])
-
-
-@inlined
-def _identity_row(cov, tan, rows, s, t, to, n, layer):
+@by_address
+def _identity_row(row):
     row_of_vectors()
-    factor, bias, trained = layer
-    r0, r1, r2 = rows
-    for p in range(n):
+    cov, tan, (r0, r1, r2) = row.sums
+    s, t, to = row.tile
+    factor, bias, trained = row.layer
+    for p in range(row.columns * lanes(s)):
         c = factor * (cov[r0 + p] + cov[r1 + p] + cov[r2 + p]) + bias
         tangent = tan[r0 + p] + tan[r1 + p] + tan[r2 + p]
         s[to + p] = c
         t[to + p] = factor * tangent + trained * c
 
 
-@inlined
-def dual_row(
-    kind, cov, tan, rows, s, t, to, x, z, x_at, z_at, columns, layer, parameter, dual, paired,
-    ahead,
-):  # fmt: skip
-    """Three rows of sums to a row of the tile: their sum, the affine part, the dual of `kind`.
-
-    `cov` and `tan` hold the three rows of both fields at `rows`; `x` and `z` are the tables a
-    and b of both images; `paired` says that x has lanes too. Meanwhile, unless `paired` or
-    without an activation, a row further down is summed over windows of 3: from `ahead` [0] of
-    the tile to `ahead` [1] of `cov` and `tan`. The two have nothing to do with each other, but a
-    dual alone leaves the vector units idle a third of the time.
-    """
-    xa, xb = x
-    za, zb = z
-    if kind == 1:
-        _relu_row(
-            cov, tan, rows, s, t, to, xa, xb, x_at, za, zb, z_at, columns, layer, parameter, dual,
-            paired, s, t, ahead[0], cov, tan, ahead[1],
-        )  # fmt: skip
-    elif kind == 0:
-        _identity_row(cov, tan, rows, s, t, to, columns * lanes(za), layer)
-    else:
-        _other_row(
-            kind, cov, tan, rows, s, t, to, xa, xb, x_at, za, zb, z_at, columns, layer, parameter,
-            dual, paired, s, t, ahead[0], cov, tan, ahead[1],
-        )  # fmt: skip
+@by_address
+def _identity_diagonal(row):
+    row_of_vectors()
+    q, tan, (r0, r1, r2) = row.sums
+    s, t, to = row.tile
+    factor, bias, trained = row.layer
+    for p in range(row.n):
+        var = factor * (q[r0 + p] + q[r1 + p] + q[r2 + p]) + bias
+        tangent = tan[r0 + p] + tan[r1 + p] + tan[r2 + p]
+        s[to + p] = var
+        t[to + p] = factor * tangent + trained * var
 
 
-@inlined
-def diagonal_row(kind, q, tan, rows, s, t, to, a, b, first, n, layer, parameter, tiny):
-    """`dual_row` where x is z and p = p', in float64; also fills the tables a and b."""
-    if kind == 1:
-        _relu_diagonal_row(q, tan, rows, s, t, to, a, b, first, n, layer, parameter, tiny)
-    elif kind == 0:
-        _identity_row(q, tan, rows, s, t, to, n, layer)
-    else:
-        _other_diagonal_row(kind, q, tan, rows, s, t, to, a, b, first, n, layer, parameter, tiny)
+_LOOPS = {
+    Identity: (_identity_row, _identity_diagonal),
+    **{kind: (_row_loop(one), _diagonal_loop(own)) for kind, (one, own) in _ENTRIES.items()},
+}

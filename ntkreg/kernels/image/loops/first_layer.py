@@ -4,10 +4,14 @@ There is no tile yet: products of pixels are taken as the layer needs them, and 
 another window needs them. There is no tangent yet, and covariances have either sign.
 """
 
-import numpy as np
+from typing import Any, NamedTuple
 
+import numpy as np
+from numba.core import types
+
+from ntkreg.kernels.compiled.addresses import declare, row_type
 from ntkreg.kernels.compiled.arc_cosine import in_every_lane
-from ntkreg.kernels.compiled.flags import counting_nothing, inlined, wide_vectors
+from ntkreg.kernels.compiled.flags import by_address, inlined, wide_vectors
 from ntkreg.kernels.compiled.lanes import lanes
 from ntkreg.kernels.compiled.vectors import load, spread, store
 from ntkreg.kernels.image.loops.fields import (
@@ -17,13 +21,45 @@ from ntkreg.kernels.image.loops.fields import (
     times_all,
     with_first,
 )
+from ntkreg.kernels.image.loops.layers import FieldsOfTile, fields_type
 from ntkreg.kernels.image.loops.relu import relu
 from ntkreg.kernels.image.loops.rows import clear
 from ntkreg.kernels.image.program import Loop
 
-__all__ = ["first_layer"]
+__all__ = ["FirstArguments", "Pixels", "declare_first", "first_layer_of"]
 
-_FIRST = int(Loop.FIRST)
+
+class Pixels(NamedTuple):
+    """Pixels of an image and of a group, three channels, with a pixel of zeros around them."""
+
+    x: Any
+    z: Any
+    x_at: Any  # the tile's first pixel
+    z_at: Any
+    width: Any  # pixels between rows
+
+
+class FirstArguments(NamedTuple):
+    """What a network's first layer needs: 3 x 3 windows and ReLU, trained in the first tangent."""
+
+    pixels: Pixels
+    size: Any  # (rows, columns), after the layer
+    place: Any  # as in `LayerArguments`, and the rest too
+    tile: FieldsOfTile
+    tables: Any  # (x, z)
+    at: Any
+    layer: Any
+    dual: Any
+
+
+def declare_first(number: types.Type, n_tangents: int, dual: types.Type) -> types.Type:
+    """Return numba's type of the arguments of a first layer in a dtype."""
+    row, u = row_type(number), types.uint64
+    layer = (number, number, (number,) * n_tangents)
+    return declare(
+        FirstArguments, Pixels(row, row, u, u, u), (u, u), (u,) * 3,
+        fields_type(number, n_tangents), ((row, row), (row, row)), (u,) * 3, layer, dual,
+    )  # fmt: skip
 
 
 @inlined
@@ -65,12 +101,12 @@ def _down(above, here, at, x, x_at, z, z_at):
     return total
 
 
-@counting_nothing
-def _same_size(
-    x, z, place, size, x_at, z_at, pixel_width, s, t, spare, first, pitch, tables, at, layer, dual
-):  # fmt: skip
+@by_address
+def _same_size(arguments):
     """Windows that keep the size: a new product each."""
     wide_vectors()
+    (x, z, x_at, z_at, pixel_width), size, _place, fields, tables, at, layer, dual = arguments
+    s, t, spare, first, pitch = fields
     n, one = lanes(s), np.uint64(1)
     h, w = size
     a_at, b_at, width = at
@@ -118,12 +154,12 @@ def _column_of_two(rows, p):
     return total
 
 
-@counting_nothing
-def _every_two(
-    x, z, place, size, x_at, z_at, pixel_width, s, t, spare, first, pitch, tables, at, layer, dual
-):  # fmt: skip
+@by_address
+def _every_two(arguments):
     """Windows two pixels apart, which share a row and a column: four new products each."""
     wide_vectors()
+    (x, z, x_at, z_at, pixel_width), size, place, fields, tables, at, layer, dual = arguments
+    s, t, spare, first, pitch = fields
     n, one = lanes(s), np.uint64(1)
     h, w = size
     two, z_row, last = one + one, pixel_width * n, w - one
@@ -160,12 +196,12 @@ def _every_two(
         b_at += width
 
 
-@counting_nothing
-def _other_size(
-    x, z, place, size, x_at, z_at, pixel_width, s, t, spare, first, pitch, tables, at, layer, dual
-):  # fmt: skip
+@by_address
+def _other_size(arguments):
     """Others: all nine products, for each window anew."""
     wide_vectors()
+    (x, z, x_at, z_at, pixel_width), size, place, fields, tables, at, layer, dual = arguments
+    s, t, _spare, first, pitch = fields
     n = lanes(s)
     h, w = size
     stride, top, left = place
@@ -195,31 +231,8 @@ def _other_size(
         b_at += width
 
 
-@inlined
-def first_layer(loop, stride, *arguments):
-    """Run a network's first layer, 3 x 3 windows and ReLU, trained in the first tangent field.
-
-    Parameters
-    ----------
-    loop : int
-        FIRST or FIRST_RESIZE.
-    stride : int
-        Of `place`.
-    x, z : arrays
-        Pixels of the image and of the group, three channels, with a pixel of zeros around them.
-    place : (stride, top, left)
-        The first window begins so many pixels before the tile.
-    size : (rows, columns), after the layer
-    x_at, z_at, pixel_width : int
-        The tile's first pixel, and pixels between rows.
-    s, t, spare, first, pitch
-        As in `layer_in_vectors`.
-    tables : (x, z)
-        As x and z there; and the rest.
-    """
-    if loop == _FIRST:
-        _same_size(*arguments)
-    elif stride == 2:
-        _every_two(*arguments)
-    else:
-        _other_size(*arguments)
+def first_layer_of(loop: Loop, stride: int) -> Any:
+    """Return the loop that runs a FIRST or FIRST_RESIZE layer on pixels of three channels."""
+    if loop == Loop.FIRST:
+        return _same_size
+    return _every_two if stride == 2 else _other_size

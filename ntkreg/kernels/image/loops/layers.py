@@ -9,12 +9,14 @@ leaves idle. `t` is a tuple of tangent fields: each costs its sums and a product
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numba.core import types
 
+from ntkreg.kernels.compiled.addresses import declare, row_type
 from ntkreg.kernels.compiled.arc_cosine import in_every_lane
-from ntkreg.kernels.compiled.flags import counting_nothing, inlined, wide_vectors
+from ntkreg.kernels.compiled.flags import by_address, inlined, wide_vectors
 from ntkreg.kernels.compiled.lanes import lanes
 from ntkreg.kernels.compiled.vectors import load, spread, store
 from ntkreg.kernels.image.loops.fields import (
@@ -30,13 +32,53 @@ from ntkreg.kernels.image.loops.fields import (
 )
 from ntkreg.kernels.image.loops.relu import positive_relu, relu
 from ntkreg.kernels.image.loops.rows import clear
-from ntkreg.kernels.image.program import Loop
+from ntkreg.kernels.image.program import Kind, Loop
 
-__all__ = ["layer_in_vectors"]
+__all__ = ["FieldsOfTile", "LayerArguments", "declare_layer", "fields_type", "layer_of"]
 
-_FIRST, _FIRST_RESIZE, _SAME, _RESIZE = (
-    int(loop) for loop in (Loop.FIRST, Loop.FIRST_RESIZE, Loop.SAME, Loop.RESIZE)
-)
+
+class FieldsOfTile(NamedTuple):
+    """A tile and its tangents, first pixel at `first`, rows `pitch` numbers apart.
+
+    With `first` numbers, two pixels or more, of zeros left and right of each row, and room for
+    another row. `spare` is work space, a row and a pixel for every field.
+    """
+
+    s: Any
+    t: Any  # a tuple of arrays
+    spare: Any  # (array, tuple of arrays)
+    first: Any
+    pitch: Any
+
+
+class LayerArguments(NamedTuple):
+    """What a layer over a tile and its tangents needs, in place."""
+
+    tile: FieldsOfTile
+    size: Any  # (rows, columns) before, (rows, columns) after
+    place: Any  # (stride, top, left): the first window begins so many pixels before the tile
+    x: Any  # (a, b), the dual's tables: a number a pixel
+    z: Any  # and the lanes of each
+    at: Any  # (x, z, width): the first pixel in the tables, and pixels between their rows
+    layer: Any  # (factor, bias, trained of every tangent)
+    dual: Any
+
+
+def fields_type(number: types.Type, n_tangents: int) -> FieldsOfTile:
+    """Return numba's types of a `FieldsOfTile`."""
+    row, u = row_type(number), types.uint64
+    rows = (row,) * n_tangents
+    return FieldsOfTile(row, rows, (row, rows), u, u)
+
+
+def declare_layer(number: types.Type, n_tangents: int, dual: types.Type) -> types.Type:
+    """Return numba's type of the arguments of a layer in a dtype."""
+    row, u = row_type(number), types.uint64
+    layer = (number, number, (number,) * n_tangents)
+    tile = fields_type(number, n_tangents)
+    return declare(
+        LayerArguments, tile, (u,) * 4, (u,) * 3, (row, row), (row, row), (u,) * 3, layer, dual
+    )
 
 
 def _finish(dual: Any, trained_only: bool) -> Any:
@@ -86,9 +128,10 @@ def _each_down(t, above, at, here, below):
 def _same_size(finish: Any) -> Any:
     """3 x 3 windows that keep the size: the package's hottest loop."""
 
-    @counting_nothing
-    def run(s, t, spare, first, pitch, size, place, x, z, at, layer, dual):
+    @by_address
+    def run(arguments):
         wide_vectors()
+        (s, t, spare, first, pitch), size, _place, x, z, at, layer, dual = arguments
         n, one, two = lanes(s), np.uint64(1), np.uint64(2)
         h, w = size[2], size[3]
         x_at, z_at, width = at
@@ -162,9 +205,10 @@ def _other_size(finish: Any) -> Any:
     windows of all later ones.
     """
 
-    @counting_nothing
-    def run(s, t, spare, first, pitch, size, place, x, z, at, layer, dual):
+    @by_address
+    def run(arguments):
         wide_vectors()
+        (s, t, _spare, first, pitch), size, place, x, z, at, layer, dual = arguments
         n = lanes(s)
         h_in, w_in, h, w = size
         stride, top, left = place
@@ -202,9 +246,10 @@ def _other_size(finish: Any) -> Any:
 def _pointwise(finish: Any) -> Any:
     """1 x 1 windows."""
 
-    @counting_nothing
-    def run(s, t, spare, first, pitch, size, place, x, z, at, layer, dual):
+    @by_address
+    def run(arguments):
         wide_vectors()
+        (s, t, _spare, first, pitch), size, place, x, z, at, layer, dual = arguments
         n = lanes(s)
         h, w = size[2], size[3]
         stride = place[0]
@@ -236,57 +281,20 @@ def _kinds(make: Callable[[Any], Any], trained_only: bool) -> tuple[Any, Any, An
     )
 
 
-def _one_of(kinds: tuple[Any, Any, Any]) -> Any:
-    none, any_sign, positive = kinds
+_SAME = _kinds(_same_size, True)
+_RESIZE = _kinds(_other_size, False)
+_POINT = _kinds(_pointwise, False)
 
-    @inlined
-    def run(kind, *arguments):
-        if kind == 2:
-            positive(*arguments)
-        elif kind == 1:
-            any_sign(*arguments)
-        else:
-            none(*arguments)
-
-    return run
-
-
-_in_same_size = _one_of(_kinds(_same_size, True))
-_in_other_size = _one_of(_kinds(_other_size, False))
-_in_points = _one_of(_kinds(_pointwise, False))
+_LOOPS = {
+    Loop.FIRST: _SAME,
+    Loop.FIRST_RESIZE: _RESIZE,
+    Loop.SAME: _SAME,
+    Loop.RESIZE: _RESIZE,
+    Loop.POINT: _POINT,
+}
+"""By kind each. FIRST layers too, over a tile of products, where there are not three channels."""
 
 
-@inlined
-def layer_in_vectors(loop, kind, *arguments):
-    """Run a layer over a tile and its tangents, in place.
-
-    A FIRST layer too, where there are not three channels: over a tile of products.
-
-    Parameters
-    ----------
-    loop, kind : int
-        Of the operation (`Loop`, `Kind`).
-    s, t : array, tuple of arrays
-        The tile and its tangents, first pixel at `first`, rows `pitch` numbers apart, with
-        `first` numbers, two pixels or more, of zeros left and right of each, and room for
-        another row.
-    spare : (array, tuple of arrays)
-        Work space, a row and a pixel each, for every field.
-    first, pitch : int
-    size : (rows, columns) before, (rows, columns) after
-    place : (stride, top, left)
-        The first window begins so many pixels before the tile.
-    x, z : (a, b)
-        The dual's tables; x a number a pixel, z the lanes of each.
-    at : (x, z, width)
-        The first pixel in the tables, and pixels between their rows.
-    layer : (factor, bias, trained)
-        `trained` of every tangent; of the first not 0 if `kind` is POSITIVE.
-    dual : Dual
-    """
-    if loop == _SAME or loop == _FIRST:
-        _in_same_size(kind, *arguments)
-    elif loop == _RESIZE or loop == _FIRST_RESIZE:
-        _in_other_size(kind, *arguments)
-    else:
-        _in_points(kind, *arguments)
+def layer_of(loop: Loop, kind: Kind) -> Any:
+    """Return the loop that runs an operation over a tile; POSITIVE is trained in the first T."""
+    return _LOOPS[loop][kind]

@@ -12,8 +12,8 @@ __all__ = [
     "add_row",
     "clear",
     "copy_row",
-    "load_field",
     "load_products",
+    "load_scaled",
     "read_columns",
     "read_rows",
     "take_every",
@@ -102,7 +102,7 @@ def load_products(s, to, x, x_at, z, z_at, channels, columns, paired):
 
 
 @inlined
-def load_field(tile, to, field, at, factor, n):
+def load_scaled(tile, to, field, at, factor, n):
     """A row of a field that pooling left, times a factor."""
     row_of_vectors()
     for p in range(n):

@@ -1,58 +1,75 @@
-"""What the image loops work on: steps, images, tiles in a work space, rows of window sums."""
+"""What the image loops work on: operations, images, tiles in a work space, rows of window sums."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numba import from_dtype
+from numba.core import types
 
-from ntkreg.kernels.compiled.flags import counting_nothing, inlined
+from ntkreg.kernels.compiled.addresses import declare, row_type
+from ntkreg.kernels.compiled.flags import by_address, counting_nothing, expanded
 from ntkreg.kernels.compiled.lanes import lanes
 from ntkreg.kernels.image.loops.rows import add_row, clear, copy_row, take_every, window_sums
 from ntkreg.kernels.image.program import Op
 
 __all__ = [
     "Images",
-    "Steps",
+    "MoveArguments",
     "Tile",
     "carve",
     "clear_right",
+    "declare_move",
     "move",
     "own_s",
     "span",
     "spare_row",
+    "step_dtype",
+    "step_type",
     "summed_tile",
     "take_lanes_apart",
     "three_rows",
+    "tile_type",
     "windows_to_row",
+    "wrapped",
 ]
 
 _COPY = int(Op.COPY)
 
 
-class Steps(NamedTuple):
-    """A stage's operations as arrays (n_steps,); reals in the kernel's dtype."""
+_STEP = (
+    ("op", "i8"),
+    ("register", "u8"),
+    ("other", "u8"),
+    ("level_in", "u8"),
+    ("level", "u8"),
+    ("window", "u8"),
+    ("stride", "u8"),
+    ("origin_row", "u8"),
+    ("origin_column", "u8"),
+    ("factor", None),
+    ("bias", None),
+    ("parameter", None),
+    ("table", "u8"),  # first entry in the images' a and b
+    ("mark", "u8"),  # first entry in the images' variance and tangent
+    ("readout", "u8"),  # whose weights a READ takes
+    ("slot", "u8"),
+    ("circular", "u8"),
+    ("has_tables", "u8"),  # whether there is an activation
+    ("height", "u8"),  # rows of `level`
+    ("width", "u8"),  # columns of the tables at `level`: the image's, twice if circular
+    ("loop", "u8"),  # which loop runs a layer (`Loop`)
+    ("run", "u8"),  # its address; of others than layers that of theirs
+    ("run_paired", "u8"),  # that of a layer's where images are paired with themselves
+    ("row", "u8"),  # that of the loop over a row for the activation's dual
+)
 
-    op: np.ndarray
-    register: np.ndarray
-    other: np.ndarray
-    level_in: np.ndarray
-    level: np.ndarray
-    window: np.ndarray
-    stride: np.ndarray
-    origin_row: np.ndarray
-    origin_column: np.ndarray
-    factor: np.ndarray
-    bias: np.ndarray
-    activation: np.ndarray
-    parameter: np.ndarray
-    table: np.ndarray  # first entry in the images' a and b
-    mark: np.ndarray  # first entry in the images' variance and tangent
-    readout: np.ndarray  # whose weights a READ takes
-    slot: np.ndarray
-    circular: np.ndarray
-    loop: np.ndarray  # which loop runs a layer (`Loop`), and what of it (`Kind`)
-    kind: np.ndarray
-    height: np.ndarray  # rows of `level`
-    width: np.ndarray  # columns of the tables at `level`: the image's, twice if circular
+
+def step_dtype(dtype: np.dtype) -> np.dtype:
+    """Return the dtype of an operation as the loops know it, reals in `dtype`.
+
+    Addresses (`compiled.addresses`) are of loops in that dtype.
+    """
+    return np.dtype([(name, kind or dtype) for name, kind in _STEP], align=True)
 
 
 class Images(NamedTuple):
@@ -72,31 +89,48 @@ class Images(NamedTuple):
 class Tile(NamedTuple):
     """Work space: registers for all fields, the last rows' sums, one row."""
 
-    fields: np.ndarray  # (1 + tangents, registers * size and more)
-    registers: np.uint64
-    size: np.uint64
-    rows: np.ndarray  # (1 + tangents, row)
-    ring_s: np.ndarray
-    ring_t: np.ndarray
-    row_s: np.ndarray
-    row_t: np.ndarray
-    pitch: np.uint64
-    pad: np.uint64
+    fields: Any  # (1 + tangents, registers * size and more)
+    registers: Any
+    size: Any
+    rows: Any  # (1 + tangents, row)
+    ring_s: Any
+    ring_t: Any
+    row_s: Any
+    row_t: Any
+    pitch: Any
+    pad: Any
 
 
-@inlined
+def step_type(number: types.Type) -> types.Type:
+    """Return numba's type of an operation, reals of type `number`."""
+    return from_dtype(step_dtype(np.dtype(number.name)))
+
+
+def tile_type(number: types.Type) -> Tile:
+    """Return numba's types of a `Tile` in a dtype."""
+    row, rows, u = row_type(number), row_type(number, 2), types.uint64
+    return Tile(rows, u, u, rows, row, row, row, row, u, u)
+
+
+@expanded
 def spare_row(window):
     """Number of the row behind those in use, in the ring and in the work rows."""
     return max(window, np.uint64(4))
 
 
-@inlined
+@expanded
+def wrapped(row, height):
+    """A row of an image that wraps around."""
+    return row - height if row >= height else row
+
+
+@expanded
 def span(tile, register):
     """Where a register's tile lies in every field."""
     return register * tile.size, (register + np.uint64(1)) * tile.size
 
 
-@inlined
+@expanded
 def carve(space, n, fields, registers, height, width, window):
     """Cut the work space up; a quarter of 4096 bytes (float32) between neighbours.
 
@@ -121,21 +155,21 @@ def carve(space, n, fields, registers, height, width, window):
     )  # fmt: skip
 
 
-@inlined
+@expanded
 def clear_right(field, tile, n, r, columns):
     """Zeros to the right of a row of a field's tile, for the windows that reach there."""
     clear(field, tile.pad * n + r * tile.pitch + columns * n, tile.pad * n)
 
 
-@inlined
-def windows_to_row(steps, k, tile, n, s, t, r, done, rows_in, columns_in, columns):
+@expanded
+def windows_to_row(step, tile, n, s, t, r, done, rows_in, columns_in, columns):
     """Bring row r's window sums into three rows to be added; return the input rows used.
 
     The last `window` input rows, summed horizontally, are kept in a ring. For windows of 3 they
     are the three rows; for others their sum is the first of `tile.row_s`, with two of zeros.
     """
-    window, stride, circular = steps.window[k], steps.stride[k], steps.circular[k]
-    top, left = steps.origin_row[k], steps.origin_column[k]
+    window, stride, circular = step.window, step.stride, step.circular
+    top, left = step.origin_row, step.origin_column
     last = np.int64(stride * r + window) - np.int64(top) - 1
     done = max(done, last + 1 - np.int64(window))
     margin = window - np.uint64(1)
@@ -167,21 +201,21 @@ def windows_to_row(steps, k, tile, n, s, t, r, done, rows_in, columns_in, column
     return done
 
 
-@inlined
-def three_rows(steps, k, tile, r):
+@expanded
+def three_rows(step, tile, r):
     """The rows that `windows_to_row` leaves, and where: always from top to bottom."""
     one, n = np.uint64(1), np.uint64(3)
-    top = steps.stride[k] * r % n if steps.window[k] == 3 else n - n
+    top = step.stride * r % n if step.window == 3 else n - n
     at = (top * tile.pitch, (top + one) % n * tile.pitch, (top + one + one) % n * tile.pitch)
-    if steps.window[k] == 3:
+    if step.window == 3:
         return tile.ring_s, tile.ring_t, at
     return tile.row_s, tile.row_t, at
 
 
-@inlined
-def summed_tile(steps, k, tile, n, s, t, rows, columns):
+@expanded
+def summed_tile(step, tile, n, s, t, rows, columns):
     """The tile that window sums read: a copy where the first rows come again at the end."""
-    if steps.circular[k]:
+    if step.circular:
         one = np.uint64(1)
         start, end = span(tile, tile.registers - one)
         copy_s, copy_t = tile.fields[0, start:end], tile.fields[1, start:end]
@@ -193,7 +227,7 @@ def summed_tile(steps, k, tile, n, s, t, rows, columns):
     return s, t
 
 
-@inlined
+@expanded
 def own_s(tile, field, register, n, rows):
     """Where a layer on a tangent finds S: in a copy, but the first tangent, which runs last."""
     zero, one, two = np.uint64(0), np.uint64(1), np.uint64(2)
@@ -206,16 +240,32 @@ def own_s(tile, field, register, n, rows):
     return zero, start, end
 
 
-@inlined
-def move(steps, k, tile, n, h, w):
+class MoveArguments(NamedTuple):
+    """What COPY and ADD need."""
+
+    step: Any
+    tile: Tile
+    n: Any  # numbers of a pixel
+    size: Any  # (rows, columns)
+
+
+def declare_move(number: types.Type) -> types.Type:
+    """Return numba's type of the arguments of a COPY or ADD in a dtype."""
+    u = types.uint64
+    return declare(MoveArguments, step_type(number), tile_type(number), u, (u, u))
+
+
+@by_address
+def move(arguments):
     """COPY or ADD."""
-    start, end = span(tile, steps.register[k])
-    other_start, other_end = span(tile, steps.other[k])
+    step, tile, n, (h, w) = arguments
+    start, end = span(tile, step.register)
+    other_start, other_end = span(tile, step.other)
     for f in range(np.uint64(tile.fields.shape[0])):
         here, there = tile.fields[f, start:end], tile.fields[f, other_start:other_end]
         for r in range(h):
             at = tile.pad * n + r * tile.pitch
-            if steps.op[k] == _COPY:
+            if step.op == _COPY:
                 copy_row(here, there, at, (w + tile.pad) * n)  # with its zeros
             else:
                 add_row(there, here, at, w * n)

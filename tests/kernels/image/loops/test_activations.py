@@ -11,7 +11,13 @@ from ntkreg.errors import SpecError
 from ntkreg.kernels.compiled.arc_cosine import relu_dual
 from ntkreg.kernels.compiled.lanes import n_lanes
 from ntkreg.kernels.duals import dual
-from ntkreg.kernels.image.loops.duals import diagonal_row, dual_row, number_of, parameter
+from ntkreg.kernels.image.loops.duals import (
+    DiagonalArguments,
+    RowArguments,
+    diagonal_of,
+    parameter,
+    row_of,
+)
 
 ACTIVATIONS = [LAYERS[kind](*p) for kind, *p in golden_layers.ACTIVATIONS]
 DTYPES = ["float32", "float64"]
@@ -22,29 +28,33 @@ CORRELATIONS = np.concatenate([np.linspace(-1, 1, 41), 1 - NEAR, NEAR - 1])
 
 
 @numba.njit
-def _diagonal(kind, q, out, parameter, tiny):
+def _diagonal(loop, q, out, parameter, tiny):
     """Fill out: a, b, E[phi^2], E[dphi^2] of variances q."""
     n, zero = np.uint64(len(q)), np.uint64(0)
-    rows, layer = (zero, n, n), (1.0, 0.0, 0.0)
     q, ones = np.concatenate((q, 0 * q)), np.concatenate((1 + 0 * q, 0 * q))
-    diagonal_row(
-        kind, q, ones, rows, out[2], out[3], zero, out[0], out[1], zero, n, layer, parameter, tiny
-    )
+    loop(
+        DiagonalArguments(
+            (q, ones, (zero, n, n)), (out[2], out[3], zero), (out[0], out[1], zero), n,
+            (1.0, 0.0, 0.0), parameter, tiny,
+        )
+    )  # fmt: skip
 
 
 @numba.njit
-def _pairs(kind, s, tables, out, layer, parameter, dual, paired, columns):
+def _pairs(loop, s, tables, out, layer, parameter, dual, paired, columns):
     """Fill out: E[phi phi'], E[dphi dphi'] of covariances s, whose tables are a, b, a', b'."""
     n, zero = np.uint64(len(s)), np.uint64(0)
-    rows = (zero, n, n)
     s, ones = np.concatenate((s, 0 * s)), np.concatenate((s * 0 + layer[0], 0 * s))
     # What is summed ahead goes where nothing is read.
     beyond = np.zeros((4, 4 * n), s.dtype)
     value, slope = beyond[0], beyond[1]
-    dual_row(
-        kind, np.concatenate((s, beyond[2])), np.concatenate((ones, beyond[3])), rows, value, slope,
-        zero, (tables[0], tables[1]), (tables[2], tables[3]), zero, zero, np.uint64(columns),
-        layer, parameter, dual, paired, (n, n + n),
+    sums = np.concatenate((s, beyond[2])), np.concatenate((ones, beyond[3]))
+    loop(
+        RowArguments(
+            (sums[0], sums[1], (zero, n, n)), (value, slope, zero), (tables[0], tables[1], zero),
+            (tables[2], tables[3], zero), np.uint64(columns), layer, parameter, dual, paired,
+            (value, slope, n), (sums[0], sums[1], n + n),
+        )
     )  # fmt: skip
     out[0], out[1] = value[:n], slope[:n]
 
@@ -57,13 +67,13 @@ def loops(phi, s, q, r, dtype, paired=True):
     tables = np.zeros((4, len(s)), dtype)
     for k, variance in enumerate((q, r)):
         out = np.zeros((4, len(s)))
-        _diagonal(number_of(phi), variance, out, float(parameter(phi)), TINY[dtype])
+        _diagonal(diagonal_of(phi), variance, out, float(parameter(phi)), TINY[dtype])
         tables[2 * k : 2 * k + 2] = out[:2]
     out = np.zeros((2, len(s)), dtype)
     layer = kind(1), kind(0), kind(0)
     constants = relu_dual(dtype, 0.5)
-    covariance, number = s.astype(dtype), number_of(phi)
-    _pairs(number, covariance, tables, out, layer, kind(parameter(phi)), constants, paired, columns)
+    covariance, p = s.astype(dtype), kind(parameter(phi))
+    _pairs(row_of(phi), covariance, tables, out, layer, p, constants, paired, columns)
     return out
 
 
@@ -99,7 +109,7 @@ def test_loops_agree_with_numpy_s_duals_over_all_variances_and_correlations(phi,
 def test_the_diagonal_is_the_dual_of_a_value_with_itself(phi, dtype):
     q = np.resize(np.array(VARIANCES[1:], float), 16)
     out = np.zeros((4, len(q)))
-    _diagonal(number_of(phi), q, out, float(parameter(phi)), TINY[dtype])
+    _diagonal(diagonal_of(phi), q, out, float(parameter(phi)), TINY[dtype])
     value, slope = dual(phi, q, q, q)
     np.testing.assert_allclose(out[2], value, rtol=1e-14)
     np.testing.assert_allclose(out[3], slope, rtol=1e-14)
@@ -118,4 +128,4 @@ def test_an_image_beside_many_and_pairs_side_by_side_give_the_same_bits(phi, dty
 
 def test_what_has_no_dual_is_refused_with_the_way_that_can():
     with pytest.raises(SpecError, match=r"no dual for Conv\(.*to_stax"):
-        number_of(Conv())
+        row_of(Conv())

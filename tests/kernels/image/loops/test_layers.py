@@ -23,6 +23,7 @@ from ntkreg.kernels.compiled.lanes import aligned
 from ntkreg.kernels.image import stage as image_stage
 from ntkreg.kernels.image.engine import ImageEngine
 from ntkreg.kernels.image.inputs import ImageInputs
+from ntkreg.kernels.image.loops.choice import kind_of, loop_of
 from ntkreg.kernels.image.loops.tiles import Images
 from ntkreg.kernels.image.program import Kind, Loop, Op
 from ntkreg.kernels.image.tables import make_tables
@@ -115,9 +116,8 @@ def test_every_loop_runs_in_every_kind():
     seen = set()
     for layers in NETWORKS.values():
         for stage in _engine(ImageEngine, _network(layers), (9, 7, 3), float).runnable.stages:
-            steps = stage.steps(float)
-            of = steps.op == Op.LAYER
-            seen |= set(zip(steps.loop[of].tolist(), steps.kind[of].tolist(), strict=True))
+            layers_of_it = (o for o in stage.stage.operations if o.op == Op.LAYER)
+            seen |= {(loop_of(o, stage.stage), kind_of(o)) for o in layers_of_it}
     simple = {(loop, kind) for loop in (Loop.SAME, Loop.RESIZE, Loop.POINT) for kind in Kind}
     assert simple | {(Loop.FIRST, Kind.RELU), (Loop.FIRST_RESIZE, Kind.RELU)} <= seen
     assert {Loop.ANY, Loop.AHEAD} <= {loop for loop, _ in seen}
