@@ -1,4 +1,4 @@
-"""What README and ARCHITECTURE say of the rows in benchmarks/, figure by figure."""
+"""What README and ENGINE.md say of the rows in benchmarks/, figure by figure."""
 
 import sys
 from collections.abc import Iterator
@@ -75,7 +75,7 @@ def readme() -> Iterator[str]:
     yield f"faster in {(own['nt best / chosen'] < 1).sum()} of {len(own)} rows"
 
 
-def architecture() -> Iterator[str]:
+def engine() -> Iterator[str]:
     gap = _ratio("10 conv + GAP", "ntkreg / C\\+\\+ loop")
     vectors = 10 * (32 * 32) ** 2 / 16
     yield (
