@@ -56,8 +56,10 @@ def run_tasks(
         with lock:
             count += k
 
+    tell = _say_compiling if _shown(progress) else None
+
     def run(task: T) -> None:
-        with checked_while_compiling(end_if_stopped):
+        with checked_while_compiling(end_if_stopped, tell):
             work(task, done)
 
     queue = iter(tasks)
@@ -83,17 +85,32 @@ def run_tasks(
             raise
 
 
-def _progress_bar(pairs: int, progress: bool | None) -> Any:
-    """Return a bar: at once (True), never (False), or on terminals after a while (None)."""
+_said = threading.Lock()
+"""Held for good once it is said that loops are compiled."""
+
+
+def _say_compiling(folder: str | None) -> None:
+    """Say once in a process what the user waits for."""
+    if _said.acquire(blocking=False):
+        kept = f"kept in {folder}" if folder else "kept nowhere: no folder for it can be written"
+        tqdm.write(f"compiling loops for this machine, some seconds; {kept}", file=sys.stderr)
+
+
+def _shown(progress: bool | None) -> bool:
+    """Whether progress is wanted: yes, no, or (None) where somebody sees it."""
     # A notebook's stderr is no terminal, yet shows bars; a log file would fill with them.
-    disable = None if progress is None and "ipykernel" not in sys.modules else progress is False
-    delay = 0.0 if progress else _BAR_AFTER
+    somebody = "ipykernel" in sys.modules or bool(sys.stderr and sys.stderr.isatty())
+    return somebody if progress is None else progress
+
+
+def _progress_bar(pairs: int, progress: bool | None) -> Any:
+    """Return a bar: at once (True), never (False), or where it is seen after a while (None)."""
     return tqdm(
         total=pairs,
         unit="pair",
         unit_scale=True,
-        disable=disable,
-        delay=delay,
+        disable=not _shown(progress),
+        delay=0.0 if progress else _BAR_AFTER,
         leave=bool(progress),
         desc="kernel",
     )

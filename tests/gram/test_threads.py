@@ -1,6 +1,8 @@
 import contextlib
+import threading
 import time
 
+import numba
 import pytest
 
 from ntkreg.gram import threads
@@ -66,3 +68,23 @@ def test_a_worker_that_compiles_ends_before_the_next_pass():
         threads.run_tasks(range(2), work, pairs=2, n_jobs=2, progress=False)
     assert not loop.overloads
     assert loop(1.0) == 2.0
+
+
+@pytest.mark.parametrize(("progress", "times"), [(True, 1), (False, 0), (None, 0)])
+def test_a_word_says_once_that_loops_are_compiled_where_progress_is_wanted(
+    progress, times, capsys, monkeypatch
+):
+    monkeypatch.setattr(threads, "_said", threading.Lock())
+
+    def work(task, done):
+        assert numba.njit(lambda x: x + task)(1) == 1 + task
+
+    threads.run_tasks(range(3), work, pairs=3, n_jobs=2, progress=progress)
+    assert capsys.readouterr().err.count("compiling loops for this machine") == times
+
+
+def test_the_word_says_where_compiled_code_is_kept(capsys, monkeypatch):
+    for folder, said in (("/somewhere", "kept in /somewhere"), (None, "no folder for it can be")):
+        monkeypatch.setattr(threads, "_said", threading.Lock())
+        threads._say_compiling(folder)
+        assert said in capsys.readouterr().err

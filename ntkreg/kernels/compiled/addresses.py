@@ -9,7 +9,6 @@ and returns nothing. Addresses are of one process: they are never kept, on disk 
 from typing import Any
 
 from llvmlite import ir
-from numba import typeof
 from numba.core import cgutils, types
 from numba.core.errors import TypingError
 from numba.core.registry import cpu_target
@@ -133,7 +132,7 @@ loaded: Any = intrinsic(_loaded)
 store_at: Any = intrinsic(_store_at)
 
 
-def size_of(value: Any) -> int:
-    """Return the bytes that `store_at` writes of a value."""
+def size_of(kind: types.Type) -> int:
+    """Return the bytes that `store_at` writes of a value of a type."""
     context = cpu_target.target_context
-    return context.get_abi_sizeof(context.get_value_type(typeof(value)))
+    return context.get_abi_sizeof(context.get_value_type(kind))

@@ -92,35 +92,55 @@ def _kept(loop: Any) -> Any:
 
 
 @contextlib.contextmanager
-def checked_while_compiling(check: Callable[[], None]) -> Iterator[None]:
+def checked_while_compiling(
+    check: Callable[[], None], begins: Callable[[str | None], None] | None = None
+) -> Iterator[None]:
     """Call `check` before each of numba's passes in this thread; what it raises ends compiling.
 
-    Python tells the main thread alone of a Ctrl-C; another would go on compiling for a minute.
-    A pass takes milliseconds, but for LLVM's, which take up to four seconds. What is compiled by
-    then is kept.
+    Python tells the main thread alone of a Ctrl-C; another would go on compiling for ten seconds.
+    A pass takes milliseconds, but for LLVM's, which take up to three seconds. What is compiled by
+    then is kept. `begins` is called before a loop is compiled, with the folder that will keep it.
     """
-    before = getattr(_checks, "check", None)
-    _checks.check = check
+    before = _checks.check, _checks.begins
+    _checks.check, _checks.begins = check, begins
     try:
         yield
     finally:
-        _checks.check = before
+        _checks.check, _checks.begins = before
+
+
+class _Checks(threading.local):
+    check: Callable[[], None] | None = None
+    begins: Callable[[str | None], None] | None = None
+
+
+_checks = _Checks()
 
 
 class _Passes(event.Listener):
     """Hears of every pass of the compiler."""
 
     def on_start(self, _: Any) -> None:
-        check = getattr(_checks, "check", None)
-        if check is not None:
-            check()
+        if _checks.check is not None:
+            _checks.check()
 
     def on_end(self, _: Any) -> None:
         pass
 
 
-_checks = threading.local()
+class _Loops(event.Listener):
+    """Hears of every function that is compiled."""
+
+    def on_start(self, compiling: Any) -> None:
+        if _checks.begins is not None:
+            _checks.begins(compiling.data["dispatcher"]._cache.cache_path)
+
+    def on_end(self, _: Any) -> None:
+        pass
+
+
 event.register("numba:run_pass", _Passes())
+event.register("numba:compile", _Loops())
 
 
 def _hint(builder: Any) -> None:

@@ -10,9 +10,12 @@ from typing import Any
 import numpy as np
 from numba.extending import overload
 
-__all__ = ["aligned", "group", "lanes", "n_lanes", "n_lanes_of"]
+__all__ = ["ONE", "TWO", "ZERO", "aligned", "group", "lanes", "n_lanes", "n_lanes_of"]
 
 _BYTES = 64
+
+ZERO, ONE, TWO = np.uint64(0), np.uint64(1), np.uint64(2)
+"""Unsigned, as indices of loops are: with a signed number they would become floats."""
 
 
 def n_lanes(dtype: np.dtype) -> int:

@@ -45,8 +45,8 @@ class ImageEngine(Engine):
     @cached_property
     def runnable(self) -> RunnableProgram:
         """The networks' program, ready to run."""
-        height, width, channels = self.shape
-        return RunnableProgram(self.networks, height, width, channels, self.dtype)
+        height, width, _ = self.shape
+        return RunnableProgram(self.networks, height, width, self.dtype)
 
     @cached_property
     def pairs(self) -> ImagePairs:

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from ntkreg.kernels.compiled.lanes import n_lanes
-from ntkreg.kernels.image.loops.stages import StageArrays
+from ntkreg.kernels.image.loops.choice import size_of_stage, turn_loop
+from ntkreg.kernels.image.loops.stages import StageArrays, keep_stage, run_stages
 from ntkreg.kernels.image.loops.tiles import Images
 from ntkreg.kernels.image.runnable import RunnableProgram
 from ntkreg.kernels.image.schedule import Turn
-from ntkreg.kernels.image.stage import RunnableStage, run_network
+from ntkreg.kernels.image.stage import RunnableStage
 
 __all__ = ["run_program", "run_variances"]
 
@@ -35,8 +36,7 @@ def run_program(
         Whether lanes meet lane by lane, as of images with themselves.
     """
     out = _no_reads(runnable, *wanted.shape)
-    turns = np.array(runnable.turns, np.uint64)
-    run_network(turns, _arrays(runnable.stages, x, z), wanted, paired, out)
+    _run(runnable.turns, _arrays(runnable.stages, x, z), wanted, paired, out)
     return out
 
 
@@ -62,10 +62,24 @@ def run_variances(
     for k, (stage, z) in enumerate(zip(stages, images, strict=True)):
         stage.fill_tables(z, variance, tangent)
         if stage.stage.pool:
-            turn = Turn(k, 0, stage.geometry.rows.length.shape[1])
-            run_network(np.array([turn], np.uint64), arrays, wanted, True, nothing)
+            turns = [Turn(k, 0, stage.geometry.rows.length.shape[1])]
+            _run(turns, arrays, wanted, True, nothing)
             later = stages[k + 1].own_tile(arrays[k].target)
             variance, tangent = later[:1], later[None, 1:]
+
+
+def _run(
+    turns: Sequence[Turn],
+    arrays: Sequence[StageArrays],
+    wanted: np.ndarray,
+    paired: bool,
+    out: np.ndarray,
+) -> None:
+    kept = [np.empty(size_of_stage(stage), np.uint8) for stage in arrays]
+    for stage, memory in zip(arrays, kept, strict=True):
+        keep_stage(stage, memory)
+    addresses = np.array([memory.ctypes.data for memory in kept], np.uint64)
+    run_stages(np.array(turns, np.uint64), addresses, turn_loop(arrays[0]), wanted, paired, out)
 
 
 def _no_reads(runnable: RunnableProgram, n: int, groups: int) -> np.ndarray:

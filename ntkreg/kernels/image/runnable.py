@@ -28,8 +28,8 @@ class RunnableProgram:
     Attributes
     ----------
     networks : tuple of Architecture
-    height, width, channels : int
-        Of an image.
+    height, width : int
+        Pixels of an image.
     dtype : numpy.dtype
         float32 or float64, of the loops.
     """
@@ -37,7 +37,6 @@ class RunnableProgram:
     networks: tuple[Architecture, ...]
     height: int
     width: int
-    channels: int
     dtype: np.dtype
 
     @cached_property
@@ -72,8 +71,7 @@ class RunnableProgram:
         for k, stage in enumerate(self.program.stages):
             after = fields[min(k + 1, len(fields) - 1)]
             place = stage, geometries[k], after
-            more = self.program.n_tangents, self.channels
-            runnable.append(RunnableStage(*place, self.dtype, scale, *more))
+            runnable.append(RunnableStage(*place, self.dtype, scale, self.program.n_tangents))
             scale = 1.0 / stage.pool**4 if stage.pool else 1.0
         return runnable
 

@@ -6,11 +6,9 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import typeof
 
 from ntkreg.architecture import Identity
 from ntkreg.errors import PlanError
-from ntkreg.kernels.compiled.addresses import size_of
 from ntkreg.kernels.compiled.arc_cosine import relu_dual
 from ntkreg.kernels.compiled.lanes import aligned, n_lanes
 from ntkreg.kernels.image.geometry import Field, Geometry
@@ -19,16 +17,15 @@ from ntkreg.kernels.image.loops.choice import (
     addresses_of_own,
     loop_of,
     stage_loops,
-    turn_loop,
 )
 from ntkreg.kernels.image.loops.duals import parameter
-from ntkreg.kernels.image.loops.stages import StageArrays, StageLoops, keep_stage, run_stages
+from ntkreg.kernels.image.loops.stages import NO_LOOPS, StageArrays
 from ntkreg.kernels.image.loops.tiles import Images, step_dtype
 from ntkreg.kernels.image.loops.variances import run_diagonal
 from ntkreg.kernels.image.program import Loop, Op, Operation, Stage
 from ntkreg.machine import free_memory, readable
 
-__all__ = ["RunnableStage", "run_network"]
+__all__ = ["RunnableStage"]
 
 _TINY = {"float32": 1e-36, "float64": 1e-290}
 """Variances that count as zero: two reciprocal roots of larger ones stay finite."""
@@ -52,7 +49,7 @@ class RunnableStage:
     """A stage, its tiles, where its pooling leaves them, and the dtype of the loops.
 
     `scale` is what its input field is multiplied by: 1/s^4 after s x s pooling; `tangents` the
-    number of tangent fields, `channels` that of the images.
+    number of tangent fields.
     """
 
     stage: Stage
@@ -61,7 +58,6 @@ class RunnableStage:
     dtype: np.dtype
     scale: float
     tangents: int = 1
-    channels: int = 3
 
     @property
     def columns_stored(self) -> int:
@@ -152,20 +148,28 @@ class RunnableStage:
 
     @cached_property
     def _steps(self) -> np.ndarray:
-        """The operations for pairs of images."""
-        addresses = [self._addresses(k, o) for k, o in enumerate(self.stage.operations)]
-        return self._as_array(self.dtype, addresses)
+        """The operations for pairs of images, from the tile of the input."""
+        return self._as_array(self.dtype, self._addresses(on_pixels=False))
+
+    @cached_property
+    def _steps_on_pixels(self) -> np.ndarray:
+        """The operations for pairs of images, from pixels of three channels."""
+        return self._as_array(self.dtype, self._addresses(on_pixels=True))
 
     @cached_property
     def _own_steps(self) -> np.ndarray:
         """The operations for variances, in float64."""
-        addresses = [addresses_of_own(o, self.dtype) for o in self.stage.operations]
-        return self._as_array(float, addresses)
+        return self._as_array(float, addresses_of_own(self.stage.operations, self.dtype))
 
-    def _addresses(self, k: int, o: Operation) -> dict[str, int]:
-        # Pixels have three channels, some of zeros, or more.
-        fresh = k == 0 and self.channels <= 3
-        return addresses_of(o, self.stage, fresh, self.dtype, self.tangents)
+    def _addresses(self, *, on_pixels: bool) -> list[dict[str, int]]:
+        return [
+            addresses_of(o, self.stage, on_pixels and k == 0, self.dtype, self.tangents)
+            for k, o in enumerate(self.stage.operations)
+        ]
+
+    @cached_property
+    def _trained(self) -> tuple[np.ndarray, ...]:
+        return self.trained(self.dtype)
 
     def __getstate__(self) -> dict[str, Any]:
         """Without what is kept in properties: addresses are of this process alone."""
@@ -234,12 +238,14 @@ class RunnableStage:
         )
 
     def arrays(self, x: Images, z: Images, source: np.ndarray | None, room: Room) -> StageArrays:
-        """Return what `run_network` needs; `source` is what a pooling left, None for pixels."""
+        """Return what the loops need; `source` is what a pooling left, None for pixels."""
         first = self.stage.levels[0]
+        # Pixels have three channels, some of zeros, or more.
+        on_pixels = source is None and z.pixels.shape[2] == 3 * n_lanes(self.dtype)
         arrays = StageArrays(
-            steps=self._steps,
-            trained=self.trained(self.dtype),
-            loops=StageLoops(*[np.uint64(0)] * len(StageLoops._fields)),
+            steps=self._steps_on_pixels if on_pixels else self._steps,
+            trained=self._trained,
+            loops=NO_LOOPS,
             dual=relu_dual(self.dtype.name, 0.5),
             rows=self.geometry.rows,
             columns=self.geometry.columns,
@@ -257,14 +263,8 @@ class RunnableStage:
             x=x,
             z=z,
         )
-        loops = stage_loops(
-            typeof(arrays),
-            self.dtype,
-            self.tangents,
-            any(o.op == Op.READ for o in self.stage.operations),
-            source is None,
-            self.stage.pool > 0,
-        )
+        reads = any(o.op == Op.READ for o in self.stage.operations)
+        loops = stage_loops(arrays, reads=reads, pixels=source is None)
         return arrays._replace(loops=loops)
 
     def make_room(self) -> Room:
@@ -279,20 +279,3 @@ class RunnableStage:
         rows, columns = int(field.row_length[ey]), int(field.column_length[ex])
         at = int(field.row_before[ey]) * int(field.columns) + rows * int(field.column_before[ex])
         return source[:, at * n : (at + rows * columns) * n].astype(np.float64) * self.scale
-
-
-def run_network(
-    turns: np.ndarray,
-    stages: Sequence[StageArrays],
-    wanted: np.ndarray,
-    paired: bool,
-    out: np.ndarray,
-) -> None:
-    """Run all stages of a network for the images in them; arguments as of `run_stages`."""
-    kept = [np.empty(size_of(stage), np.uint8) for stage in stages]
-    for stage, memory in zip(stages, kept, strict=True):
-        keep_stage(stage, memory)
-    addresses = np.array([memory.ctypes.data for memory in kept], np.uint64)
-    last = stages[-1]
-    run = turn_loop(typeof(last), last.space.dtype, len(last.trained))
-    run_stages(turns, addresses, run, wanted, paired, out)

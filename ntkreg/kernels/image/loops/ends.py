@@ -7,7 +7,7 @@ from numba.core import types
 
 from ntkreg.kernels.compiled.addresses import declare, loaded, row_type
 from ntkreg.kernels.compiled.flags import by_address, expanded, wide_vectors
-from ntkreg.kernels.compiled.lanes import lanes
+from ntkreg.kernels.compiled.lanes import ONE, TWO, ZERO, lanes
 from ntkreg.kernels.image.loops.fields import parts
 from ntkreg.kernels.image.loops.pooling import pool_row
 from ntkreg.kernels.image.loops.rows import (
@@ -37,8 +37,6 @@ __all__ = [
     "read_tile",
     "set_own",
 ]
-
-ZERO, ONE = np.uint64(0), np.uint64(1)
 
 
 class LoadArguments(NamedTuple):
@@ -166,13 +164,13 @@ def read_tile(arguments):
     field, sums, first, pitch, (row_weight, column_weight), (h, w), out = arguments
     n = lanes(field)
     clear(sums, ZERO, w * n)
-    two, three, last = np.uint64(2), np.uint64(3), h - ONE
+    three, last = np.uint64(3), h - ONE
     for r in range(ZERO, h, np.uint64(4)):
-        a, b, c = min(r + ONE, last), min(r + two, last), min(r + three, last)
+        a, b, c = min(r + ONE, last), min(r + TWO, last), min(r + three, last)
         weights = (
             row_weight[r],
             row_weight[a] if r + ONE < h else 0.0,
-            row_weight[b] if r + two < h else 0.0,
+            row_weight[b] if r + TWO < h else 0.0,
             row_weight[c] if r + three < h else 0.0,
         )
         at = (first + r * pitch, first + a * pitch, first + b * pitch, first + c * pitch)

@@ -12,7 +12,7 @@ from numba.core import types
 from ntkreg.kernels.compiled.addresses import declare, row_type
 from ntkreg.kernels.compiled.arc_cosine import in_every_lane
 from ntkreg.kernels.compiled.flags import by_address, inlined, wide_vectors
-from ntkreg.kernels.compiled.lanes import lanes
+from ntkreg.kernels.compiled.lanes import ONE, TWO, ZERO, lanes
 from ntkreg.kernels.compiled.vectors import load, spread, store
 from ntkreg.kernels.image.loops.fields import (
     clear_all,
@@ -65,18 +65,17 @@ def declare_first(number: types.Type, n_tangents: int, dual: types.Type) -> type
 @inlined
 def _product(x, x_at, z, z_at):
     """Covariance of two pixels over three channels, which lie side by side."""
-    n, one, three = lanes(z), np.uint64(1), np.uint64(3)
+    n, three = lanes(z), np.uint64(3)
     i, j = three * x_at, three * z_at
-    first = spread(x[i]) * load(z, j) + spread(x[i + one]) * load(z, j + n)
-    return first + spread(x[i + one + one]) * load(z, j + n + n)
+    first = spread(x[i]) * load(z, j) + spread(x[i + ONE]) * load(z, j + n)
+    return first + spread(x[i + TWO]) * load(z, j + n + n)
 
 
 @inlined
 def _row_of_products(x, x_at, z, z_at, n):
     """Sum of the products of three neighbours."""
-    one = np.uint64(1)
-    total = _product(x, x_at, z, z_at) + _product(x, x_at + one, z, z_at + n)
-    return total + _product(x, x_at + one + one, z, z_at + n + n)
+    total = _product(x, x_at, z, z_at) + _product(x, x_at + ONE, z, z_at + n)
+    return total + _product(x, x_at + TWO, z, z_at + n + n)
 
 
 @inlined
@@ -107,26 +106,26 @@ def _same_size(arguments):
     wide_vectors()
     (x, z, x_at, z_at, pixel_width), size, _place, fields, tables, at, layer, dual = arguments
     s, t, spare, first, pitch = fields
-    n, one = lanes(s), np.uint64(1)
+    n = lanes(s)
     h, w = size
     a_at, b_at, width = at
     above, here = spare[0], spare[1][0]
     constants, layer = in_every_lane(dual), spread_layer(layer)
-    clear(above, n - n, w * n + n)
-    for p in range(w + one):
+    clear(above, ZERO, w * n + n)
+    for p in range(w + ONE):
         store(here, p * n, _product(x, x_at + p, z, (z_at + p) * n))
     for r in range(h):
         to = first + r * pitch
         x_at += pixel_width
         z_at += pixel_width
         # Sums over columns are there a window before they are needed: the dual need not wait.
-        left, z_n, last = constants.zero, z_at * n, w - one
-        middle = _down(above, here, n - n, x, x_at, z, z_n)
-        right = _down(above, here, n, x, x_at + one, z, z_n + n)
+        left, z_n, last = constants.zero, z_at * n, w - ONE
+        middle = _down(above, here, ZERO, x, x_at, z, z_n)
+        right = _down(above, here, n, x, x_at + ONE, z, z_n + n)
         for p in range(last):
             i = p * n
             j = i + n + n
-            ahead = _down(above, here, j, x, x_at + p + one + one, z, z_n + j)
+            ahead = _down(above, here, j, x, x_at + p + TWO, z, z_n + j)
             _finish(
                 s, t, to + i, left + middle + right, layer, tables[0], a_at + p, tables[1],
                 b_at * n + i, constants,
@@ -160,25 +159,25 @@ def _every_two(arguments):
     wide_vectors()
     (x, z, x_at, z_at, pixel_width), size, place, fields, tables, at, layer, dual = arguments
     s, t, spare, first, pitch = fields
-    n, one = lanes(s), np.uint64(1)
+    n = lanes(s)
     h, w = size
-    two, z_row, last = one + one, pixel_width * n, w - one
+    z_row, last = pixel_width * n, w - ONE
     _, top, left = place
     a_at, b_at, width = at
     kept = spare[0]
     constants, layer = in_every_lane(dual), spread_layer(layer)
     x_at -= top * pixel_width + left
     z_at -= top * pixel_width + left
-    for p in range(two * w + one):
+    for p in range(TWO * w + ONE):
         store(kept, p * n, _product(x, x_at + p, z, (z_at + p) * n))
     for r in range(h):
         to, z_n = first + r * pitch, z_at * n
         rows = kept, x, x_at, z, z_n, pixel_width, z_row, n
-        before = _column_of_two(rows, one - one)
-        sums = before + _column_of_two(rows, one), _column_of_two(rows, two)
+        before = _column_of_two(rows, ZERO)
+        sums = before + _column_of_two(rows, ONE), _column_of_two(rows, TWO)
         for p in range(last):
-            i = two * p + two
-            ahead = _column_of_two(rows, i + one), _column_of_two(rows, i + two)
+            i = TWO * p + TWO
+            ahead = _column_of_two(rows, i + ONE), _column_of_two(rows, i + TWO)
             _finish(
                 s, t, to + p * n, sums[0] + sums[1], layer, tables[0], a_at + p, tables[1],
                 (b_at + p) * n, constants,
@@ -190,8 +189,8 @@ def _every_two(arguments):
         )  # fmt: skip
         clear(s, to + w * n, first)
         clear_all(t, to + w * n, first)
-        x_at += two * pixel_width
-        z_at += two * pixel_width
+        x_at += TWO * pixel_width
+        z_at += TWO * pixel_width
         a_at += width
         b_at += width
 

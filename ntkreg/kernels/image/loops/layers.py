@@ -17,7 +17,7 @@ from numba.core import types
 from ntkreg.kernels.compiled.addresses import declare, row_type
 from ntkreg.kernels.compiled.arc_cosine import in_every_lane
 from ntkreg.kernels.compiled.flags import by_address, inlined, wide_vectors
-from ntkreg.kernels.compiled.lanes import lanes
+from ntkreg.kernels.compiled.lanes import ONE, TWO, ZERO, lanes
 from ntkreg.kernels.compiled.vectors import load, spread, store
 from ntkreg.kernels.image.loops.fields import (
     add_all,
@@ -132,22 +132,22 @@ def _same_size(finish: Any) -> Any:
     def run(arguments):
         wide_vectors()
         (s, t, spare, first, pitch), size, _place, x, z, at, layer, dual = arguments
-        n, one, two = lanes(s), np.uint64(1), np.uint64(2)
+        n = lanes(s)
         h, w = size[2], size[3]
         x_at, z_at, width = at
         above_s, above_t = spare
         constants, layer = in_every_lane(dual), spread_layer(layer)
-        clear(above_s, n - n, w * n + n)
-        clear_all(above_t, n - n, w * n + n)
+        clear(above_s, ZERO, w * n + n)
+        clear_all(above_t, ZERO, w * n + n)
         clear(s, first + h * pitch, w * n + n)
         clear_all(t, first + h * pitch, w * n + n)
         for r in range(h):
             to, za = first + r * pitch, z_at * n
             left_s, left_t = constants.zero, none_of(t, constants.zero)
-            here_s = _down(s, above_s, n - n, to, to + pitch)
-            here_t = _each_down(t, above_t, n - n, to, to + pitch)
+            here_s = _down(s, above_s, ZERO, to, to + pitch)
+            here_t = _each_down(t, above_t, ZERO, to, to + pitch)
             # Two columns at a time: of six sums along the row five are enough.
-            for p in range(one - one, w, two):
+            for p in range(ZERO, w, TWO):
                 i = p * n
                 j = i + n
                 k = j + n
@@ -159,12 +159,12 @@ def _same_size(finish: Any) -> Any:
                     z, za + i, constants,
                 )  # fmt: skip
                 left_s, left_t = right_s, right_t
-                if p + one < w:
+                if p + ONE < w:
                     here_s = _down(s, above_s, k, to + k, to + k + pitch)
                     here_t = _each_down(t, above_t, k, to + k, to + k + pitch)
                     finish(
                         s, t, to + j, pair_s + here_s, add_all(pair_t, here_t), layer, x,
-                        x_at + p + one, z, za + j, constants,
+                        x_at + p + ONE, z, za + j, constants,
                     )  # fmt: skip
             x_at += width
             z_at += width
@@ -215,8 +215,8 @@ def _other_size(finish: Any) -> Any:
         x_at, z_at, width = at
         constants, layer = in_every_lane(dual), spread_layer(layer)
         below = first + h_in * pitch
-        clear(s, below, (w_in + n // n) * n)
-        clear_all(t, below, (w_in + n // n) * n)
+        clear(s, below, (w_in + ONE) * n)
+        clear_all(t, below, (w_in + ONE) * n)
         for r in range(h):
             i = np.int64(stride * r) - np.int64(top)
             row = first + np.uint64(i) * pitch

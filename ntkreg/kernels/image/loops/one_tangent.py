@@ -10,7 +10,7 @@ from numba.core import types
 
 from ntkreg.kernels.compiled.addresses import call, declare, row_type
 from ntkreg.kernels.compiled.flags import by_address, expanded, wide_vectors
-from ntkreg.kernels.compiled.lanes import lanes
+from ntkreg.kernels.compiled.lanes import ONE, TWO, ZERO, lanes
 from ntkreg.kernels.image.loops.duals import RowArguments
 from ntkreg.kernels.image.loops.rows import clear, window_sums
 from ntkreg.kernels.image.loops.tiles import (
@@ -71,7 +71,7 @@ def any_layer(arguments):
     done = -np.int64(step.origin_row)
     layer = (step.factor, step.bias, trained)
     # What is read ahead is not wanted: it goes to a row that is not used.
-    ahead, following = np.uint64(0), spare_row(step.window) * tile.pitch
+    ahead, following = ZERO, spare_row(step.window) * tile.pitch
     for r in range(h):
         done = windows_to_row(step, tile, n, s, t, r, done, rows_in, columns_in, w)
         cov, tan, rows = three_rows(step, tile, r)
@@ -98,31 +98,29 @@ def layer_ahead(arguments):
     step, tile, (s, t), trained, (x, z), dual, size, x_first, z_first, _ = arguments
     h, w = size[2], size[3]
     n, pitch = lanes(z[0]), tile.pitch
-    zero, one, two, three, four = (
-        np.uint64(0), np.uint64(1), np.uint64(2), np.uint64(3), np.uint64(4)
-    )  # fmt: skip
+    three, four = np.uint64(3), np.uint64(4)
     ring_s, ring_t = tile.ring_s, tile.ring_t
     layer = (step.factor, step.bias, trained)
-    first, length = (tile.pad - one) * n, w * n
-    clear(ring_s, zero, length)
-    clear(ring_t, zero, length)
+    first, length = (tile.pad - ONE) * n, w * n
+    clear(ring_s, ZERO, length)
+    clear(ring_t, ZERO, length)
     window_sums(s, t, first, n, three, ring_s, ring_t, pitch, length)
     if h > 1:
-        window_sums(s, t, first + pitch, n, three, ring_s, ring_t, two * pitch, length)
+        window_sums(s, t, first + pitch, n, three, ring_s, ring_t, TWO * pitch, length)
     else:
-        clear(ring_s, two * pitch, length)
-        clear(ring_t, two * pitch, length)
+        clear(ring_s, TWO * pitch, length)
+        clear(ring_t, TWO * pitch, length)
     for r in range(h):
         slot = (r + three) % four * pitch
-        ahead, following = first + (r + two) * pitch, slot
+        ahead, following = first + (r + TWO) * pitch, slot
         # Nothing is left to read ahead: zeros; the loop then reads the row that it writes, against
         # its promise of distinct arrays, but what comes of that goes to a fifth row, unused.
-        if r + two >= h:
+        if r + TWO >= h:
             ahead, following = first + r * pitch, four * pitch
             clear(ring_s, slot, length)
             clear(ring_t, slot, length)
         x_at, z_at = _places_in_tables(step, r, x_first, z_first)
-        rows = (r % four * pitch, (r + one) % four * pitch, (r + two) % four * pitch)
+        rows = (r % four * pitch, (r + ONE) % four * pitch, (r + TWO) % four * pitch)
         row = RowArguments(
             (ring_s, ring_t, rows), (s, t, tile.pad * n + r * pitch), (x[0], x[1], x_at),
             (z[0], z[1], z_at), w, layer, step.parameter, dual, False,

@@ -13,7 +13,7 @@ from numba.core import types
 
 from ntkreg.kernels.compiled.addresses import call, declare, loaded, row_type, store_at, to_pointer
 from ntkreg.kernels.compiled.flags import by_address, counting_nothing, inlined
-from ntkreg.kernels.compiled.lanes import lanes
+from ntkreg.kernels.compiled.lanes import ONE, ZERO, lanes
 from ntkreg.kernels.image.geometry import Axis, Field
 from ntkreg.kernels.image.loops.ends import (
     LoadArguments,
@@ -30,6 +30,7 @@ from ntkreg.kernels.image.loops.tiles import Images, MoveArguments, carve, own_s
 from ntkreg.kernels.image.program import Loop, Op
 
 __all__ = [
+    "NO_LOOPS",
     "StageArrays",
     "StageLoops",
     "TurnArguments",
@@ -41,7 +42,6 @@ __all__ = [
 
 _LAYER, _READ = int(Op.LAYER), int(Op.READ)
 _FIRST, _FIRST_RESIZE = int(Loop.FIRST), int(Loop.FIRST_RESIZE)
-ZERO, ONE = np.uint64(0), np.uint64(1)
 
 
 class StageLoops(NamedTuple):
@@ -52,6 +52,9 @@ class StageLoops(NamedTuple):
     own: np.uint64
     open: np.uint64
     pool: np.uint64
+
+
+NO_LOOPS = StageLoops(ZERO, ZERO, ZERO, ZERO, ZERO)
 
 
 class StageArrays(NamedTuple):
@@ -132,7 +135,7 @@ def run_stages(turns, stages, run, wanted, paired, out):
                     call(run, TurnArguments(stage, turns[k, 1], turns[k, 2], i, g, paired, out))
 
 
-class _Tables(NamedTuple):
+class _InWork(NamedTuple):
     """Tables and pixels of the image and of the group in work."""
 
     a_b: Any  # (x, z), (a, b) each
@@ -143,7 +146,7 @@ class _Tables(NamedTuple):
 @inlined
 def _tables_of(x, i, z, g):
     tables = ((x.a[i], x.b[i]), (z.a[g], z.b[g]))
-    return _Tables(tables, x.pixels[i].reshape(-1), z.pixels[g].reshape(-1))
+    return _InWork(tables, x.pixels[i].reshape(-1), z.pixels[g].reshape(-1))
 
 
 @inlined

@@ -8,7 +8,7 @@ from numba.core import types
 
 from ntkreg.kernels.compiled.addresses import declare, row_type
 from ntkreg.kernels.compiled.flags import by_address, counting_nothing, expanded
-from ntkreg.kernels.compiled.lanes import lanes
+from ntkreg.kernels.compiled.lanes import ONE, TWO, ZERO, lanes
 from ntkreg.kernels.image.loops.rows import add_row, clear, copy_row, take_every, window_sums
 from ntkreg.kernels.image.program import Op
 
@@ -127,7 +127,7 @@ def wrapped(row, height):
 @expanded
 def span(tile, register):
     """Where a register's tile lies in every field."""
-    return register * tile.size, (register + np.uint64(1)) * tile.size
+    return register * tile.size, (register + ONE) * tile.size
 
 
 @expanded
@@ -136,12 +136,12 @@ def carve(space, n, fields, registers, height, width, window):
 
     A load looks blocked by an earlier store when their addresses agree modulo 4096.
     """
-    pad = window - np.uint64(1)  # 2 or more
+    pad = window - ONE  # 2 or more
     pitch = (width + pad + pad) * n
-    size = (height + np.uint64(1)) * pitch + pad * n
+    size = (height + ONE) * pitch + pad * n
     step = (size + np.uint64(1023)) // np.uint64(1024) * np.uint64(1024) + np.uint64(256)
     at = registers * step
-    ring = (spare_row(window) + np.uint64(1)) * pitch + np.uint64(256)
+    ring = (spare_row(window) + ONE) * pitch + np.uint64(256)
     row = ring
     u = np.uint64
     block = at + u(512)
@@ -172,7 +172,7 @@ def windows_to_row(step, tile, n, s, t, r, done, rows_in, columns_in, columns):
     top, left = step.origin_row, step.origin_column
     last = np.int64(stride * r + window) - np.int64(top) - 1
     done = max(done, last + 1 - np.int64(window))
-    margin = window - np.uint64(1)
+    margin = window - ONE
     while done <= last:
         to = np.uint64((done + np.int64(top)) % np.int64(window)) * tile.pitch
         row = np.uint64(done % np.int64(rows_in)) if circular else np.uint64(max(done, 0))
@@ -183,9 +183,9 @@ def windows_to_row(step, tile, n, s, t, r, done, rows_in, columns_in, columns):
                 for p in range(margin * n):
                     s[after + p] = s[at + p]
                     t[after + p] = t[at + p]
-                    s[at - np.uint64(1) - p] = s[after - np.uint64(1) - p]
-                    t[at - np.uint64(1) - p] = t[after - np.uint64(1) - p]
-            full = ((columns - np.uint64(1)) * stride + np.uint64(1)) * n
+                    s[at - ONE - p] = s[after - ONE - p]
+                    t[at - ONE - p] = t[after - ONE - p]
+            full = ((columns - ONE) * stride + ONE) * n
             window_sums(s, t, at - left * n, n, window, tile.ring_s, tile.ring_t, to, full)
             if stride > 1:
                 take_every(tile.ring_s, tile.ring_t, to, n, stride, columns)
@@ -195,8 +195,8 @@ def windows_to_row(step, tile, n, s, t, r, done, rows_in, columns_in, columns):
         done += 1
     if window != 3:
         window_sums(
-            tile.ring_s, tile.ring_t, np.uint64(0), tile.pitch, window,
-            tile.row_s, tile.row_t, np.uint64(0), columns * n,
+            tile.ring_s, tile.ring_t, ZERO, tile.pitch, window,
+            tile.row_s, tile.row_t, ZERO, columns * n,
         )  # fmt: skip
     return done
 
@@ -204,9 +204,9 @@ def windows_to_row(step, tile, n, s, t, r, done, rows_in, columns_in, columns):
 @expanded
 def three_rows(step, tile, r):
     """The rows that `windows_to_row` leaves, and where: always from top to bottom."""
-    one, n = np.uint64(1), np.uint64(3)
-    top = step.stride * r % n if step.window == 3 else n - n
-    at = (top * tile.pitch, (top + one) % n * tile.pitch, (top + one + one) % n * tile.pitch)
+    n = np.uint64(3)
+    top = step.stride * r % n if step.window == 3 else ZERO
+    at = (top * tile.pitch, (top + ONE) % n * tile.pitch, (top + TWO) % n * tile.pitch)
     if step.window == 3:
         return tile.ring_s, tile.ring_t, at
     return tile.row_s, tile.row_t, at
@@ -216,8 +216,7 @@ def three_rows(step, tile, r):
 def summed_tile(step, tile, n, s, t, rows, columns):
     """The tile that window sums read: a copy where the first rows come again at the end."""
     if step.circular:
-        one = np.uint64(1)
-        start, end = span(tile, tile.registers - one)
+        start, end = span(tile, tile.registers - ONE)
         copy_s, copy_t = tile.fields[0, start:end], tile.fields[1, start:end]
         for r in range(rows):
             at = tile.pad * n + r * tile.pitch
@@ -230,14 +229,13 @@ def summed_tile(step, tile, n, s, t, rows, columns):
 @expanded
 def own_s(tile, field, register, n, rows):
     """Where a layer on a tangent finds S: in a copy, but the first tangent, which runs last."""
-    zero, one, two = np.uint64(0), np.uint64(1), np.uint64(2)
     start, end = span(tile, register)
-    if field > one:
-        to, after = span(tile, tile.registers - one)
+    if field > ONE:
+        to, after = span(tile, tile.registers - ONE)
         size = (tile.pad + tile.pad) * n + rows * tile.pitch
-        copy_row(tile.fields[0, start:end], tile.fields[2, to:after], zero, size)
-        return two, to, after
-    return zero, start, end
+        copy_row(tile.fields[0, start:end], tile.fields[2, to:after], ZERO, size)
+        return TWO, to, after
+    return ZERO, start, end
 
 
 class MoveArguments(NamedTuple):

@@ -7,7 +7,7 @@ from numba.core import types
 
 from ntkreg.kernels.compiled.addresses import call, declare, row_type
 from ntkreg.kernels.compiled.flags import by_address, counting_nothing, expanded, wide_vectors
-from ntkreg.kernels.compiled.lanes import lanes
+from ntkreg.kernels.compiled.lanes import ONE, lanes
 from ntkreg.kernels.image.loops.duals import DiagonalArguments
 from ntkreg.kernels.image.loops.tiles import (
     MoveArguments,
@@ -32,14 +32,13 @@ _LAYER, _READ = int(Op.LAYER), int(Op.READ)
 @expanded
 def keep_own(tile, n, h, w, variance, tangent, mark):
     """Copy the tile of offset (0, 0) to a mark."""
-    one = np.uint64(1)
     for r in range(h):
         at, to = tile.pad * n + r * tile.pitch, (mark + r * w) * n
         for p in range(w * n):
             variance[to + p] = tile.fields[0, at + p]
         for f in range(np.uint64(tangent.shape[0])):
             for p in range(w * n):
-                tangent[f, to + p] = tile.fields[f + one, at + p]
+                tangent[f, to + p] = tile.fields[f + ONE, at + p]
 
 
 class OwnLayerArguments(NamedTuple):
@@ -103,8 +102,8 @@ def run_diagonal(steps, trained, lengths, own, registers, largest, tiny, mark, s
     rows, columns = lengths
     ey, ex = own
     height, width, window = largest
-    n, one = lanes(z.a), np.uint64(1)
-    n_fields = one + np.uint64(len(trained))
+    n = lanes(z.a)
+    n_fields = ONE + np.uint64(len(trained))
     tile = carve(space, n, n_fields, registers, height, width, window)
     for g in range(np.uint64(len(z.a))):
         a, b, variance, tangent = z.a[g], z.b[g], z.variance[g], z.tangent[g]
@@ -112,7 +111,7 @@ def run_diagonal(steps, trained, lengths, own, registers, largest, tiny, mark, s
         for r in range(h):
             at = tile.pad * n + r * tile.pitch
             for f in range(n_fields):
-                values = tangent[f - one] if f > 0 else variance
+                values = tangent[f - ONE] if f > 0 else variance
                 for p in range(w * n):
                     tile.fields[f, at + p] = values[r * w * n + p]
                 clear_right(tile.fields[f], tile, n, r, w)
@@ -123,12 +122,12 @@ def run_diagonal(steps, trained, lengths, own, registers, largest, tiny, mark, s
             if op == _LAYER:
                 rows_in, columns_in = rows[before, ey], columns[before, ex]
                 start, end = span(tile, step.register)
-                for done in range(n_fields - one):
-                    which = n_fields - one - done
+                for done in range(n_fields - ONE):
+                    which = n_fields - ONE - done
                     of, at_s, end_s = own_s(tile, which, step.register, n, rows_in)
                     layer = OwnLayerArguments(
                         step, tile, tile.fields[of, at_s:end_s], tile.fields[which, start:end],
-                        trained[which - one][k], (rows_in, columns_in, h, w), (a, b), tiny,
+                        trained[which - ONE][k], (rows_in, columns_in, h, w), (a, b), tiny,
                     )  # fmt: skip
                     call(step.run, layer)
             elif op == _READ:
