@@ -19,7 +19,7 @@ from ntkreg.cli.studies import STUDIES
 from ntkreg.cli.study import Study
 from ntkreg.cli.which_study import study_asked_for
 
-__all__ = ["plan", "predict", "report", "run_study"]
+__all__ = ["plan", "predict", "report", "run_study", "warm"]
 
 _PLAN = """\
 Say what a study will cost: how many kernel values, networks and steps, and about how many
@@ -118,3 +118,22 @@ def plan(arguments: Sequence[str]) -> None:
         if number == 0 and "explain" in given:  # one network, one program
             print(f"{part.gram.program}\n")
         print(part)
+
+
+def warm(arguments: Sequence[str]) -> None:
+    """Compile ahead what first kernels would wait for."""
+    parser = make_parser(
+        "warm",
+        "",
+        "Compile the loops of common networks now: cntk with every read-out and activation,\n"
+        "myrtle, resnet, fully_connected, in float32 and float64. Their machine code is kept in\n"
+        "the first of NUMBA_CACHE_DIR, the package's own folders and the user's cache that can be\n"
+        "written, so this is needed once on a machine; what is there is not compiled again.",
+        "  ntkreg warm\n"
+        "  NUMBA_CACHE_DIR=/scratch/ntkreg ntkreg warm    # for the jobs of a cluster",
+        takes_n_jobs=False,
+    )
+    parse(parser, arguments)
+    from ntkreg.kernels.warm import warm as compile_networks
+
+    print(f"{compile_networks()} networks are compiled.")
