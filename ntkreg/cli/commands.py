@@ -128,7 +128,7 @@ def warm(arguments: Sequence[str]) -> None:
         "Compile the loops of common networks now: cntk with every read-out and activation,\n"
         "myrtle, resnet, fully_connected, in float32 and float64. Their machine code is kept in\n"
         "the first of NUMBA_CACHE_DIR, the package's own folders and the user's cache that can be\n"
-        "written, so this is needed once on a machine; what is there is not compiled again.",
+        "written, so this helps once on a machine; a first kernel compiles what it needs anyway.",
         "  ntkreg warm\n"
         "  NUMBA_CACHE_DIR=/scratch/ntkreg ntkreg warm    # for the jobs of a cluster",
         takes_n_jobs=False,

@@ -18,7 +18,6 @@ __all__ = [
     "counting_nothing",
     "expanded",
     "inlined",
-    "row_apart",
     "row_of_vectors",
     "wide_vectors",
 ]
@@ -163,7 +162,7 @@ def _row_of_vectors(typing_context: Any) -> Any:
     prefers 256 bits, which suits mixed code; a loop of nothing but vector arithmetic gains
     from 512. And no built-ins: LLVM would make calls to memset and memcpy of loops that fill
     and copy, and a call spills the constants of the loops around it. To be called first in an
-    `inlined` function.
+    `inlined` function, or in one that is called by address.
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -194,18 +193,3 @@ def _wide_vectors(typing_context: Any) -> Any:
 
 
 wide_vectors: Any = intrinsic(_wide_vectors)
-
-
-def _row_apart(typing_context: Any) -> Any:
-    """As `row_of_vectors`, in a `counting_nothing` function that is never inlined."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        _promise(builder)
-        _hint(builder)
-        builder.function.attributes.add("noinline")
-        return context.get_dummy_value()
-
-    return types.none(), generate
-
-
-row_apart: Any = intrinsic(_row_apart)

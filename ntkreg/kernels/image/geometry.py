@@ -200,7 +200,7 @@ def _axis(
         x=_unsigned(x),
         z=_unsigned(z),
         weight=np.ascontiguousarray(weight),
-        read=np.any(weight != 0, axis=2),
+        read=np.ascontiguousarray(np.any(weight != 0, axis=2)),
         pieces=_stacked(pieces),
         own=np.uint64(np.flatnonzero(d == 0)[0]),
     )

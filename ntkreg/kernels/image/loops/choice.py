@@ -1,6 +1,6 @@
 """Which loops a stage runs, compiled where they are not yet, by address."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
@@ -137,8 +137,27 @@ def _stage_kind(stage: StageArrays) -> tuple[np.dtype, int]:
 
 
 def stage_loops(stage: StageArrays, *, reads: bool, pixels: bool) -> StageLoops:
-    """Return the loops of a stage: whether it reads, and has pixels to load."""
+    """Return the loops of a stage: whether it reads, and has pixels to load.
+
+    Raises
+    ------
+    ValueError
+        If any of its arrays is not contiguous: all loops are compiled for such as are.
+    """
+    for array in _arrays_in(stage):
+        if not array.flags.c_contiguous:
+            raise ValueError(
+                f"StageArrays: arrays must be C-contiguous; got strides {array.strides}."
+            )
     return _stage_loops(*_stage_kind(stage), reads, pixels, bool(stage.pool))
+
+
+def _arrays_in(value: Any) -> Iterator[np.ndarray]:
+    if isinstance(value, np.ndarray):
+        yield value
+    elif isinstance(value, tuple):
+        for part in value:
+            yield from _arrays_in(part)
 
 
 @cache

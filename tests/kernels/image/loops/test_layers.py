@@ -168,3 +168,17 @@ def test_pooling_adds_to_zeros_whatever_the_pair_before_left(side, monkeypatch):
     monkeypatch.setattr(image_stage.RunnableStage, "make_room", used)
     np.testing.assert_array_equal(engine.cross(X, Z), wanted)
     np.testing.assert_array_equal(engine.diagonal(X), own)
+
+
+def test_arrays_that_are_not_contiguous_never_reach_the_loops(monkeypatch):
+    engine = _engine(ImageEngine, _network(FIRST), (9, 7, 3), np.float32)
+    X, Z = _images((9, 7, 3), np.float32)
+    make_room = image_stage.RunnableStage.make_room
+
+    def strided(stage):
+        room = make_room(stage)
+        return room._replace(space=room.space[::2])
+
+    monkeypatch.setattr(image_stage.RunnableStage, "make_room", strided)
+    with pytest.raises(ValueError, match="StageArrays: arrays must be C-contiguous; got strides"):
+        engine.cross(X, Z)
