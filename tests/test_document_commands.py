@@ -29,6 +29,7 @@ WORK = {
         f"ntkreg.report.register.{name}"
         for name in ("write_page", "write_benchmark", "remake_benchmark")
     ],
+    "warm": ["ntkreg.kernels.warm.warm"],
 }
 """Where the work of a command begins: what comes before it is run here as it is."""
 
@@ -106,6 +107,8 @@ def folder(tmp_path_factory):
 def words_of(line):
     """Return the words that a shell makes of a line, with words in capitals replaced."""
     words = shlex.split(line, comments=True)
+    while re.match(r"[A-Z_]+=", words[0]):  # a setting of the environment
+        words.pop(0)
     return [re.sub(r"\b(CONFIG|PATH)\b", lambda m: WORDS[m[1]], word) for word in words]
 
 

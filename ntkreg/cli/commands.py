@@ -125,13 +125,15 @@ def warm(arguments: Sequence[str]) -> None:
     parser = make_parser(
         "warm",
         "",
-        "Compile the loops of common networks (cntk with every read-out and activation, myrtle,\n"
-        "resnet, fully_connected; float32 and float64) and keep them on disk, in the first of\n"
-        "NUMBA_CACHE_DIR, the package's __pycache__ and the user's cache that can be written. A\n"
-        "first kernel compiles what it needs anyway, in some seconds. What is there stays.",
-        "  ntkreg warm",
+        "Compile the loops of common networks now: cntk with every read-out and activation,\n"
+        "myrtle, resnet, fully_connected, in float32 and float64. Their machine code is kept in\n"
+        "the first of NUMBA_CACHE_DIR, the package's own folders and the user's cache that can be\n"
+        "written, so this helps once on a machine; a first kernel compiles what it needs anyway.",
+        "  ntkreg warm\n"
+        "  NUMBA_CACHE_DIR=/scratch/ntkreg ntkreg warm    # for the jobs of a cluster",
+        takes_n_jobs=False,
     )
     parse(parser, arguments)
-    from ntkreg.kernels.warm import warm as compile_ahead
+    from ntkreg.kernels.warm import warm as compile_networks
 
-    print(f"compiled for {compile_ahead()} networks")
+    print(f"{compile_networks()} networks are compiled.")

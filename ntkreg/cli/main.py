@@ -18,7 +18,7 @@ OTHERS = {
     "predict": "predict with a saved model",
     "plan": "say what a configuration will cost, before any work",
     "report": "make a finished study's page again, or keep it among the benchmarks",
-    "warm": "compile ahead what first kernels would wait for",
+    "warm": "compile the loops of common networks now, once on a machine",
 }
 """Commands that are no studies, each a function of `ntkreg.cli.commands`."""
 

@@ -97,19 +97,22 @@ class Parser(ArgumentParser):
         raise SpecError(f"{self.prog.removeprefix('ntkreg ')}: {message}")
 
 
-def make_parser(command: str, usage: str, description: str, examples: str) -> Parser:
+def make_parser(
+    command: str, usage: str, description: str, examples: str, *, takes_n_jobs: bool = True
+) -> Parser:
     """Return a parser for one command, with the options that all commands have."""
     parser = Parser(
         prog=f"ntkreg {command}",
-        usage=f"ntkreg {command} {usage}",
+        usage=f"ntkreg {command} {usage}".rstrip(),
         description=description,
         epilog=f"examples:\n{examples}",
         formatter_class=_Formatter,
         allow_abbrev=False,
         default_env=False,
     )
-    add_option(parser, "--n_jobs", type=int, help="threads; default one a core")
-    parser.kinds["n_jobs"] = _readable(int)
+    if takes_n_jobs:
+        add_option(parser, "--n_jobs", type=int, help="threads; default one a core")
+        parser.kinds["n_jobs"] = _readable(int)
     # main() takes --debug out of the arguments; it is here for --help.
     add_option(parser, "--debug", action="store_true", help="errors with their traceback")
     return parser

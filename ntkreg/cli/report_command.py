@@ -25,6 +25,7 @@ def report(arguments: Sequence[str]) -> None:
         "  ntkreg report results/few_lap\n"
         "  ntkreg report results/few_lap --benchmark benchmarks/cifar10_lap\n"
         "  ntkreg report --benchmark benchmarks/cifar10_lap",
+        takes_n_jobs=False,
     )
     parser.add_argument("FOLDER", nargs="?", help="what a study wrote into")
     add_option(parser, "--benchmark", help="path without suffix of the files to write")

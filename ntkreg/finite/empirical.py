@@ -1,4 +1,24 @@
-"""Empirical kernels: what a network of finite width has in place of its NNGP and NTK."""
+"""Empirical kernels: what a network of finite width has in place of its NNGP and NTK.
+
+Three ways to one matrix, each a `Method`: features of a block of inputs, and the product of two
+blocks' features (`ntkreg/finite/empirical_*.py`).
+
+========== ====================================== ==============================================
+way        features                               product of two blocks
+========== ====================================== ==============================================
+jacobian   every gradient                         one matrix product a parameter array
+products   the inputs                             forward derivatives of the left along gradients
+                                                  of the right
+structured what comes into a layer, what is       products of both; over pairs of positions for
+           propagated back                        convolutions, or by their gradients where that
+                                                  is cheaper
+========== ====================================== ==============================================
+
+Cotangents of all layers come from one backward pass: their shifts, added after each layer, have
+them as gradients. `empirical_cost` counts operations and bytes of each way from the layers' sizes;
+`empirical_plan` takes the quickest and the largest blocks within `max_memory`. Its rates only need
+to rank the ways; ``scripts/bench_empirical.py`` holds them to that.
+"""
 
 import sys
 from numbers import Integral

@@ -158,3 +158,11 @@ def test_ctrl_c_ends_the_first_compilation_and_keeps_what_is_compiled(config, tm
     assert run.returncode == 130
     # The loop that calls all others is the last to be compiled.
     assert not list(kept.glob("*/stages.run_stages-*.nbc"))
+
+
+def test_warm_says_what_is_compiled(monkeypatch, capsys):
+    monkeypatch.setattr("ntkreg.kernels.warm.warm", lambda: 3)
+    assert main(["warm"]) == 0
+    assert capsys.readouterr().out == "3 networks are compiled.\n"
+    assert main(["warm", "--n_jobs", "2"]) == 2
+    assert "warm: unknown option --n_jobs" in capsys.readouterr().err

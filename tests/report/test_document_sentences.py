@@ -4,7 +4,7 @@ import pytest
 import sentences_of_documents as documents
 from benchmark_pages import measured, sections, words
 
-DOCUMENTS = {"README.md": documents.readme, "ARCHITECTURE.md": documents.architecture}
+DOCUMENTS = {"README.md": documents.readme, "ntkreg/kernels/image/ENGINE.md": documents.engine}
 """Documents that quote measured figures, and the sentences as the rows have them."""
 
 README = ("ntkreg", "Kernels", "Precision", "How fast, how right")

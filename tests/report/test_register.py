@@ -110,6 +110,14 @@ def test_what_is_kept_makes_the_same_page_without_the_folder(folder, tmp_path):
     assert digests(made).items() <= written.items()
 
 
+def test_tables_that_were_kept_under_the_name_before_do_not_stay(few_samples_folder, tmp_path):
+    stale, other = tmp_path / "kept.summary.csv", tmp_path / "kept.v2.summary.csv"
+    for path in (stale, other):
+        path.write_text("n\n1\n")
+    write_benchmark(few_samples_folder, tmp_path / "kept")
+    assert (stale.exists(), other.exists()) == (False, True)
+
+
 def test_a_study_without_a_page_is_told(tmp_path):
     record = {"study": "Fit", "config_hash": "", "command": "", "environment": {}}
     (tmp_path / "record.json").write_text(json.dumps(record))

@@ -1,4 +1,11 @@
-"""The dense engine: one matrix product, then all layers in one pass over each block."""
+"""The dense engine: one matrix product, then all layers in one pass over each block.
+
+The product takes the rows as they come, in padded blocks of one fixed size (a BLAS gives other
+bits for one row than for many); the layers run over each row of products while it is in cache, on
+correlations. Norms, known once for the whole Gram (`Engine.prepare`), go out at the start and come
+back at the end. So run Dense and Relu; with other activations or residual blocks `plain` has NumPy
+run the layers over each block of products, in float64.
+"""
 
 from dataclasses import dataclass
 from functools import cached_property

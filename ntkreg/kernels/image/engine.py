@@ -2,7 +2,7 @@
 
 For one offset between the pixels p of x and p' of z, every layer but pooling acts on that
 offset alone; so a small tile of the field runs through all layers in cache instead of the
-whole (h w)^2 field through memory layer by layer. ARCHITECTURE.md draws it.
+whole (h w)^2 field through memory layer by layer. ENGINE.md beside this file draws it.
 """
 
 from dataclasses import dataclass

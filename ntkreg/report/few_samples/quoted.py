@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from ntkreg.errors import SpecError
 from ntkreg.report.shared.kept import KeptStudy
 from ntkreg.report.shared.remarks import Quantity
 from ntkreg.report.shared.tables import markdown_table
@@ -33,12 +34,10 @@ def largest(study: KeptStudy, depth: str, rank: str) -> str:
 
 def paired(study: KeptStudy, other: str) -> str:
     """Return a table of this study less another one on the same draws, by n."""
-    ours, theirs = (
-        s.table("rows").set_index(["get", "depth", "n", "draw"]).accuracy
-        for s in (study, study.sibling(other))
-    )
+    ours, theirs = (_by_draw(each) for each in (study, study.sibling(other)))
     less = (ours - theirs).loc[ours.index]
-    assert less.notna().all(), f"{other} lacks some draws"
+    if less.isna().any():
+        raise SpecError(f"remarks: paired: {other} lacks some of the draws of {study.stem.name}.")
     gets, sizes = ("ntk", "nngp"), less.index.unique("n")
     cells = {
         get.upper(): [
@@ -47,6 +46,14 @@ def paired(study: KeptStudy, other: str) -> str:
         for get in gets
     }
     return markdown_table(pd.DataFrame({"n": sizes, **cells})).rstrip()
+
+
+def _by_draw(study: KeptStudy) -> pd.Series:
+    """Return the accuracies of a study of one depth, by kernel, n and draw."""
+    rows = study.table("rows")
+    if rows.depth.nunique() != 1:
+        raise SpecError(f"remarks: paired: {study.stem.name} must be of one depth; it has several.")
+    return rows.set_index(["get", "n", "draw"]).accuracy
 
 
 def gain(study: KeptStudy, get: str, n: str, before: str, after: str) -> str:

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from ntkreg.report.shared.document import Document, Picture, Section, Table, Text
-from ntkreg.report.shared.figures import (
+from ntkreg.report.quickstart.figures import (
     accuracy_figure,
     eigenvalue_figure,
     hardest_figure,
     heatmap_figure,
 )
+from ntkreg.report.shared.document import Document, Picture, Section, Table, Text
 from ntkreg.report.shared.page import draw_pictures, html_page, write_bytes
 from ntkreg.report.shared.provenance import provenance
 from ntkreg.report.shared.read import StudyFolder

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ntkreg.errors import SpecError
+from ntkreg.errors import DataError, SpecError
 from ntkreg.report.shared.document import Document
 from ntkreg.report.shared.markdown import markdown_page
 from ntkreg.report.shared.page import draw_pictures, html_page, in_own_style, png, write_bytes
@@ -101,19 +101,21 @@ def keep(study: StudyFolder, report: Report, stem: Path) -> list[Path]:
         if picture.kept:
             picture.draw()  # asks for its tables
     asked = dict(study.tables_read)
-    rows = _file(stem, ".csv")
+    rows, record, config = (_file(stem, suffix) for suffix in (".csv", ".json", ".yaml"))
     write_table(rows, report.rows(study), float_format="%.6g")
+    write_json(record, study.record())
+    write_text(config, study.config_text())
     beside = {
         _file(stem, f".{name}.csv"): table
         for name, table in asked.items()
-        if name != "rows" and name not in report.derived
+        if name != "rows" and not _follows(name, report, stem)
     }
     for path, table in beside.items():
         write_table(path, table)
-    record, config = _file(stem, ".json"), _file(stem, ".yaml")
-    write_json(record, study.record())
-    write_text(config, study.config_text())
-    written = [rows, *beside, record, config]
+    for path in stem.parent.glob(f"{stem.name}.*.csv"):  # of what was kept under this name before
+        if path not in beside and "." not in path.stem.removeprefix(f"{stem.name}."):
+            path.unlink()
+    written = [rows, record, config, *beside]
     if report.whole_page:
         whole = _file(stem, ".html")
         write_text(whole, html_page(made, draw_pictures(made)))
@@ -146,6 +148,17 @@ def remake(report: Report, stem: Path, remarks: str) -> list[Path]:
         written += [picture]
     write_text(text, content)
     return written
+
+
+def _follows(name: str, report: Report, stem: Path) -> bool:
+    """Whether a table follows from the rows that are kept; some need another study's, too."""
+    if name not in report.derived:
+        return False
+    try:
+        report.derived[name](KeptStudy(stem, report.derived))
+    except DataError:
+        return False
+    return True
 
 
 def _file(stem: Path, suffix: str) -> Path:

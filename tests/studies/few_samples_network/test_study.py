@@ -13,14 +13,13 @@ from ntkreg.cli import main
 from ntkreg.data import ChannelStandardizer, balanced_draws
 from ntkreg.errors import DataError, SpecError, StoreMismatchError
 from ntkreg.estimators import FiniteNetworkClassifier
-from ntkreg.report.few_samples_network.page import (
-    network_table,
-    write_few_samples_network_benchmark,
-)
+from ntkreg.report.few_samples_network.page import network_table
+from ntkreg.report.register import write_benchmark
 from ntkreg.studies.few_samples_network import study as few_samples_finite
+from ntkreg.studies.few_samples_network.beside import beside_kernel
 from ntkreg.studies.few_samples_network.config import FewSamplesNetworkConfig
 from ntkreg.studies.few_samples_network.plan import plan_few_samples_network
-from ntkreg.studies.few_samples_network.study import beside_kernel, run_few_samples_network
+from ntkreg.studies.few_samples_network.study import run_few_samples_network
 from ntkreg.studies.shared.config import make_config
 
 
@@ -227,15 +226,18 @@ def test_sizes_that_the_data_cannot_give_are_refused(config, tmp_path, changes, 
 
 def test_benchmark_files_hold_the_table_rows_and_picture(run, tmp_path):
     _, folder = run
-    made = write_few_samples_network_benchmark(folder, tmp_path / "cnn", remarks="A remark.")
-    assert [path.name for path in made] == ["cnn.md", "cnn.csv", "cnn.png"]
-    words = made[0].read_text(encoding="utf-8")
+    (tmp_path / "said.md").write_text("At most {{fitted: 4; 4}} % fitted.")
+    made = write_benchmark(folder, tmp_path / "cnn", tmp_path / "said.md")
+    # The kernel's rows are not kept beside: what was made with them is.
+    suffixes = ["csv", "json", "yaml", "beside.csv", "md", "png"]
+    assert [path.name for path in made] == [f"cnn.{suffix}" for suffix in suffixes]
+    words = made[-2].read_text(encoding="utf-8")
     table = network_table(pd.read_csv(folder / "beside.csv"))
     assert f"| {table.n.iloc[-1]} | {table.draws.iloc[-1]} | {table.network.iloc[-1]} |" in words
-    for wanted in ("A remark.", "](cnn.png)", "n_epochs: 10", "jax: "):
+    for wanted in ("At most 1", "](cnn.png)", "n_epochs: 10", "jax: "):
         assert wanted in words
-    assert len(pd.read_csv(made[1])) == len(pd.read_csv(folder / "rows.csv"))
-    assert made[2].read_bytes().startswith(b"\x89PNG")
+    assert len(pd.read_csv(made[0])) == len(pd.read_csv(folder / "rows.csv"))
+    assert made[-1].read_bytes().startswith(b"\x89PNG")
 
 
 def _cell(**changes):

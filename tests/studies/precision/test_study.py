@@ -6,13 +6,13 @@ import pytest
 
 from ntkreg.errors import SpecError
 from ntkreg.gram import open_gram
+from ntkreg.studies.precision.errors import safe_alphas
 from ntkreg.studies.precision.plan import plan_precision
 from ntkreg.studies.precision.study import (
     CASES,
     PrecisionConfig,
     compare_grams,
     run_precision,
-    safe_alphas,
 )
 
 CLASSES = np.arange(2)
