@@ -163,8 +163,8 @@ def _row_of_vectors(typing_context: Any) -> Any:
     prefers 256 bits, which suits mixed code; a loop of nothing but vector arithmetic gains
     from 512. And no built-ins: LLVM would make calls to memset and memcpy of loops that fill
     and copy, and a call spills the constants of the loops around it. And an aligned stack: a vector
-    that is put by across two cache lines stalls a loop, by luck of its callers. To be called first in an
-    `inlined` function, or in one that is called by address.
+    that is put by across two cache lines stalls a loop, by luck of its callers. To be called
+    first in an `inlined` function, or in one that is called by address.
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
