@@ -1,1 +1,1 @@
-"""Studies: one file per question; each writes rows with configuration, seed and versions."""
+"""Studies: one folder per question; each writes rows with configuration, seed and versions."""
