@@ -1,16 +1,17 @@
 """What all estimators share: the architecture as a parameter, and reading X."""
 
 from collections.abc import Sequence
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_array, validate_data
+from sklearn.utils.validation import validate_data
 
 from ntkreg.architecture import Architecture, fully_connected
 from ntkreg.arrays import channels_first_hint, refuse_masked
 from ntkreg.errors import ShapeError
+from ntkreg.estimators.weights import read_weights
 
 __all__ = ["NetworkEstimator"]
 
@@ -71,25 +72,7 @@ class NetworkEstimator(BaseEstimator):
 
     def _weights(self, sample_weight: Any, n_samples: int) -> np.ndarray | None:
         """Return the weights as float64 (n,), None for none."""
-        if sample_weight is None:
-            return None
-        if isinstance(sample_weight, Real):
-            sample_weight = np.full(n_samples, sample_weight)
-        refuse_masked(f"{type(self).__name__}: sample_weight", sample_weight)
-        weights = check_array(
-            sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight"
-        )
-        if weights.shape != (n_samples,):
-            raise ShapeError(
-                f"{type(self).__name__}: sample_weight must have shape ({n_samples},); "
-                f"got {weights.shape}."
-            )
-        if weights.min() < 0 or not weights.any():
-            raise ValueError(
-                f"{type(self).__name__}: sample_weight must be >= 0 and not zero everywhere; "
-                f"got a least value of {weights.min()} and a greatest of {weights.max()}."
-            )
-        return weights
+        return read_weights(type(self).__name__, sample_weight, n_samples)
 
     def _check_like_fit(self, X: np.ndarray, shape: tuple[int, ...]) -> None:
         """Raise unless samples have the shape of those in fit."""
