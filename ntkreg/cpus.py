@@ -2,16 +2,19 @@
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from numbers import Integral
-from typing import Any
+from typing import Any, TypeVar
 
 from threadpoolctl import ThreadpoolController
 
 from ntkreg.errors import SpecError
 
-__all__ = ["check_n_jobs", "one_blas_thread"]
+__all__ = ["check_n_jobs", "in_threads", "one_blas_thread"]
+
+T = TypeVar("T")
 
 _LIMITS = ("OMP_NUM_THREADS", "LOKY_MAX_CPU_COUNT")
 """Whoever runs several processes side by side gives each its share here: joblib (scikit-learn's
@@ -104,6 +107,16 @@ def one_blas_thread() -> Iterator[None]:
                 limit.holders -= 1
                 if not limit.holders:
                     limit.restore()
+
+
+def in_threads(work: Callable[[T], None], items: Iterable[T], n_jobs: int) -> None:
+    """Call ``work(item)`` for each item on threads of ours, BLAS being held to one.
+
+    The first exception of a call is raised here; those not yet begun are left out.
+    """
+    with one_blas_thread(), ThreadPoolExecutor(n_jobs, thread_name_prefix="ntkreg") as pool:
+        for _ in pool.map(work, items):
+            pass
 
 
 def _after_fork() -> None:
