@@ -34,7 +34,12 @@ if TYPE_CHECKING:
     from ntkreg.estimators import FiniteNetworkClassifier as FiniteNetworkClassifier
     from ntkreg.estimators import FiniteNetworkRegressor as FiniteNetworkRegressor
     from ntkreg.estimators import NTKClassifier as NTKClassifier
+    from ntkreg.estimators import NTKFeatures as NTKFeatures
+    from ntkreg.estimators import NTKNystroem as NTKNystroem
     from ntkreg.estimators import NTKRegressor as NTKRegressor
+    from ntkreg.estimators import NTKTransformer as NTKTransformer
+    from ntkreg.estimators import StreamingRidge as StreamingRidge
+    from ntkreg.estimators import StreamingRidgeClassifier as StreamingRidgeClassifier
     from ntkreg.estimators.saved_model import load_model as load_model
     from ntkreg.estimators.saved_model import save_model as save_model
     from ntkreg.finite import empirical_kernels as empirical_kernels
@@ -66,11 +71,16 @@ _HOME = {
     "LeakyRelu": "architecture",
     "LocalAvgPool": "architecture",
     "NTKClassifier": "estimators",
+    "NTKFeatures": "estimators",
+    "NTKNystroem": "estimators",
     "NTKRegressor": "estimators",
+    "NTKTransformer": "estimators",
     "NormalizedGaussian": "architecture",
     "Relu": "architecture",
     "Residual": "architecture",
     "Sin": "architecture",
+    "StreamingRidge": "estimators",
+    "StreamingRidgeClassifier": "estimators",
     "ZCAWhitener": "data",
     "cntk": "architecture",
     "compute_gram": "gram",

@@ -29,7 +29,7 @@ class Classification(ClassifierMixin):
         y = y if y is None else read_labels(name, y)
         X, y = self._read(X, y, reset=True)
         check_classification_targets(y)
-        weights = self._weights(sample_weight, len(X))
+        weights = self._weights(sample_weight, len(y))
         self.classes_, codes = encode_labels(name, y, weights)
         return X, codes, weights
 
@@ -82,10 +82,10 @@ class Classification(ClassifierMixin):
 class Regression(MultiOutputMixin, RegressorMixin):
     """Targets: read as numbers in `fit`, R^2 in `score`."""
 
-    def _read_targets(self, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
+    def _read_targets(self, X: Any, y: Any, *, reset: bool = True) -> tuple[np.ndarray, np.ndarray]:
         """Return X and the targets, (n,) or (n, n_targets), float64."""
         y = y if y is None else read_targets(type(self).__name__, y)
-        return self._read(X, y, reset=True, multi_output=True, y_numeric=True)
+        return self._read(X, y, reset=reset, multi_output=True, y_numeric=True)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the coefficient of determination R^2 of `predict`, the mean over targets.
