@@ -149,10 +149,45 @@ def sizes(rows: pd.DataFrame, record: dict[str, Any]) -> Document:
     return _document("Cost by image size", record, about, (), shown)
 
 
+def features(rows: pd.DataFrame, record: dict[str, Any]) -> Document:
+    """Return the page of bench_features.py."""
+    about = (
+        "Inner products of features beside the exact kernel, in float64, of 1,500 "
+        "of scikit-learn's digits; medians over draws, and their spread. Features are float32, on one thread. "
+        "`rpcholesky`: landmarks by randomly pivoted Cholesky."
+    )
+    table = judged(rows)
+    spread = table.least.map("{:.3g}".format) + ".." + table.greatest.map("{:.3g}".format)
+    shown = pd.DataFrame(
+        {
+            "case": table.case,
+            "figure": table.ratio,
+            "median": table["median"].map("{:.3g}".format),
+            "least..greatest": spread.where(rows.rounds > 1, ""),
+            "claim": table.claim,
+            "verdict": table.verdict,
+        }
+    )
+    texts = (slopes(table), claims(table))
+    return _document("Features of kernels", record, about, texts, shown)
+
+
+def slopes(table: pd.DataFrame) -> str:
+    """Say how errors of random features fall with their number."""
+    rows = table[table.case.str.contains("NTKFeatures, ") & table.ratio.str.startswith("rms")]
+    sizes = rows.case.str.extract(r"NTKFeatures, (\d+) components")[0].astype(float)
+    slope = np.polyfit(np.log(sizes), np.log(rows["median"]), 1)[0]
+    return (
+        f"The rms error of NTKFeatures falls as the number of components to the {slope:.2f} "
+        f"(stated: -0.5), fitted to {len(rows)} numbers."
+    )
+
+
 PAGES: dict[str, Callable[[pd.DataFrame, dict[str, Any]], Document]] = {
     "kernels": kernels,
     "empirical": empirical,
     "sizes": sizes,
+    "features": features,
 }
 """From the rows and the record of a run to its page."""
 
@@ -163,7 +198,7 @@ def keep(stem: Path, page: str, rows: pd.DataFrame, digits: int, **record: Any) 
     Parameters
     ----------
     stem : Path
-    page : {"kernels", "empirical", "sizes"}
+    page : {"kernels", "empirical", "sizes", "features"}
     rows : DataFrame
     digits : int
         Significant ones that the rows are kept with.

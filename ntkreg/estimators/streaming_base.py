@@ -54,6 +54,9 @@ class StreamingEstimator(BaseEstimator):
         tags.input_tags.sparse = self.features is None
         return tags
 
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "sums_")
+
     @property
     def solver_result_(self) -> Any:
         """The ridge in absolute units, condition estimate and residual of the solve."""

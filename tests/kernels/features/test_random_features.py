@@ -164,7 +164,7 @@ def test_a_projection_to_fewer_keeps_inner_products_on_average():
     [
         (fully_connected(1, activation=NormalizedGaussian()), "NormalizedGaussian.*NTKNystroem"),
         (cntk(1), "Conv.*NTKNystroem"),
-        (Architecture((Dense(), Residual((Relu(),), ()))), "Residual.*NTKNystroem"),
+        (Architecture((Dense(), Residual((Relu(), Dense()), ()))), "Residual.*NTKNystroem"),
         (fully_connected(1, frozen=1, train_last=False), 'no layer is trained. Use get="nngp"'),
     ],
 )

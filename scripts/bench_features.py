@@ -1,0 +1,153 @@
+"""Measure features of kernels: their error by their number, and a ridge on 200,000 samples.
+
+python scripts/bench_features.py                    # benchmarks/features.md, in 15 minutes
+python scripts/bench_features.py --samples 20000    # smaller
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from bench_page import BENCHMARKS, keep
+from sklearn.datasets import load_digits
+
+from ntkreg import NTKFeatures, NTKNystroem, cntk, fully_connected, kernel
+
+SIZES = (64, 256, 1024, 4096)
+IMAGE_SIZES = (16, 64, 256, 1024)
+SAMPLES = 1500
+"""Of the digits: kernels of them fit into memory many times over."""
+
+STREAM = """
+import json, resource, time
+import numpy as np
+from ntkreg import NTKFeatures, StreamingRidge, fully_connected
+
+n, d, test = {samples}, {inputs}, 5000
+rng = np.random.default_rng(0)
+X = rng.standard_normal((n + test, d), dtype=np.float32)
+y = np.sin(X[:, 0] + X[:, 1]) + X[:, 2] * X[:, 3] + 0.1 * rng.standard_normal(n + test)
+features = NTKFeatures(fully_connected(3), n_components={components}, random_state=0)
+model = StreamingRidge(features, alpha=1e-3, n_jobs={n_jobs})
+model.set_params(features__n_jobs={n_jobs})
+start = time.perf_counter()
+for i in range(0, n, 10_000):
+    model.partial_fit(X[i : min(i + 10_000, n)], y[i : min(i + 10_000, n)])
+    print(i, round(time.perf_counter() - start), flush=True)
+added = time.perf_counter()
+model.coef_
+solved = time.perf_counter()
+score = model.score(X[n:], y[n:])
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+print(json.dumps([added - start, solved - added, score, peak]))
+"""
+
+
+def row(case: str, figure: str, values: list[float], claim: str = "") -> dict[str, object]:
+    spread = {"median": np.median(values), "least": np.min(values), "greatest": np.max(values)}
+    return {"case": case, "ratio": figure, **spread, "claim": claim, "rounds": len(values)}
+
+
+def errors(name: str, X: np.ndarray, network, contenders: dict, seeds: int) -> list[dict]:
+    """Error of inner products and time for 1,000 samples, over seeds."""
+    K = kernel(network, X, dtype="float64", n_jobs=1)
+    norm = np.sqrt(np.diag(K))
+    rows = []
+    for label, make in contenders.items():
+        found: dict[str, list[float]] = {"rms error": [], "trace error": [], "ms": []}
+        for seed in range(seeds):
+            features = make(seed).fit(X)
+            start = time.perf_counter()
+            A = features.transform(X)
+            found["ms"].append((time.perf_counter() - start) * 1e6 / len(X))
+            off = A.astype(np.float64) @ A.T.astype(np.float64) - K
+            found["rms error"].append(np.sqrt((off**2 / np.outer(norm, norm) ** 2).mean()))
+            found["trace error"].append(np.abs(np.trace(off)) / np.trace(K))
+        case = f"{name}, {label}"
+        rows.append(
+            row(case, "rms of errors of K(x, z) / sqrt(K(x, x) K(z, z))", found["rms error"])
+        )
+        if "NTKNystroem" in label:
+            rows.append(row(case, "trace of the error / trace of K", found["trace error"]))
+        rows.append(row(case, "ms to transform 1,000 samples", found["ms"]))
+        print(rows[-1], flush=True)
+    return rows
+
+
+def digits(seeds: int) -> list[dict]:
+    X = load_digits().data[:SAMPLES].astype("float32") / 16
+    dense = fully_connected(3)
+    contenders = {
+        f"NTKFeatures, {n} components": lambda seed, n=n: NTKFeatures(
+            dense, n_components=n, random_state=seed, n_jobs=1
+        )
+        for n in SIZES
+    } | nystroem(dense, IMAGE_SIZES)
+    rows = errors("dense depth 3, digits", X, dense, contenders, seeds)
+    network, images = cntk(3), X.reshape(-1, 8, 8, 1)
+    return rows + errors(
+        "3 conv + GAP, digits", images, network, nystroem(network, IMAGE_SIZES[:-1]), seeds
+    )
+
+
+def nystroem(network, sizes: tuple[int, ...]) -> dict:
+    return {
+        f"NTKNystroem, {n} {landmarks} landmarks": lambda seed, n=n, landmarks=landmarks: (
+            NTKNystroem(network, n_components=n, landmarks=landmarks, random_state=seed, n_jobs=1)
+        )
+        for n in sizes
+        for landmarks in ("uniform", "rpcholesky")
+    }
+
+
+def stream(samples: int, inputs: int, components: int, n_jobs: int) -> list[dict]:
+    """One pass, in a process of its own: what it takes in all, imports and data included."""
+    code = STREAM.format(samples=samples, inputs=inputs, components=components, n_jobs=n_jobs)
+    environment = os.environ | {"OMP_NUM_THREADS": str(n_jobs)}
+    out = subprocess.run(
+        [sys.executable, "-c", code], check=True, stdout=-1, text=True, env=environment
+    ).stdout
+    added, solved, score, peak = json.loads(out.splitlines()[-1])
+    case = (
+        f"StreamingRidge on NTKFeatures of depth 3, {samples:,} x {inputs} float32, "
+        f"{components:,} components, {n_jobs} thread(s)"
+    )
+    return [
+        row(case, "peak memory of the process, MB", [peak], "< 4000"),
+        row(case, "seconds for features and sums", [added]),
+        row(case, "seconds for the solve", [solved]),
+        row(case, "R^2 on 5,000 other samples", [score]),
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--samples", type=int, default=200_000)
+    parser.add_argument("--inputs", type=int, default=100)
+    parser.add_argument("--components", type=int, default=8192)
+    parser.add_argument("--n_jobs", type=int, default=1)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--output", type=Path, default=BENCHMARKS)
+    arguments = parser.parse_args()
+    sizes = arguments.samples, arguments.inputs, arguments.components
+    rows = digits(arguments.seeds) + stream(*sizes, arguments.n_jobs)
+    defaults = {name: parser.get_default(name) for name in vars(arguments)}
+    told = [
+        f" --{name} {value}"
+        for name, value in vars(arguments).items()
+        if name != "output" and value != defaults[name]
+    ]
+    command = f"python scripts/bench_features.py{''.join(told)}"
+    print(keep(arguments.output / "features", "features", pd.DataFrame(rows), 4, command=command))
+
+
+if __name__ == "__main__":
+    main()
