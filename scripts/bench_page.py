@@ -153,7 +153,8 @@ def features(rows: pd.DataFrame, record: dict[str, Any]) -> Document:
     """Return the page of bench_features.py."""
     about = (
         "Inner products of features beside the exact kernel, in float64, of 1,500 "
-        "of scikit-learn's digits; medians over draws, and their spread. Features are float32, on one thread. "
+        "of scikit-learn's digits; medians over draws, and their spread. Features are float32, on "
+        "one thread. "
         "`rpcholesky`: landmarks by randomly pivoted Cholesky."
     )
     table = judged(rows)

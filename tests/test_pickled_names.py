@@ -21,7 +21,12 @@ NAMES = (
     "ntkreg.estimators.classifier NTKClassifier",
     "ntkreg.estimators.finite_classifier FiniteNetworkClassifier",
     "ntkreg.estimators.finite_regressor FiniteNetworkRegressor",
+    "ntkreg.estimators.features NTKFeatures",
+    "ntkreg.estimators.nystroem NTKNystroem",
     "ntkreg.estimators.regressor NTKRegressor",
+    "ntkreg.estimators.streaming_classifier StreamingRidgeClassifier",
+    "ntkreg.estimators.streaming_regressor StreamingRidge",
+    "ntkreg.estimators.transformer NTKTransformer",
     "ntkreg.finite.empirical EmpiricalKernels",
     "ntkreg.finite.network FiniteNetwork",
     "ntkreg.finite.optimizers Training",
@@ -34,9 +39,14 @@ NAMES = (
     "ntkreg.gram.plan GramPlan",
     "ntkreg.gram.stored StoredValues",
     "ntkreg.gram.tile_files TileFiles",
+    "ntkreg.kernels.features.projection Projection",
+    "ntkreg.kernels.features.random_features Hidden",
+    "ntkreg.kernels.features.random_features RandomFeatures",
     "ntkreg.kernels.spec KernelSpec",
     "ntkreg.solvers.base Solution",
     "ntkreg.solvers.cholesky Solution",
+    "ntkreg.solvers.normal_equations LinearSolution",
+    "ntkreg.solvers.normal_equations NormalEquations",
 )
 
 

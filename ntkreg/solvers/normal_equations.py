@@ -132,7 +132,7 @@ class NormalEquations:
         NotPSDError
             The sums are singular at this alpha.
         """
-        gram, moment = self._symmetric(), self._moment
+        gram, moment = self._about_the_mean(), self._moment
         unit = 1.0
         if alpha_scale == "mean_diagonal":
             unit = self._mean_square()
@@ -142,8 +142,7 @@ class NormalEquations:
                     'Use alpha_scale="absolute".'
                 )
         if self.fit_intercept:
-            gram -= np.outer(self._sum, self._sum) / self._weight
-            moment = moment - np.outer(self._sum, self._y_sum) / self._weight
+            moment = moment - np.outer(self._sum, self._y_sum / self._weight)
         solver = CholeskySolver(gram, n_jobs=n_jobs)
         solution = solver.solve(moment, alpha=np.asarray(alpha) * unit)
         coef = solution.dual_coef
@@ -152,11 +151,16 @@ class NormalEquations:
         intercept = y_mean - mean @ coef if self.fit_intercept else np.zeros(len(y_mean))
         return LinearSolution(coef, intercept, solution)
 
-    def _symmetric(self) -> np.ndarray:
-        """Return a copy of the sums with both triangles."""
+    def _about_the_mean(self) -> np.ndarray:
+        """Return a copy of the sums with both triangles; with an intercept, of centred rows."""
         gram = self._gram.copy()
         for i in range(0, len(gram), _BLOCK):
-            gram[i + _BLOCK :, i : i + _BLOCK] = gram[i : i + _BLOCK, i + _BLOCK :].T
+            rows, after = slice(i, i + _BLOCK), slice(i + _BLOCK, None)
+            gram[after, rows] = gram[rows, after].T
+        if self.fit_intercept:
+            for i in range(0, len(gram), _BLOCK):  # without a second matrix
+                rows = slice(i, i + _BLOCK)
+                gram[rows] -= np.outer(self._sum[rows], self._sum / self._weight)
         return gram
 
     def _mean_square(self) -> float:

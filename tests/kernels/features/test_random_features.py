@@ -116,6 +116,7 @@ def test_rows_have_the_same_bits_alone_and_among_others(X):
     together = features.block(X.astype("float32"))
     np.testing.assert_array_equal(features.block(X[:1].astype("float32")), together[:1])
     np.testing.assert_array_equal(features.block(X[:5].astype("float32")), together[:5])
+    np.testing.assert_array_equal(features.block(X[7:].astype("float32")), together[7:])
 
 
 def test_seeds_decide(X):
