@@ -35,7 +35,7 @@ class NTKFeatures(NetworkTransformer):
         ``fully_connected(3)``. All activations but `NormalizedGaussian` will do. Networks that
         read images are for `NTKNystroem`, see Notes.
     n_components : int, default=1024
-        Features. A network without activations has exact ones, as many as inputs.
+        Features. A network without activations has exact ones, no more than inputs.
     get : {"ntk", "nngp"}, default="ntk"
         Which kernel of the network.
     dtype : {"float32", "float64"} or None, default=None
@@ -64,7 +64,7 @@ class NTKFeatures(NetworkTransformer):
 
     Notes
     -----
-    Algorithm 2 of Zandieh et al. 2021 with two changes that halve its cost and lower its
+    Algorithm 2 of Zandieh et al. 2021 with two changes that halve its cost and do not raise its
     variance. Arc-cosine features of order 1 and of order 0, phi and phi', use the same weights.
     And of the tensor product of phi' with the features of the NTK below each output takes one
     entry of the first and one coordinate of a random rotation of the second (a subsampled

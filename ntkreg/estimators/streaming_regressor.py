@@ -102,7 +102,8 @@ class StreamingRidge(Regression, StreamingEstimator):
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
             Targets.
         sample_weight : array-like of shape (n_samples,), float or None
-            Weights >= 0; a weight of 2 counts as the sample given twice.
+            Weights >= 0; a weight of 2 counts as the sample given twice. The fit of `features`
+            knows none.
 
         Returns
         -------

@@ -8,7 +8,7 @@ import numpy as np
 
 from ntkreg.arrays import refuse_infinite
 from ntkreg.cpus import in_threads, one_blas_thread
-from ntkreg.errors import NotPSDError, SpecError
+from ntkreg.errors import SpecError
 from ntkreg.solvers.base import Solution
 from ntkreg.solvers.cholesky import CholeskySolver
 
@@ -100,9 +100,10 @@ class NormalEquations:
 
         def update(block: tuple[slice, slice]) -> None:
             i, j = block
-            self._gram[i, j] += rows[:, i].T @ rows[:, j]
+            with np.errstate(all="ignore"):  # each thread has its own
+                self._gram[i, j] += rows[:, i].T @ rows[:, j]
 
-        with np.errstate(over="ignore", under="ignore", invalid="ignore"), one_blas_thread():
+        with np.errstate(all="ignore"), one_blas_thread():
             in_threads(update, combinations_with_replacement(parts, 2), n_jobs)
             self._moment += rows.T @ targets
             self._sum += rows.sum(axis=0) if root is None else root @ rows
@@ -124,7 +125,7 @@ class NormalEquations:
         alpha : float or array of shape (n_targets,)
         alpha_scale : {"mean_diagonal", "absolute"}
             "mean_diagonal": in units of the (weighted) mean of the rows' squared norms, which
-            is the mean diagonal of the kernel that features stand for.
+            is the mean diagonal of the kernel that features stand for; 1 where all are 0.
         n_jobs : int
 
         Raises
@@ -135,12 +136,7 @@ class NormalEquations:
         gram, moment = self._about_the_mean(), self._moment
         unit = 1.0
         if alpha_scale == "mean_diagonal":
-            unit = self._mean_square()
-            if unit <= 0:
-                raise NotPSDError(
-                    f'{self.who}: all of X is 0, so alpha_scale="mean_diagonal" gives no ridge. '
-                    'Use alpha_scale="absolute".'
-                )
+            unit = self._mean_square() or 1.0
         if self.fit_intercept:
             moment = moment - np.outer(self._sum, self._y_sum / self._weight)
         solver = CholeskySolver(gram, n_jobs=n_jobs)

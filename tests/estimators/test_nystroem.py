@@ -20,7 +20,8 @@ LANDMARKS = pytest.mark.parametrize("landmarks", ["uniform", "rpcholesky"])
 def X():
     """A large cluster, and small ones far away."""
     rng = np.random.default_rng(0)
-    centres = rng.standard_normal((8, 10))
+    centres = 2 * rng.standard_normal((8, 10))
+    centres[0] /= 4
     cluster = np.r_[np.zeros(200, int), np.repeat(np.arange(1, 8), 5)]
     return centres[cluster] + 0.2 * rng.standard_normal((235, 10))
 

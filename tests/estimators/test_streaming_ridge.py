@@ -72,7 +72,7 @@ def test_classes_are_those_of_ridge_classifier(n_classes, data):
     wanted = RidgeClassifier(0.5, solver="svd").fit(X, y, weights)
     found = StreamingRidgeClassifier(alpha=0.5, alpha_scale="absolute").fit(X, y, weights)
     # Labels are coded 1 apart here, 2 apart there.
-    np.testing.assert_allclose(2 * found.coef_, wanted.coef_, rtol=1e-8)
+    np.testing.assert_allclose(2 * found.coef_, np.atleast_2d(wanted.coef_), rtol=1e-8)
     np.testing.assert_array_equal(found.predict(X), wanted.predict(X))
     assert found.decision_function(X).shape == ((250,) if n_classes == 2 else (250, 3))
     parts = StreamingRidgeClassifier(alpha=0.5, alpha_scale="absolute")

@@ -118,7 +118,7 @@ def test_images_flat_and_not_share_values(computed):
     np.testing.assert_array_equal(flat.transform(X[:7].reshape(7, -1)), K[:7])
     assert computed == {1: 20 * 21 // 2}
     with pytest.raises(ShapeError, match="NTKTransformer: X holds samples of shape"):
-        columns.transform(X[:, :3])
+        columns.transform(X.transpose(0, 2, 1, 3))
     with pytest.raises(ShapeError, match="image_shape"):
         NTKTransformer(cntk(1)).fit(X.reshape(20, -1))
 

@@ -3,7 +3,7 @@
 import unittest
 
 import pytest
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import Normalizer
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from ntkreg import (
@@ -47,8 +47,8 @@ class RowImageNystroem(ReadsRowsAsImages, NTKNystroem):
         RowImageTransformer(),
         RowImageNystroem(),
         StreamingRidge(),
-        StreamingRidge(StandardScaler(), batch_size=7, fit_intercept=False),
-        StreamingRidge(NTKNystroem(n_components=1, random_state=0)),
+        StreamingRidge(Normalizer(), batch_size=7, fit_intercept=False),
+        StreamingRidge(NTKFeatures(n_components=200, random_state=0), alpha=1e-6),
         StreamingRidgeClassifier(),
         StreamingRidgeClassifier(NTKFeatures(n_components=64, random_state=0), batch_size=10),
     ]

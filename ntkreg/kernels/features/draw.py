@@ -32,7 +32,7 @@ def draw_features(
         Of one input.
     n_components : int
         Features, at most. Of a network without activations, whose features are exact, there are
-        as many as inputs (and biases), however many are asked for.
+        no more than inputs (and biases), however many are asked for.
     get : {"ntk", "nngp"}
     seed : int
     dtype : float32 or float64
@@ -44,8 +44,7 @@ def draw_features(
     Raises
     ------
     SpecError
-        Other layers; an NTK that is zero, as nothing is trained; too few components to have one
-        of each kind.
+        Other layers; an NTK that is zero, as nothing is trained.
 
     References
     ----------
@@ -68,7 +67,10 @@ def draw_features(
             projection = draw_projection(g, tangent, rng, dtype) if g else None
             steps.append(Hidden(layer, weights, projection))
             f, g = hidden, tangent if g else 0
-    return RandomFeatures(tuple(steps), n_inputs, g if tangents else f, tangents, dtype)
+    found = g if tangents else f
+    # More only where one of each kind is too much, or of exact ones.
+    last = draw_projection(found, n_components, rng, dtype) if found > n_components else None
+    return RandomFeatures(tuple(steps), last, n_inputs, min(found, n_components), tangents, dtype)
 
 
 def _checked(network: Architecture, tangents: bool) -> list[Any]:
@@ -104,12 +106,7 @@ def _widths(layers: Sequence[Any], n_components: int, tangents: bool) -> tuple[i
     if not tangents:
         copies, ones = 1, biases
     alive = tangents and any(isinstance(x, Dense) and x.trainable for x in before)
-    least = ones + copies + alive
-    if n_components < least:
-        raise SpecError(
-            f"n_components must be at least {least} for this network; got {n_components}."
-        )
-    left = n_components - ones
+    left = max(n_components - ones, copies + alive)
     if not alive:
         return left // copies, 0
     if not copies:

@@ -31,7 +31,8 @@ class Projection:
 
     def __call__(self, rows: np.ndarray) -> np.ndarray:
         """Return the coordinates (n, m) of rows (n, d); O(d log d) a row."""
-        spectrum = np.fft.rfft(rows * self.signs, axis=1, norm="ortho")
+        signed = np.multiply(rows, self.signs, order="C")
+        spectrum = np.ascontiguousarray(np.fft.rfft(signed, axis=1, norm="ortho"))
         return spectrum.view(rows.dtype)[:, self.columns] * self.scale
 
 

@@ -46,6 +46,8 @@ class RandomFeatures:
     Attributes
     ----------
     steps : tuple of Dense and Hidden
+    last : Projection or None
+        Of what comes out of them, where that is more than `n_components`.
     n_inputs : int
     n_components : int
     tangents : bool
@@ -55,6 +57,7 @@ class RandomFeatures:
     """
 
     steps: tuple[Dense | Hidden, ...]
+    last: Projection | None
     n_inputs: int
     n_components: int
     tangents: bool
@@ -70,7 +73,8 @@ class RandomFeatures:
         f, g = padded / np.sqrt(self.n_inputs, dtype=self.dtype), padded[:, :0]
         for step in self.steps:
             f, g = self._dense(step, f, g) if isinstance(step, Dense) else _hidden(step, f, g)
-        return (g if self.tangents else f)[: len(X)]
+        found = g if self.tangents else f
+        return (found if self.last is None else self.last(found))[: len(X)]
 
     def _dense(self, layer: Dense, f: np.ndarray, g: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         f, g = f * layer.weight_std, g * layer.weight_std

@@ -91,7 +91,7 @@ def test_trained_and_frozen_layers_wherever_they_stand(network, X):
     assert 0.3 < np.sqrt((scores**2).mean()) < 2
 
 
-@pytest.mark.parametrize("n_components", [2, 3, 64, 101])
+@pytest.mark.parametrize("n_components", [1, 2, 3, 64, 101])
 def test_there_are_as_many_as_asked_for(n_components, X):
     for network in (fully_connected(1), fully_connected(3), fully_connected(2, train_last=False)):
         for get in ("ntk", "nngp"):
@@ -174,6 +174,8 @@ def test_what_has_no_features_is_said(network, message):
         draw_features(network, 3, n_components=10, get="ntk", seed=0, dtype="float32")
 
 
-def test_too_few_components_are_refused():
-    with pytest.raises(SpecError, match="n_components must be at least 2 for this network; got 1"):
-        draw_features(fully_connected(1), 3, n_components=1, get="ntk", seed=0, dtype="float32")
+@pytest.mark.parametrize("network", [fully_connected(1), fully_connected(0)])
+def test_the_mean_is_the_kernel_with_a_single_component_too(network, X):
+    errors = _errors(network, X[:4], 1, seeds=2000)
+    scores = errors.mean(axis=0) / (errors.std(axis=0, ddof=1) / np.sqrt(2000))
+    assert np.abs(scores).max() < 5
