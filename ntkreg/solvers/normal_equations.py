@@ -14,7 +14,7 @@ from ntkreg.solvers.cholesky import CholeskySolver
 
 __all__ = ["LinearSolution", "NormalEquations"]
 
-_BLOCK = 512
+_BLOCK = 1024
 """Side of the blocks of the sums that threads share."""
 
 

@@ -70,11 +70,11 @@ def test_means_far_from_zero_cost_no_digits(data):
 
 def test_bits_depend_on_no_number_of_threads():
     rng = np.random.default_rng(0)
-    A, y = rng.standard_normal((90, 1100)).astype("float32"), rng.standard_normal((90, 3))
+    A, y = rng.standard_normal((90, 2100)).astype("float32"), rng.standard_normal((90, 3))
     coefs = [_sums(A, y, n_jobs=n).solve(0.1, "absolute", n).coef for n in (1, 2, 3)]
     np.testing.assert_array_equal(coefs[0], coefs[1])
     np.testing.assert_array_equal(coefs[0], coefs[2])
-    # 1,100 columns are three blocks, and their sums those of all at once.
+    # 2,100 columns are three blocks, and their sums those of all at once.
     B = A.astype(np.float64) - A.astype(np.float64).mean(axis=0)
     wanted = B.T @ np.linalg.solve(B @ B.T + 0.1 * np.eye(90), y - y.mean(axis=0))
     np.testing.assert_allclose(coefs[0], wanted, rtol=1e-4, atol=1e-8)
