@@ -154,7 +154,7 @@ def features(rows: pd.DataFrame, record: dict[str, Any]) -> Document:
     about = (
         "Inner products of features beside the exact kernel, in float64, of 1,500 "
         "of scikit-learn's digits; medians over draws, and their spread. Features are float32, on "
-        "one thread. "
+        f"one thread. {record['clock']}. "
         "`rpcholesky`: landmarks by randomly pivoted Cholesky."
     )
     table = judged(rows)
