@@ -63,6 +63,15 @@ def test_folds_that_overlap_at_random_compute_little_more_than_asked_for(X, comp
     assert computed[SPEC.network] < 2 * 60 * 61 // 2
 
 
+def test_a_set_that_grows_computes_what_is_new(X, computed):
+    grams = SharedGrams()
+    for n in (20, 45, 60):
+        np.testing.assert_allclose(
+            grams.gram(SPEC, X[:n], **ROOM), kernel(SPEC.network, X[:n]), rtol=1e-13
+        )
+        assert computed[SPEC.network] == n * (n + 1) // 2
+
+
 def test_a_gram_and_columns_are_those_of_kernel_to_the_bit_the_first_time(X):
     grams = SharedGrams()
     np.testing.assert_array_equal(grams.gram(SPEC, X[:40], **ROOM), kernel(SPEC.network, X[:40]))
