@@ -8,7 +8,7 @@ import numpy as np
 
 from ntkreg.arrays import refuse_infinite
 from ntkreg.cpus import in_threads, one_blas_thread
-from ntkreg.errors import SpecError
+from ntkreg.errors import NotPSDError, SpecError
 from ntkreg.solvers.base import Solution
 from ntkreg.solvers.cholesky import CholeskySolver
 
@@ -140,7 +140,14 @@ class NormalEquations:
         if self.fit_intercept:
             moment = moment - np.outer(self._sum, self._y_sum / self._weight)
         solver = CholeskySolver(gram, n_jobs=n_jobs)
-        solution = solver.solve(moment, alpha=np.asarray(alpha) * unit)
+        try:
+            solution = solver.solve(moment, alpha=np.asarray(alpha) * unit)
+        except NotPSDError as error:
+            units = f" Here it counts in units of {unit:.3g}." if unit != 1 else ""
+            raise NotPSDError(
+                f"{self.who}: the sums of products of features, K, are singular at this alpha. "
+                f"{error}{units}"
+            ) from None
         coef = solution.dual_coef
         mean = self._origin + self._sum / self._weight
         y_mean = self._y_origin + self._y_sum / self._weight

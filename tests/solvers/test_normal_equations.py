@@ -99,8 +99,10 @@ def test_features_of_any_size_of_float32(size, data):
 
 def test_what_cannot_be_solved_is_said(data):
     A, y, _ = data
-    with pytest.raises(NotPSDError, match="Raise alpha"):
+    with pytest.raises(NotPSDError, match=r"test: the sums .* Raise alpha"):
         _sums(np.hstack([A, A]), y).solve(0.0, "absolute", 1)
+    with pytest.raises(NotPSDError, match=r"Raise alpha .* counts in units of"):
+        _sums(np.hstack([A, A]), y).solve(0.0, "mean_diagonal", 1)
     for scale in ("mean_diagonal", "absolute"):
         found = _sums(0 * A, y).solve(1.0, scale, 1)
         np.testing.assert_allclose(found.intercept, y.mean(axis=0))
