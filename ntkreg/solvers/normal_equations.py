@@ -11,6 +11,7 @@ from ntkreg.cpus import in_threads, one_blas_thread
 from ntkreg.errors import NotPSDError, SpecError
 from ntkreg.solvers.base import Solution
 from ntkreg.solvers.cholesky import CholeskySolver
+from ntkreg.solvers.inputs import check_alpha
 
 __all__ = ["LinearSolution", "NormalEquations"]
 
@@ -139,9 +140,10 @@ class NormalEquations:
             unit = self._mean_square() or 1.0
         if self.fit_intercept:
             moment = moment - np.outer(self._sum, self._y_sum / self._weight)
+        alphas = check_alpha(self.who, alpha, moment.shape[1]) * unit
         solver = CholeskySolver(gram, n_jobs=n_jobs)
         try:
-            solution = solver.solve(moment, alpha=np.asarray(alpha) * unit)
+            solution = solver.solve(moment, alpha=alphas)
         except NotPSDError as error:
             units = f" Here it counts in units of {unit:.3g}." if unit != 1 else ""
             raise NotPSDError(

@@ -53,8 +53,8 @@ def test_sizes_that_float32_holds_keep_the_scale(X):
     for size in (2.0**90, 2.0**-90):
         scaled = features.fit_transform((X * size).astype("float32"))
         np.testing.assert_allclose(scaled / np.float32(size), plain, rtol=1e-6, atol=1e-9)
+    steep = NTKFeatures(fully_connected(1, weight_std=1e10), random_state=0)
     with pytest.raises(SpecError, match="NTKFeatures: features overflow float32"):
-        steep = NTKFeatures(fully_connected(1, weight_std=1e10), random_state=0)
         steep.fit_transform((X * 1e30).astype("float32"))
     with pytest.raises(SpecError, match="NTKFeatures: X does not fit float32"):
         features.fit(X.astype("float32")).transform(X * 1e100)

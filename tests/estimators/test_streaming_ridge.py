@@ -163,8 +163,12 @@ def test_what_cannot_be_solved_is_said(data):
         StreamingRidge(alpha=0).fit(np.hstack([X, X]), Y)
     with pytest.raises(ValueError, match="'alpha' parameter of StreamingRidge"):
         StreamingRidge(alpha=-1.0).fit(X, Y)
-    with pytest.raises(ValueError, match="alpha must be a finite float >= 0, or one for each of 2"):
+    with pytest.raises(
+        ValueError, match="StreamingRidge: alpha must be a finite float >= 0, or one for each of 2"
+    ):
         StreamingRidge(alpha=[1.0, 2.0, 3.0]).fit(X, Y)
+    with pytest.raises(ValueError, match="StreamingRidge: alpha must be a finite float"):
+        StreamingRidge(alpha=["a", "b"]).fit(X, Y)
     with pytest.raises(ValueError, match="sample_weight must be >= 0"):
         StreamingRidge().fit(X, Y, -weights)
     with pytest.raises(ValueError, match="StreamingRidge: X is a masked array"):
