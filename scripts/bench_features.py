@@ -80,20 +80,39 @@ def errors(name: str, X: np.ndarray, network, contenders: dict, seeds: int, cloc
     return rows
 
 
-def digits(seeds: int, clock) -> list[dict]:
-    X = load_digits().data[:SAMPLES].astype("float32") / 16
-    dense = fully_connected(3)
+def features(arguments, clock) -> list[dict]:
+    """Random features; an error of one draw is of all pairs together, so there are more draws."""
+    network = fully_connected(3)
     contenders = {
         f"NTKFeatures, {n} components": lambda seed, n=n: NTKFeatures(
-            dense, n_components=n, random_state=seed, n_jobs=1
+            network, n_components=n, random_state=seed, n_jobs=1
         )
         for n in SIZES
-    } | nystroem(dense, LANDMARKS)
-    rows = errors("dense depth 3, digits", X, dense, contenders, seeds, clock)
-    network, images = cntk(3), X.reshape(-1, 8, 8, 1)
-    return rows + errors(
-        "3 conv + GAP, digits", images, network, nystroem(network, IMAGE_LANDMARKS), seeds, clock
+    }
+    return errors(
+        "dense depth 3, digits", digits(), network, contenders, 4 * arguments.seeds, clock
     )
+
+
+def landmarks(arguments, clock) -> list[dict]:
+    dense, conv, X = fully_connected(3), cntk(3), digits()
+    return [
+        *errors(
+            "dense depth 3, digits", X, dense, nystroem(dense, LANDMARKS), arguments.seeds, clock
+        ),
+        *errors(
+            "3 conv + GAP, digits",
+            X.reshape(-1, 8, 8, 1),
+            conv,
+            nystroem(conv, IMAGE_LANDMARKS),
+            arguments.seeds,
+            clock,
+        ),
+    ]
+
+
+def digits() -> np.ndarray:
+    return load_digits().data[:SAMPLES].astype("float32") / 16
 
 
 def nystroem(network, sizes: tuple[int, ...]) -> dict:
@@ -106,9 +125,10 @@ def nystroem(network, sizes: tuple[int, ...]) -> dict:
     }
 
 
-def stream(samples: int, inputs: int, components: int, n_jobs: int, clock) -> list[dict]:
+def stream(arguments, clock) -> list[dict]:
     """One pass, in a process of its own: what it takes in all, imports and data included."""
-    sizes = {"samples": samples, "inputs": inputs, "components": components}
+    n_jobs, sizes = arguments.n_jobs, ("samples", "inputs", "components")
+    sizes = {name: getattr(arguments, name) for name in sizes}
     code = STREAM.format(**sizes, n_jobs=n_jobs, clock=clock.__name__)
     environment = os.environ | {"OMP_NUM_THREADS": str(n_jobs)}
     out = subprocess.run(
@@ -116,8 +136,8 @@ def stream(samples: int, inputs: int, components: int, n_jobs: int, clock) -> li
     ).stdout
     added, solved, score, peak = json.loads(out.splitlines()[-1])
     case = (
-        f"StreamingRidge on NTKFeatures of depth 3, {samples:,} x {inputs} float32, "
-        f"{components:,} components, {n_jobs} thread(s)"
+        f"StreamingRidge on NTKFeatures of depth 3, {arguments.samples:,} x {arguments.inputs} "
+        f"float32, {arguments.components:,} components, {n_jobs} thread(s)"
     )
     return [
         row(case, "peak memory of the process, MB", [peak], "< 4000"),
@@ -125,6 +145,10 @@ def stream(samples: int, inputs: int, components: int, n_jobs: int, clock) -> li
         row(case, "seconds for the solve", [solved]),
         row(case, "R^2 on 5,000 other samples", [score]),
     ]
+
+
+PARTS = {"NTKFeatures, ": features, "NTKNystroem, ": landmarks, "StreamingRidge ": stream}
+"""What measures the rows whose case has these words."""
 
 
 def main() -> None:
@@ -135,22 +159,33 @@ def main() -> None:
     parser.add_argument("--inputs", type=int, default=100)
     parser.add_argument("--components", type=int, default=8192)
     parser.add_argument("--n_jobs", type=int, default=1)
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument(
+        "--seeds", type=int, default=5, help="draws; four times as many of features"
+    )
     parser.add_argument("--cpu", action="store_true", help="CPU time in place of wall time")
+    parser.add_argument(
+        "--only",
+        choices=[part.__name__ for part in PARTS.values()],
+        help="measure this again; other rows stay those of an earlier run with the same settings",
+    )
     parser.add_argument("--output", type=Path, default=BENCHMARKS)
     arguments = parser.parse_args()
-    sizes = arguments.samples, arguments.inputs, arguments.components
     clock = time.process_time if arguments.cpu else time.perf_counter
-    rows = digits(arguments.seeds, clock) + stream(*sizes, arguments.n_jobs, clock)
-    defaults = {name: parser.get_default(name) for name in vars(arguments)}
+    stem, tables = arguments.output / "features", []
+    for words, part in PARTS.items():
+        if arguments.only in (None, part.__name__):
+            tables.append(pd.DataFrame(part(arguments, clock)))
+        else:
+            before = pd.read_csv(stem.with_suffix(".csv"))
+            tables.append(before[before.case.str.contains(words)])
     told = [
         f" --{name}" if value is True else f" --{name} {value}"
         for name, value in vars(arguments).items()
-        if name != "output" and value != defaults[name]
+        if name not in ("output", "only") and value != parser.get_default(name)
     ]
     command = f"python scripts/bench_features.py{''.join(told)}"
     record = {"command": command, "clock": "CPU time" if arguments.cpu else "Wall time"}
-    print(keep(arguments.output / "features", "features", pd.DataFrame(rows), 4, **record))
+    print(keep(stem, "features", pd.concat(tables), 4, **record))
 
 
 if __name__ == "__main__":

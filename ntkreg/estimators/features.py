@@ -59,7 +59,7 @@ class NTKFeatures(NetworkTransformer):
 
     See Also
     --------
-    NTKNystroem : Features from landmarks, of every kernel; more exact for their number.
+    NTKNystroem : Features from landmarks, of every kernel; nearer to it for their number.
     StreamingRidge : Ridge regression on features, a part of the samples at a time.
 
     Notes
@@ -70,6 +70,10 @@ class NTKFeatures(NetworkTransformer):
     entry of the first and one coordinate of a random rotation of the second (a subsampled
     randomised Fourier transform), in place of a sketch of both. Means over draws are the kernel's
     but for O(1 / n_components). Half of the components are the last layer's phi.
+
+    Where landmarks stand for the samples to come, `NTKNystroem` is nearer at less cost
+    (benchmarks/features.md). Random features know no samples: no part of a stream is favoured,
+    and nothing is decomposed.
 
     Cost: with m = n_components / 2, 2 m^2 flops a sample and hidden layer but the first, and
     4 m^2 bytes for its weights in float32.
