@@ -37,7 +37,7 @@ def test_pivots_have_the_distribution_of_the_algorithm():
             chance *= left[row] / left.sum()
         wanted[order] = chance
     assert abs(sum(wanted.values()) - 1) < 1e-9
-    n = 2000
+    n = 1200
     seen = Counter(tuple(_choose(K, 3, seed).tolist()) for seed in range(n))
     statistic = sum((seen[o] - n * p) ** 2 / (n * p) for o, p in wanted.items())
     assert 1e-3 < chi2.cdf(statistic, len(wanted) - 1) < 0.999
