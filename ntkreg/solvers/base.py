@@ -1,7 +1,7 @@
-"""The interface of all solvers: one kernel matrix, any targets and ridges, and what came out."""
+"""The interface of all solvers: one kernel matrix, any targets and ridges."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,43 +15,13 @@ from ntkreg.solvers.inputs import (
     check_targets,
     check_weights,
 )
+from ntkreg.solvers.solution import Solution
 
+# Pickles of fits name `Solution` here too.
 __all__ = ["Solution", "Solver"]
 
 _ORDINARY = 400
 """Targets up to 2^400 and down to 2^-400 are taken as they are."""
-
-
-@dataclass(frozen=True, eq=False)
-class Solution:
-    """Dual coefficients, and how far to trust them.
-
-    Attributes
-    ----------
-    dual_coef : ndarray of shape (n,) or (n, n_targets), float64
-        The value c of the solution. Predictions are ``K_cross @ dual_coef`` with K_cross (m, n).
-    alpha : ndarray of shape () or (n_targets,), float64
-        The ridge in units of K, after `alpha_scale`.
-    condition : float
-        Condition number of K + alpha W^-1, or an estimate that the solver describes; the
-        largest over the alphas. Relative errors of the solution reach about condition * 1e-16.
-    residual : float
-        Largest over targets of ||(K + alpha W^-1) c - y|| / ||y|| over rows with a weight.
-    min_eigenvalue : float or None
-        Least eigenvalue of K (with weights, of W^1/2 K W^1/2), to about 1 % of
-        alpha + |eigenvalue|; None if alpha is 0 (then the factorisation itself proves that
-        it is positive).
-    status : str
-        How the solver ended. "exact": `residual` is rounding alone.
-    """
-
-    dual_coef: np.ndarray
-    alpha: np.ndarray
-    condition: float
-    residual: float
-    min_eigenvalue: float | None
-    # As a default, older pickles have it too.
-    status: str = "exact"
 
 
 class Solver(ABC):

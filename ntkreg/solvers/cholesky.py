@@ -7,9 +7,10 @@ import numpy as np
 from scipy.linalg import lapack
 
 from ntkreg.errors import NotPSDError
-from ntkreg.solvers.base import Solution, Solver
+from ntkreg.solvers.base import Solver
 from ntkreg.solvers.definiteness import EPS, diagnosis, least_eigenvalue
 from ntkreg.solvers.factor import factorise
+from ntkreg.solvers.solution import Solution
 from ntkreg.solvers.system import System
 
 # Pickles of fits name `Solution` here too.
