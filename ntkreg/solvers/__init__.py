@@ -2,6 +2,15 @@
 
 from ntkreg.solvers.base import Solver
 from ntkreg.solvers.cholesky import CholeskySolver, solve_cholesky
+from ntkreg.solvers.leave_one_out import LeaveOneOut
 from ntkreg.solvers.solution import Solution
+from ntkreg.solvers.spectral import SpectralSolver
 
-__all__ = ["CholeskySolver", "Solution", "Solver", "solve_cholesky"]
+__all__ = [
+    "CholeskySolver",
+    "LeaveOneOut",
+    "Solution",
+    "Solver",
+    "SpectralSolver",
+    "solve_cholesky",
+]

@@ -15,7 +15,14 @@ from ntkreg.solvers.inputs import (
     check_targets,
     check_weights,
 )
+from ntkreg.solvers.leave_one_out import (
+    Inverse,
+    LeaveOneOut,
+    errors_of_others,
+    means_of_others,
+)
 from ntkreg.solvers.solution import Solution
+from ntkreg.solvers.system import System
 
 # Pickles of fits name `Solution` here too.
 __all__ = ["Solution", "Solver"]
@@ -30,7 +37,7 @@ class Solver(ABC):
     That is weighted kernel ridge regression: c minimises
     :math:`\sum_i w_i (y_i - (K c)_i)^2 + \alpha c^T K c`. What serves any y and alpha, such as a
     decomposition of K, a solver keeps between calls of `solve`. A new one gives `name` and
-    `_solve`.
+    `_solve`, and `_invert` if its inverse is at hand.
 
     Parameters
     ----------
@@ -87,20 +94,88 @@ class Solver(ABC):
         ShapeError, TypeError, ValueError
             Inputs of the wrong shape or type, not finite, negative.
         """
-        y = check_targets(self.name, y, len(self.K))
-        # Sums of their squares, in residuals, would leave float64; powers of two change no bit.
-        _, exponents = np.frexp(np.abs(y).max())
-        size = int(exponents) if abs(exponents) > _ORDINARY else 0
-        targets = np.ldexp(y.reshape(len(y), -1), -size)
+        y, targets, size = self._read(y)
         unit = alpha_unit(self.name, alpha_scale, self.K, self.weights)
         alphas = check_alpha(self.name, alpha, targets.shape[1]) * unit
         with one_blas_thread():
             found = self._solve(targets, np.broadcast_to(alphas, targets.shape[1]), unit)
-        with np.errstate(over="ignore"):
-            coef = refuse_infinite(
-                f"{self.name}: coefficients of such y", np.ldexp(found.dual_coef, size)
+        return replace(found, dual_coef=self._as_read(found.dual_coef, y, size), alpha=alphas)
+
+    def leave_one_out(
+        self, y: Any, *, alpha: float, alpha_scale: str = "absolute", center: bool = False
+    ) -> LeaveOneOut:
+        """Return a solution, and what a fit of all other rows gets wrong about each row.
+
+        Parameters
+        ----------
+        y : array-like of shape (n,) or (n, n_targets)
+        alpha : float
+            Ridge, >= 0; it keeps its absolute value, whichever row is left out.
+        alpha_scale : {"absolute", "mean_diagonal"}, default="absolute"
+            As in `solve`.
+        center : bool, default=False
+            Whether fits are of y less its (weighted) mean, each time that of the rows left.
+
+        Returns
+        -------
+        LeaveOneOut
+            Its `doubt` says what `solve` would warn of: of many alphas one is chosen.
+
+        Raises
+        ------
+        NotPSDError, ShapeError, TypeError, ValueError
+            As `solve`; fewer than two rows with a weight.
+        """
+        y, targets, size = self._read(y)
+        weights = np.ones(len(y)) if self.weights is None else self.weights
+        if (weighted := np.count_nonzero(weights)) < 2:
+            raise ValueError(
+                f"{self.name}: leaving one out needs at least two samples with a weight; got "
+                f"n_samples = {weighted}."
             )
-        return replace(found, dual_coef=coef.reshape(y.shape), alpha=alphas)
+        unit = alpha_unit(self.name, alpha_scale, self.K, self.weights)
+        ridge = check_alpha(self.name, alpha, 1).reshape(()) * unit
+        # Of weights over the largest: sums of huge ones overflow.
+        shares = weights / weights.max()
+        means = np.zeros_like(targets)
+        if center:
+            targets = targets - np.average(targets, axis=0, weights=shares)
+            means = means_of_others(targets, shares)
+        columns = np.column_stack([targets, np.ones(len(targets))])
+        with one_blas_thread():
+            found = self._invert(columns, float(ridge), unit)
+            wrong = errors_of_others(self.K, columns, found)
+            residual = System(self.name, self.K, self.weights, float(ridge)).residual(
+                found.coef[:, :-1], targets
+            )
+        coef = self._as_read(found.coef[:, :-1], y, size)
+        return LeaveOneOut(
+            Solution(coef, ridge, found.condition, residual, found.min_eigenvalue),
+            errors=self._as_read(wrong[:, :-1] - means * wrong[:, -1:], y, size),
+            targets=self._as_read(targets, y, size),
+            weights=weights,
+            inverse_diagonal=found.diagonal,
+            of_ones=found.coef[:, -1],
+            log_determinant=found.log_determinant,
+            center=center,
+            doubt=found.doubt,
+        )
+
+    def _read(self, y: Any) -> tuple[np.ndarray, np.ndarray, int]:
+        """Return y, its columns over a power of two where they are huge or tiny, and the power.
+
+        Sums of their squares, in residuals, would leave float64; powers of two change no bit.
+        """
+        y = check_targets(self.name, y, len(self.K))
+        _, exponents = np.frexp(np.abs(y).max())
+        size = int(exponents) if abs(exponents) > _ORDINARY else 0
+        return y, np.ldexp(y.reshape(len(y), -1), -size), size
+
+    def _as_read(self, values: np.ndarray, y: np.ndarray, size: int) -> np.ndarray:
+        """Return values of `_read`'s columns for y as it was."""
+        with np.errstate(over="ignore"):
+            values = refuse_infinite(f"{self.name}: coefficients of such y", np.ldexp(values, size))
+        return values.reshape(y.shape)
 
     @abstractmethod
     def _solve(self, targets: np.ndarray, alphas: np.ndarray, unit: float) -> Solution:
@@ -108,3 +183,7 @@ class Solver(ABC):
 
         `unit` is what alpha = 1 stood for, to speak of ridges as the caller does.
         """
+
+    def _invert(self, targets: np.ndarray, alpha: float, unit: float) -> Inverse:
+        """Return what `leave_one_out` needs, for checked targets (n, n_targets) at one ridge."""
+        raise NotImplementedError(f"{self.name} has no leave-one-out errors; use another solver.")

@@ -1,15 +1,17 @@
 """Exact kernel ridge regression by one Cholesky factorisation in float64."""
 
+import warnings
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 from scipy.linalg import lapack
 
-from ntkreg.errors import NotPSDError
+from ntkreg.errors import NotPSDError, PrecisionWarning
 from ntkreg.solvers.base import Solver
-from ntkreg.solvers.definiteness import EPS, diagnosis, least_eigenvalue
-from ntkreg.solvers.factor import factorise
+from ntkreg.solvers.definiteness import EPS, diagnosis, doubt, least_eigenvalue
+from ntkreg.solvers.factor import factorise, inverse_diagonal
+from ntkreg.solvers.leave_one_out import Inverse
 from ntkreg.solvers.solution import Solution
 from ntkreg.solvers.system import System
 
@@ -20,10 +22,12 @@ __all__ = ["CholeskySolver", "Solution", "solve_cholesky"]
 class CholeskySolver(Solver):
     """Factorises K + alpha W^-1 once for each distinct alpha; see `solve_cholesky`.
 
-    Keeps nothing between calls but K: a factor is as large.
+    Keeps nothing between calls but K, as a factor is as large, and for `leave_one_out` K's
+    least eigenvalue, as found at the first alpha: begin with the least, where it is most exact.
     """
 
     name: ClassVar[str] = "solve_cholesky"
+    _least: tuple[float, float] | None = None
 
     def _solve(self, targets: np.ndarray, alphas: np.ndarray, unit: float) -> Solution:
         coef = np.empty_like(targets)
@@ -34,11 +38,32 @@ class CholeskySolver(Solver):
             system = System(self.name, self.K, self.weights, float(a))
             factor = _factorise(system, unit, self.n_jobs)
             if a > 0 and min_eigenvalue is None:
-                min_eigenvalue = least_eigenvalue(system, factor.solve, factor.norm)
+                min_eigenvalue, rounding = least_eigenvalue(system, factor.solve, factor.norm)
+                if text := doubt(system, min_eigenvalue, rounding):
+                    warnings.warn(text, PrecisionWarning, stacklevel=4)  # who called solve_cholesky
             coef[:, which] = system.expand(factor.solve(targets[system.kept][:, which]))
             residual = max(residual, system.residual(coef[:, which], targets[:, which]))
             condition = max(condition, factor.condition)
         return Solution(coef, alphas, condition, residual, min_eigenvalue)
+
+    def _invert(self, targets: np.ndarray, alpha: float, unit: float) -> Inverse:
+        system = System(self.name, self.K, self.weights, alpha)
+        factor = _factorise(system, unit, self.n_jobs)
+        coef = system.expand(factor.solve(targets[system.kept]))
+        diagonal = system.expand(
+            (system.scale**2 * inverse_diagonal(factor.lower.T, self.n_jobs))[:, None]
+        )[:, 0]
+        if alpha > 0 and self._least is None:
+            self._least = least_eigenvalue(system, factor.solve, factor.norm)
+        text = None if self._least is None else doubt(system, *self._least)
+        return Inverse(
+            coef,
+            diagonal,
+            float(2 * np.sum(np.log(np.diagonal(factor.lower)) - np.log(system.scale))),
+            factor.condition,
+            None if self._least is None else self._least[0],
+            text,
+        )
 
 
 def solve_cholesky(

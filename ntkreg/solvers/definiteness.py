@@ -1,17 +1,15 @@
 """How near a kernel matrix is to being indefinite, and which ridge would do."""
 
 import contextlib
-import warnings
 from collections.abc import Callable
 
 import numpy as np
 from scipy.linalg import eigh, lapack
 from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
 
-from ntkreg.errors import PrecisionWarning
 from ntkreg.solvers.system import System
 
-__all__ = ["EPS", "diagnosis", "least_eigenvalue"]
+__all__ = ["EPS", "diagnosis", "doubt", "least_eigenvalue", "refusal"]
 
 EPS = float(np.finfo(np.float64).eps)
 
@@ -35,17 +33,23 @@ def diagnosis(system: System, unit: float, what: str) -> str:
     curvature = float(value - np.sum(system.ridge * direction**2))  # of K alone
     # Twice what is missing, and rounding of a factorisation of this norm on top.
     missing = 2 * max(-curvature, 0.0) + 10 * n * EPS * norm
-    enough = missing / float(np.sum(direction**2 / system.weights)) / unit
-    remedy = f"Raise alpha to at least about {enough:.0e}" if enough else "Raise alpha above 0"
+    enough = missing / float(np.sum(direction**2 / system.weights))
+    return refusal(system, unit, what, curvature / float(direction @ direction), enough)
+
+
+def refusal(system: System, unit: float, what: str, least: float, enough: float) -> str:
+    """Say what is wrong, K's least eigenvalue, and the alpha, in units of K, that would do."""
+    remedy = (
+        f"Raise alpha to at least about {enough / unit:.0e}" if enough else "Raise alpha above 0"
+    )
     if unit != 1:
         remedy += f" (in units of the mean diagonal, {unit:.3g})"
-    least = curvature / float(direction @ direction)
     if system.K.dtype != np.float64 and least < 0:
         remedy += ", or compute K in float64"
     weighted = "" if (system.weights == 1).all() else f", weights up to {system.weights.max():.3g}"
     return (
-        f"{system.who}: K + alpha I {what} (n={n}, alpha={system.alpha:.3g}{weighted}, K in "
-        f"{system.K.dtype}, least eigenvalue of K {least:.2e}; duplicate rows give 0). {remedy}."
+        f"{system.who}: K + alpha I {what} (n={len(system)}, alpha={system.alpha:.3g}{weighted}, K "
+        f"in {system.K.dtype}, least eigenvalue of K {least:.2e}; duplicate rows give 0). {remedy}."
     )
 
 
@@ -60,11 +64,11 @@ def _extreme(make: Callable[[], np.ndarray], k: int) -> tuple[float, np.ndarray]
 
 def least_eigenvalue(
     system: System, solve: Callable[[np.ndarray], np.ndarray], norm: float
-) -> float:
-    """Return the least eigenvalue of W^1/2 K W^1/2; warn if it can change the solution.
+) -> tuple[float, float]:
+    """Return the least eigenvalue of W^1/2 K W^1/2, and what rounding of it comes to.
 
     Lanczos on the inverse, some tens of solves of the equations of kept rows; `norm` is that
-    of the matrix that was factorised for them, for what its rounding comes to.
+    of the matrix that was factorised for them.
     """
     n, alpha = len(system), system.alpha
     root = np.sqrt(system.weights)
@@ -88,14 +92,16 @@ def least_eigenvalue(
     # What rounding of the factorised matrix is in this direction.
     with np.errstate(over="ignore"):
         stretch = float(np.sum((vector * root / system.scale) ** 2))
-    rounding = n * EPS * norm * stretch
-    if least < -max(_HARMLESS * alpha, rounding):
-        weighted = "" if (root == 1).all() else ", with its weights,"
-        warnings.warn(
-            f"{system.who}: K{weighted} is indefinite: its least eigenvalue is {least:.2e}, and "
-            f"only alpha = {alpha:.2e} makes it solvable (n={n}, K in {system.K.dtype}). "
-            "Raise alpha, or compute K in float64.",
-            PrecisionWarning,
-            stacklevel=5,  # who called solve_cholesky
-        )
-    return least
+    return least, n * EPS * norm * stretch
+
+
+def doubt(system: System, least: float, rounding: float) -> str | None:
+    """Return what to warn of where the least eigenvalue can change the solution, else None."""
+    if least >= -max(_HARMLESS * system.alpha, rounding):
+        return None
+    weighted = "" if (system.weights == 1).all() else ", with its weights,"
+    return (
+        f"{system.who}: K{weighted} is indefinite: its least eigenvalue is {least:.2e}, and "
+        f"only alpha = {system.alpha:.2e} makes it solvable (n={len(system)}, K in "
+        f"{system.K.dtype}). Raise alpha, or compute K in float64."
+    )

@@ -9,7 +9,7 @@ from scipy.linalg import blas, lapack
 
 from ntkreg.cpus import one_blas_thread
 
-__all__ = ["factorise"]
+__all__ = ["factorise", "inverse_diagonal"]
 
 _BLOCK = 256
 
@@ -39,6 +39,34 @@ def factorise(A: np.ndarray, n_jobs: int) -> int:
             list(pool.map(partial(_solve, A, own, lower), rest))
             list(pool.map(partial(_update, A, own), combinations_with_replacement(rest, 2)))
     return 0
+
+
+def inverse_diagonal(upper: np.ndarray, n_jobs: int) -> np.ndarray:
+    """Return the diagonal of the inverse of U^T U, (n,), for U in the upper triangle, C order.
+
+    Sums of squares of the columns of U^-T, a block of columns at a time: n^3 / 3 flops, and
+    256 n numbers a thread.
+    """
+    parts = [slice(i, min(i + _BLOCK, len(upper))) for i in range(0, len(upper), _BLOCK)]
+    with one_blas_thread(), ThreadPoolExecutor(min(n_jobs, len(parts))) as pool:
+        # From the longest to the shortest, so that no thread ends with a long one alone.
+        return np.concatenate(list(pool.map(partial(_column_squares, upper, parts), parts)))
+
+
+def _column_squares(upper: np.ndarray, parts: list[slice], own: slice) -> np.ndarray:
+    """Return the sums of squares of columns `own` of U^-T, by forward substitution."""
+    rows = len(upper) - own.start
+    X = np.zeros((rows, own.stop - own.start))
+    X[: own.stop - own.start] = np.eye(own.stop - own.start)
+    for part in parts:
+        if part.start < own.start:
+            continue
+        here = slice(part.start - own.start, part.stop - own.start)
+        # U's diagonal block in C order is the lower triangle in LAPACK's.
+        X[here] = blas.dtrsm(1.0, upper[part, part].T, X[here], lower=1)
+        below = slice(part.stop, None)
+        X[here.stop :] -= upper[part, below].T @ X[here]
+    return np.sum(np.square(X, out=X), axis=0)
 
 
 def _solve(A: np.ndarray, own: slice, lower: np.ndarray, columns: slice) -> None:
