@@ -34,9 +34,11 @@ if TYPE_CHECKING:
     from ntkreg.estimators import FiniteNetworkClassifier as FiniteNetworkClassifier
     from ntkreg.estimators import FiniteNetworkRegressor as FiniteNetworkRegressor
     from ntkreg.estimators import NTKClassifier as NTKClassifier
+    from ntkreg.estimators import NTKClassifierCV as NTKClassifierCV
     from ntkreg.estimators import NTKFeatures as NTKFeatures
     from ntkreg.estimators import NTKNystroem as NTKNystroem
     from ntkreg.estimators import NTKRegressor as NTKRegressor
+    from ntkreg.estimators import NTKRegressorCV as NTKRegressorCV
     from ntkreg.estimators import NTKTransformer as NTKTransformer
     from ntkreg.estimators import StreamingRidge as StreamingRidge
     from ntkreg.estimators import StreamingRidgeClassifier as StreamingRidgeClassifier
@@ -71,9 +73,11 @@ _HOME = {
     "LeakyRelu": "architecture",
     "LocalAvgPool": "architecture",
     "NTKClassifier": "estimators",
+    "NTKClassifierCV": "estimators",
     "NTKFeatures": "estimators",
     "NTKNystroem": "estimators",
     "NTKRegressor": "estimators",
+    "NTKRegressorCV": "estimators",
     "NTKTransformer": "estimators",
     "NormalizedGaussian": "architecture",
     "Relu": "architecture",

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable
+from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -53,8 +54,11 @@ class KernelEstimator(NetworkEstimator):
     def _reads_kernels(self) -> bool:
         return self.kernel == "precomputed"
 
-    def _fit_gram(self, X: np.ndarray) -> np.ndarray:
-        """Keep what predict needs and return the Gram matrix of the training data."""
+    def _fit_gram(self, X: np.ndarray, variants: Any = None) -> np.ndarray:
+        """Keep what predict needs and return the Gram matrix of the training data.
+
+        With variants of the network one for each, (n_variants, n, n), from one pass.
+        """
         name = type(self).__name__
         self.kernel_: Callable[..., Any] | None = None
         self.architecture_: Any = None
@@ -78,8 +82,11 @@ class KernelEstimator(NetworkEstimator):
         self.dtype_ = solve_dtype(self.architecture_, X, self.dtype)
         # A copy: predictions must not change when the caller later writes into X.
         self.X_fit_ = np.array(X, dtype=kernel_dtype(X, self.dtype_), order="C")
-        self.kernel_ = functools.partial(kernel_of, spec_of(self), n_jobs=self.n_jobs)
-        return self.kernel_(self.X_fit_)
+        spec = spec_of(self)
+        self.kernel_ = functools.partial(kernel_of, spec, n_jobs=self.n_jobs)
+        if variants is None:
+            return self.kernel_(self.X_fit_)
+        return kernel_of(replace(spec, variants=variants), self.X_fit_, n_jobs=self.n_jobs)
 
     def _solve(self, X: np.ndarray, targets: np.ndarray, sample_weight: np.ndarray | None) -> None:
         solver = CholeskySolver(self._fit_gram(X), sample_weight=sample_weight, n_jobs=self.n_jobs)

@@ -1,6 +1,7 @@
 """From Gram matrices to coefficients: solvers of one interface, float64, no fallback."""
 
 from ntkreg.solvers.base import Solver
+from ntkreg.solvers.choice import solver_for
 from ntkreg.solvers.cholesky import CholeskySolver, solve_cholesky
 from ntkreg.solvers.leave_one_out import LeaveOneOut
 from ntkreg.solvers.solution import Solution
@@ -13,4 +14,5 @@ __all__ = [
     "Solver",
     "SpectralSolver",
     "solve_cholesky",
+    "solver_for",
 ]

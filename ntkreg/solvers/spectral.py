@@ -107,8 +107,8 @@ class SpectralSolver(Solver):
     ) -> np.ndarray:
         r"""Return dual coefficients after gradient flow from zero for a time, or for each of many.
 
-        Of the loss :math:`\frac{1}{2 N o} (\sum_i w_i \|y_i - f(x_i)\|^2 + \alpha \|f\|_K^2)`, with o
-        targets and N the sum of weights, n if there are none: each eigenvector times
+        Of the loss :math:`\frac{1}{2 N o} (\sum_i w_i \|y_i - f(x_i)\|^2 + \alpha \|f\|_K^2)`,
+        with o targets and N the sum of weights, n if there are none: each eigenvector times
         :math:`(1 - e^{-(\lambda + \alpha) t / (N o)}) / (\lambda + \alpha)`.
 
         Parameters

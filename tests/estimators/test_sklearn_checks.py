@@ -5,7 +5,7 @@ import unittest
 import pytest
 from sklearn.utils.estimator_checks import check_estimator, parametrize_with_checks
 
-from ntkreg import NTKClassifier, NTKRegressor, cntk
+from ntkreg import NTKClassifier, NTKClassifierCV, NTKRegressor, NTKRegressorCV, cntk
 from ntkreg.errors import NotPSDError
 
 # Two checks hand a precomputed kernel that is none: a Gram matrix rounded to integers
@@ -45,6 +45,18 @@ class RowImageClassifier(ReadsRowsAsImages, NTKClassifier):
         ),
         RowImageRegressor(),
         RowImageClassifier(),
+        NTKRegressorCV(),
+        NTKClassifierCV(),
+        NTKRegressorCV(
+            kernel="precomputed", alpha_scale="absolute", alphas=[ABOVE_EVERY_NEGATIVE_EIGENVALUE]
+        ),
+        NTKClassifierCV(
+            kernel="precomputed", alpha_scale="absolute", alphas=[ABOVE_EVERY_NEGATIVE_EIGENVALUE]
+        ),
+        NTKRegressorCV(variants=[{"depth": 1}, {"depth": 2}], selection="marginal_likelihood"),
+        NTKClassifierCV(
+            variants=[{"depth": 1}, {"depth": 2}], alphas=[0.01, 0.1], scoring="accuracy"
+        ),
     ]
 )
 def test_passes_the_check_of_scikit_learn(estimator, check, monkeypatch):

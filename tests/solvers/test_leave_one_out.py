@@ -152,7 +152,7 @@ def test_an_indefinite_kernel_is_doubted_only(kind, recwarn):
     assert "least eigenvalue is -5.00e-01" in found.doubt
     assert not recwarn.list
     assert kind(K).leave_one_out([1.0, 1.0, 1.0], alpha=100.0).doubt is None
-    with pytest.raises(NotPSDError, match="alpha=0.4"):
+    with pytest.raises(NotPSDError, match=r"alpha=0\.4"):
         kind(K).leave_one_out([1.0, 1.0, 1.0], alpha=0.4)
 
 

@@ -99,7 +99,7 @@ def test_descent_is_its_loop(alpha):
         found = solver.descent(y, step, rate, alpha=alpha)
         np.testing.assert_allclose(found, at[step], atol=1e-10)
     np.testing.assert_array_equal(solver.descent(y, [0, 7], rate, alpha=alpha)[0], 0 * y)
-    with pytest.raises(SpecError, match="learning_rate must be > 0 and at most .* diverges"):
+    with pytest.raises(SpecError, match=r"learning_rate must be > 0 and at most .* diverges"):
         solver.descent(y, 3, 1.1 * rate, alpha=alpha)
 
 
@@ -137,7 +137,7 @@ def test_a_ridge_that_is_too_small_is_refused_with_one_that_will_do(scale):
     enough = float(str(caught.value).split("at least about ")[1].split()[0].rstrip("."))
     with pytest.warns(PrecisionWarning):
         SpectralSolver(K).solve(np.ones(3), alpha=enough, alpha_scale=scale)
-    with pytest.raises(NotPSDError, match="duplicate rows give 0.*Raise alpha"):
+    with pytest.raises(NotPSDError, match=r"duplicate rows give 0.*Raise alpha"):
         SpectralSolver(np.ones((3, 3))).solve(np.ones(3), alpha=0.0)
 
 
@@ -151,5 +151,5 @@ def test_bits_depend_on_no_number_of_blas_threads():
 
 @pytest.mark.parametrize("t", [-1.0, np.nan, np.inf, "1", None, [[1.0]], [1.0, -2.0]])
 def test_times_that_are_none(t):
-    with pytest.raises(SpecError, match="SpectralSolver: t must be finite numbers >= 0"):
+    with pytest.raises(SpecError, match=r"SpectralSolver: t must be finite numbers >= 0"):
         SpectralSolver(np.eye(2)).flow([1.0, 2.0], t)
