@@ -169,7 +169,10 @@ class Grid:
             y = self.targets[rows] - mean
             for i, alpha in self._ascending():
                 try:
-                    coef = solver.solve(y, alpha=alpha * unit).dual_coef
+                    with warnings.catch_warnings():
+                        # What is said of K at the ridge that is chosen is enough.
+                        warnings.simplefilter("ignore", PrecisionWarning)
+                        coef = solver.solve(y, alpha=alpha * unit).dual_coef
                 except NotPSDError as error:
                     refused[alpha] = error
                     continue

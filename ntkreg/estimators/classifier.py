@@ -49,6 +49,12 @@ class NTKClassifier(Classification, KernelEstimator):
     image_shape : (int, int, int) or None, default=None
         (height, width, channels) as which the rows of a flat X are read. Not needed if X
         comes as (n, h, w, c), or for a dense network.
+    train_time : float >= 0 or None, default=None
+        Time at which gradient flow of the network stops, as in `NTKRegressor`; None for the end.
+    train_steps : int >= 0 or None, default=None
+        Steps of gradient descent in place of a time, at `learning_rate`.
+    learning_rate : float > 0 or None, default=None
+        Of `train_steps`.
     dtype : {"float32", "mixed", "float64"} or None, default=None
         Of the kernel, as in `NTKRegressor`.
     n_jobs : int or None, default=None
@@ -95,6 +101,9 @@ class NTKClassifier(Classification, KernelEstimator):
         symmetry: str | None = None,
         backend: str | None = None,
         image_shape: tuple[int, int, int] | None = None,
+        train_time: float | None = None,
+        train_steps: int | None = None,
+        learning_rate: float | None = None,
         dtype: Any = None,
         n_jobs: int | None = None,
     ) -> None:
@@ -107,6 +116,9 @@ class NTKClassifier(Classification, KernelEstimator):
         self.symmetry = symmetry
         self.backend = backend
         self.image_shape = image_shape
+        self.train_time = train_time
+        self.train_steps = train_steps
+        self.learning_rate = learning_rate
         self.dtype = dtype
         self.n_jobs = n_jobs
 

@@ -14,6 +14,7 @@ from ntkreg.architecture import Architecture
 from ntkreg.cpus import one_blas_thread
 from ntkreg.errors import ShapeError
 from ntkreg.estimators.network_base import NetworkEstimator
+from ntkreg.estimators.stop import STOP, STOP_CONSTRAINTS, Stop
 from ntkreg.gram import kernel_of
 from ntkreg.kernels import KernelSpec, StaxNetwork, kernel_dtype, solve_dtype
 from ntkreg.kernels.spec import OPTIONS
@@ -42,9 +43,15 @@ class KernelEstimator(NetworkEstimator):
             name: [StrOptions({choice for choice in choices if choice is not None}), None]
             for name, choices in OPTIONS.items()
         },
+        **STOP_CONSTRAINTS,
         "dtype": [StrOptions({"float32", "float64", "mixed"}), type, np.dtype, None],
         "n_jobs": [Integral, None],
     }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Give pickles from before training could be stopped what they lack."""
+        never = dict.fromkeys(STOP) if isinstance(state, dict) and "alpha" in state else {}
+        super().__setstate__({**never, **state})
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -89,8 +96,15 @@ class KernelEstimator(NetworkEstimator):
         return kernel_of(replace(spec, variants=variants), self.X_fit_, n_jobs=self.n_jobs)
 
     def _solve(self, X: np.ndarray, targets: np.ndarray, sample_weight: np.ndarray | None) -> None:
-        solver = CholeskySolver(self._fit_gram(X), sample_weight=sample_weight, n_jobs=self.n_jobs)
-        self.solver_result_ = solver.solve(targets, alpha=self.alpha, alpha_scale=self.alpha_scale)
+        stop = Stop.of(self)
+        K = self._fit_gram(X)
+        if stop is not None:
+            self.solver_result_ = stop.solution(K, targets, sample_weight)
+        else:
+            solver = CholeskySolver(K, sample_weight=sample_weight, n_jobs=self.n_jobs)
+            self.solver_result_ = solver.solve(
+                targets, alpha=self.alpha, alpha_scale=self.alpha_scale
+            )
         self.dual_coef_ = self.solver_result_.dual_coef
 
     def _evaluate(self, X: Any) -> np.ndarray:

@@ -61,6 +61,18 @@ class NTKRegressor(Regression, KernelEstimator):
     center_y : bool, default=True
         Subtract the (weighted) mean of y before the fit and add it to predictions: a
         kernel without bias has no intercept.
+    train_time : float >= 0 or None, default=None
+        Time t at which gradient flow of the network stops, a regulariser as `alpha` is; None for
+        the end, the ridge solution. Of one half the mean square over all entries of y, with
+        `alpha` times the squared norm beside the squares: along an eigenvector of K with
+        eigenvalue w, :math:`1 - e^{-(w + \alpha) t / s}` of the ridge solution is learnt, where s
+        is the size of y (with weights, their sum times targets). With ``get="ntk"``, `alpha` 0
+        and ``center_y=False`` it is the mean over initialisations of networks of infinite width
+        trained for that time.
+    train_steps : int >= 0 or None, default=None
+        Steps of gradient descent in place of a time, at `learning_rate`.
+    learning_rate : float > 0 or None, default=None
+        Of `train_steps`; at most 2 s / (w + alpha) for the largest w, or descent diverges.
     dtype : {"float32", "mixed", "float64"} or None, default=None
         Of the kernel. "mixed", for networks that read images: float32 arithmetic, read-outs
         and values in float64; as fast as float32 and several times nearer to float64, above
@@ -135,6 +147,9 @@ class NTKRegressor(Regression, KernelEstimator):
         backend: str | None = None,
         image_shape: tuple[int, int, int] | None = None,
         center_y: bool = True,
+        train_time: float | None = None,
+        train_steps: int | None = None,
+        learning_rate: float | None = None,
         dtype: Any = None,
         n_jobs: int | None = None,
     ) -> None:
@@ -148,6 +163,9 @@ class NTKRegressor(Regression, KernelEstimator):
         self.backend = backend
         self.image_shape = image_shape
         self.center_y = center_y
+        self.train_time = train_time
+        self.train_steps = train_steps
+        self.learning_rate = learning_rate
         self.dtype = dtype
         self.n_jobs = n_jobs
 

@@ -123,8 +123,8 @@ class NTKRegressorCV(Regression, KernelSelection):
     >>> X = rng.normal(size=(60, 3))
     >>> y = np.sin(X[:, 0]) + 0.1 * rng.normal(size=60)
     >>> model = NTKRegressorCV(fully_connected(bias_std=0.3), variants=[{"depth": 1}, {"depth": 3}])
-    >>> model.fit(X, y).best_params_["architecture__depth"]
-    1
+    >>> model.fit(X, y).best_params_
+    {'alpha': 0.0001, 'architecture__depth': 3}
     >>> model.scores_.shape
     (2, 11)
     """

@@ -32,6 +32,7 @@ from ntkreg.estimators.saved_preprocessing import (
     build_preprocessing,
     describe_preprocessing,
 )
+from ntkreg.estimators.stop import STOP
 from ntkreg.gram import kernel_of
 from ntkreg.kernels import check_inputs, engine_for, solve_dtype
 from ntkreg.kernels.spec import OPTIONS
@@ -98,12 +99,13 @@ def save_model(model: Any, folder: str | Path) -> None:
         "preprocessing": preprocessing,
         "architecture": to_dict(estimator.architecture_),
         "dtype": estimator.dtype_,
-        "parameters": {key: getattr(estimator, key) for key in PARAMETERS},
+        "parameters": {key: getattr(estimator, key) for key in PARAMETERS} | _stop(estimator),
         "solution": {
             "alpha": float(solution.alpha),
             "condition": solution.condition,
             "residual": solution.residual,
             "min_eigenvalue": solution.min_eigenvalue,
+            **({} if solution.status == "exact" else {"status": solution.status}),
         },
     }
     try:
@@ -256,6 +258,13 @@ def _restore_estimator(
     )
     engine_for(spec_of(estimator), shape)
     return estimator
+
+
+def _stop(estimator: Any) -> dict[str, Any]:
+    """Return when training stopped, nothing where it did not: so are models of old written."""
+    # Old pickles have no such attributes.
+    stop = {name: getattr(estimator, name, None) for name in STOP}
+    return {name: value for name, value in stop.items() if value is not None}
 
 
 def _parts(model: Any) -> tuple[Preprocessing | None, Any]:

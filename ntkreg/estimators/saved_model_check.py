@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ntkreg.errors import DataError
+from ntkreg.estimators.stop import STOP
 from ntkreg.kernels.spec import LATER, OPTIONS, PRECISIONS
 
 __all__ = ["check_arrays", "check_description"]
@@ -103,16 +104,24 @@ def check_description(path: Path, described: dict[str, Any]) -> None:
     check.mapping("the file", described, _KEYS, old=("dtype",))
     check.choice("estimator", described["estimator"], ("NTKClassifier", "NTKRegressor"))
     check.choice("dtype", described.get("dtype"), PRECISIONS)
-    names = ("alpha", *_PARAMETERS, "image_shape")
+    names = ("alpha", *_PARAMETERS, "image_shape", *STOP)
     parameters = check.mapping(
-        "parameters", described["parameters"], names, old=(*LATER, "image_shape")
+        "parameters", described["parameters"], names, old=(*LATER, "image_shape", *STOP)
     )
+    for entry in set(STOP) & set(parameters):
+        check.number(
+            f"parameters.{entry}", parameters[entry], least=0, above=entry == "learning_rate"
+        )
     for entry, choices in _PARAMETERS.items():
         if entry in parameters:
             check.choice(f"parameters.{entry}", parameters[entry], choices)
     check.number("parameters.alpha", parameters["alpha"], least=0)
     check.sizes("parameters.image_shape", parameters.get("image_shape"))
-    solution = check.mapping("solution", described["solution"], _SOLUTION)
+    solution = check.mapping(
+        "solution", described["solution"], (*_SOLUTION, "status"), old=("status",)
+    )
+    if not isinstance(status := solution.get("status", "exact"), str) or len(status) > 100:
+        raise check.refuse("solution.status", "a short text", repr(status))
     for key in ("alpha", "condition", "residual"):
         check.number(f"solution.{key}", solution[key], least=0)
     if solution["min_eigenvalue"] is not None:

@@ -27,7 +27,8 @@ class Solution:
         alpha + |eigenvalue|; None if alpha is 0 (then the factorisation itself proves that
         it is positive).
     status : str
-        How the solver ended. "exact": `residual` is rounding alone.
+        How the solver ended. "exact": `residual` is rounding alone; "stopped at time ..." or "...
+        step ...": it is what gradient descent had left to learn.
     """
 
     dual_coef: np.ndarray

@@ -169,15 +169,42 @@ class SpectralSolver(Solver):
             No such numbers, or a learning rate at which descent diverges.
         """
         steps = _times(f"{self.name}: steps", steps)
-        values, size = self._learnt(y, alpha, alpha_scale)
-        stable = 2 * size / values[-1] if values[-1] > 0 else np.inf
-        if not 0 < learning_rate <= stable:
-            raise SpecError(
-                f"{self.name}: learning_rate must be > 0 and at most {stable:.4g}, beyond which "
-                f"gradient descent diverges on this kernel; got {learning_rate!r}."
-            )
-        share = descent_share(values / size, steps.ravel(), learning_rate)
-        return self.coefficients(y, _factors(share, values, steps * learning_rate / size))
+        return self._descent(y, steps, learning_rate, alpha, alpha_scale)[0]
+
+    def stopped(
+        self,
+        y: Any,
+        *,
+        time: float | None = None,
+        steps: int | None = None,
+        learning_rate: float | None = None,
+        alpha: float = 0.0,
+        alpha_scale: str = "absolute",
+    ) -> Solution:
+        """Return `flow` at a time, or `descent` after steps, with how far it is from the end.
+
+        Returns
+        -------
+        Solution
+            `residual` is what is left to learn. `condition`: how many times more of the residual is
+            taken into coefficients along one eigenvector than along another.
+        """
+        ridge: dict[str, Any] = {"alpha": alpha, "alpha_scale": alpha_scale}
+        if time is not None:
+            coef, factors = self._flow(y, _times(f"{self.name}: time", time), **ridge)
+        else:
+            steps_ = _times(f"{self.name}: steps", steps)
+            coef, factors = self._descent(y, steps_, learning_rate, **ridge)
+        absolute = np.asarray(alpha * alpha_unit(self.name, alpha_scale, self.K, self.weights))
+        system = System(self.name, self.K, self.weights, float(absolute))
+        _, targets, size = self._read(y)
+        residual = system.residual(np.ldexp(coef.reshape(targets.shape), -size), targets)
+        least, most = factors.min(), factors.max()
+        condition = 1.0 if most == 0 else min(most / max(least, most * EPS), 1 / EPS)
+        at = f"time {time:g}" if time is not None else f"step {steps}"
+        return Solution(
+            coef, absolute, float(condition), residual, self._least()[0], f"stopped at {at}"
+        )
 
     @cached_property
     def _spectrum(self) -> _Spectrum:
@@ -243,6 +270,29 @@ class SpectralSolver(Solver):
         """Return the least eigenvalue, and what rounding of it comes to."""
         values = self.eigenvalues
         return float(values[0]), float(len(values) * EPS * np.abs(values).max())
+
+    def _flow(
+        self, y: Any, t: np.ndarray, alpha: float, alpha_scale: str
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return coefficients of `flow`, and what multiplies each eigenvector in them."""
+        values, size = self._learnt(y, alpha, alpha_scale)
+        factors = _factors(flow_share(values / size, t.ravel()), values, t / size)
+        return self.coefficients(y, factors), factors
+
+    def _descent(
+        self, y: Any, steps: np.ndarray, learning_rate: Any, alpha: float, alpha_scale: str
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return coefficients of `descent`, and what multiplies each eigenvector in them."""
+        values, size = self._learnt(y, alpha, alpha_scale)
+        stable = 2 * size / values[-1] if values[-1] > 0 else np.inf
+        if not 0 < learning_rate <= stable:
+            raise SpecError(
+                f"{self.name}: learning_rate must be > 0 and at most {stable:.4g}, beyond which "
+                f"gradient descent diverges on this kernel; got {learning_rate!r}."
+            )
+        share = descent_share(values / size, steps.ravel(), learning_rate)
+        factors = _factors(share, values, steps * learning_rate / size)
+        return self.coefficients(y, factors), factors
 
     def _learnt(self, y: Any, alpha: float, alpha_scale: str) -> tuple[np.ndarray, float]:
         """Return eigenvalues + alpha, none below alpha, and how many numbers the loss averages."""

@@ -48,12 +48,18 @@ class RowImageClassifier(ReadsRowsAsImages, NTKClassifier):
         NTKRegressorCV(),
         NTKClassifierCV(),
         NTKRegressorCV(
-            kernel="precomputed", alpha_scale="absolute", alphas=[ABOVE_EVERY_NEGATIVE_EIGENVALUE]
+            kernel="precomputed",
+            alpha_scale="absolute",
+            alphas=[0.01, ABOVE_EVERY_NEGATIVE_EIGENVALUE],
         ),
         NTKClassifierCV(
-            kernel="precomputed", alpha_scale="absolute", alphas=[ABOVE_EVERY_NEGATIVE_EIGENVALUE]
+            kernel="precomputed",
+            alpha_scale="absolute",
+            alphas=[0.01, ABOVE_EVERY_NEGATIVE_EIGENVALUE],
         ),
-        NTKRegressorCV(variants=[{"depth": 1}, {"depth": 2}], selection="marginal_likelihood"),
+        NTKRegressorCV(variants=[{"depth": 1}, {"depth": 2}], alphas=[0.01, 0.1]),
+        NTKRegressor(train_time=50.0),
+        NTKClassifier(train_steps=20, learning_rate=1e-3),
         NTKClassifierCV(
             variants=[{"depth": 1}, {"depth": 2}], alphas=[0.01, 0.1], scoring="accuracy"
         ),
