@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from ntkreg.estimators import NTKTransformer as NTKTransformer
     from ntkreg.estimators import StreamingRidge as StreamingRidge
     from ntkreg.estimators import StreamingRidgeClassifier as StreamingRidgeClassifier
+    from ntkreg.estimators import training_curve as training_curve
     from ntkreg.estimators.saved_model import load_model as load_model
     from ntkreg.estimators.saved_model import save_model as save_model
     from ntkreg.finite import empirical_kernels as empirical_kernels
@@ -100,6 +101,7 @@ _HOME = {
     "save_model": "estimators.saved_model",
     "solve_cholesky": "solvers",
     "train": "finite",
+    "training_curve": "estimators",
 }
 
 __all__ = sorted(_HOME)

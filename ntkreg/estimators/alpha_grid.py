@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ntkreg.cpus import one_blas_thread
 from ntkreg.errors import NotPSDError, PrecisionWarning
 from ntkreg.estimators.left_out import Scores
 from ntkreg.solvers import LeaveOneOut, Solution, Solver, solver_for
@@ -69,11 +70,8 @@ class Grid:
         PrecisionWarning
             Nor at some of them.
         """
-        if folds is None:
-            refused = self._leave_one_out(scores)
-        else:
-            assert scores is not None
-            refused = self._folds(folds, scores)
+        with one_blas_thread():  # once, not for each ridge: setting it takes milliseconds
+            refused = self._leave_one_out(scores) if folds is None else self._folds(folds, scores)
         # An undefined score, as R^2 of one sample, is not the best.
         self.scores = np.where(np.isnan(self.scores), -np.inf, self.scores)
         if len(refused) == len(self.alphas):
@@ -153,7 +151,7 @@ class Grid:
                 good = -np.average(self.results[..., i], axis=0, weights=self.weights)
         return good if self._per_target else np.mean(good)
 
-    def _folds(self, folds: Folds, scores: Scores) -> dict[float, NotPSDError]:
+    def _folds(self, folds: Folds, scores: Any) -> dict[float, NotPSDError]:
         """Score by the mean over folds, each predicted by a fit of all others.
 
         A ridge has in all folds its absolute value on all samples.
@@ -186,7 +184,7 @@ class Grid:
             yield int(i), float(self.alphas[i])
 
     def _solver_of(self, K: np.ndarray, weights: np.ndarray | None) -> Solver:
-        kind = solver_for(len(K), len(self.alphas), weights)
+        kind = solver_for(len(self.alphas), weights)
         return kind(K, sample_weight=weights, n_jobs=self.model.n_jobs)
 
     def _mean(self, y: np.ndarray, weights: np.ndarray | None) -> Any:

@@ -108,8 +108,8 @@ class NTKRegressorCV(Regression, KernelSelection):
 
     Notes
     -----
-    Few ridges on many samples cost a Cholesky factorisation each, n^3; many, or few samples, one
-    eigendecomposition (`ntkreg.solvers.solver_for`).
+    Up to six ridges cost a Cholesky factorisation each, more one eigendecomposition: both O(n^3),
+    with two more matrices in float64 beside the Gram (`ntkreg.solvers.solver_for`).
 
     References
     ----------

@@ -8,29 +8,26 @@ from ntkreg.solvers.spectral import SpectralSolver
 
 __all__ = ["solver_for"]
 
-_SMALL = 500
-"""Up to this size what Python adds to each factorisation makes a decomposition cheap."""
+_MANY = 7
+"""Leave-one-out fits by Cholesky that cost more than one decomposition, from n = 500 to 2000.
 
-_MANY = 12
-"""Leave-one-out fits by Cholesky that one decomposition of a large matrix costs, in one thread.
-
-Measured (benchmarks/model_selection.md); a constant, since a choice by what threads there are
-would change bits.
+Measured in one thread (benchmarks/model_selection.md); a constant, since a choice by what threads
+there are would change bits.
 """
 
 _SPREAD = 1e6
 """Weights further apart than this are left to Cholesky, where each row has a scale of its own."""
 
 
-def solver_for(n: int, n_alphas: int, weights: np.ndarray | None = None) -> type[Solver]:
-    """Return the solver to fit n rows at n_alphas ridges, each with its leave-one-out errors.
+def solver_for(n_alphas: int, weights: np.ndarray | None = None) -> type[Solver]:
+    """Return the solver for fits at n_alphas ridges, each with its leave-one-out errors.
 
     Parameters
     ----------
-    n, n_alphas : int
+    n_alphas : int
     weights : ndarray of shape (n,) or None
         >= 0, not all 0.
     """
     positive = np.ones(1) if weights is None else weights[weights > 0]
-    many = n_alphas >= _MANY or (n_alphas > 1 and n <= _SMALL)
+    many = n_alphas >= _MANY
     return SpectralSolver if many and positive.max() <= _SPREAD * positive.min() else CholeskySolver

@@ -322,12 +322,10 @@ def test_it_can_be_cloned_and_searched():
 
 
 def test_the_solver_is_chosen_by_what_it_costs():
-    assert solver_for(4000, 1) is CholeskySolver
-    assert solver_for(100, 1) is CholeskySolver
-    assert solver_for(100, 3) is SpectralSolver
-    assert solver_for(4000, 3) is CholeskySolver
-    assert solver_for(4000, 100) is SpectralSolver
-    assert solver_for(100, 100, np.array([1.0, 0.0, 1e9])) is CholeskySolver
+    assert solver_for(1) is solver_for(6) is CholeskySolver
+    assert solver_for(7) is SpectralSolver
+    assert solver_for(7, np.array([1.0, 0.0, 1e3])) is SpectralSolver
+    assert solver_for(7, np.array([1.0, 0.0, 1e9])) is CholeskySolver
     X, y = _data(60)
     K = kernel(NETWORK, X)
     for alpha in ALPHAS:
