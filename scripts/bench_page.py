@@ -204,7 +204,7 @@ def ridge_choices(rows: pd.DataFrame, record: dict[str, Any]) -> Document:
         "Ridge (of eleven) and depth (1 to 4) of a dense NTK, chosen without the test half; "
         "accuracy there, mean and standard deviation over splits. `loo`: leave-one-out mean "
         "squared error of coded labels; `best`: the best ridge and depth for the test half itself, "
-        "which nobody can choose. alpha: median of the ridges chosen, in units of the mean diagonal."
+        "which nobody can choose. alpha: median of ridges chosen, in units of the mean diagonal."
     )
     means = rows.groupby(["data", "n", "criterion"], sort=False)
     shown = means.agg(

@@ -22,6 +22,10 @@ _CHUNK = 128
 """Rows of eigenvectors squared together."""
 
 
+_ORDINARY = 200
+"""Weights and kernels from 2^-200 up to 2^200 are taken as they are."""
+
+
 class _Spectrum(NamedTuple):
     """W^1/2 K W^1/2 = 2^power V diag(values) V^T, ascending, on rows with a weight.
 
@@ -322,7 +326,9 @@ def _factors(share: np.ndarray, values: np.ndarray, limit: np.ndarray) -> np.nda
 
 
 def _exponent(size: float) -> int:
-    return int(np.frexp(float(size))[1])
+    """Return the power of two to divide by: 0 for numbers of ordinary size."""
+    exponent = int(np.frexp(float(size))[1])
+    return exponent if abs(exponent) > _ORDINARY else 0
 
 
 def _times(name: str, values: Any) -> np.ndarray:

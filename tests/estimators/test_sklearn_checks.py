@@ -59,7 +59,7 @@ class RowImageClassifier(ReadsRowsAsImages, NTKClassifier):
         ),
         NTKRegressorCV(variants=[{"depth": 1}, {"depth": 2}], alphas=[0.01, 0.1]),
         NTKRegressor(train_time=50.0),
-        NTKClassifier(train_steps=20, learning_rate=1e-3),
+        NTKClassifier(train_time=50.0),
         NTKClassifierCV(
             variants=[{"depth": 1}, {"depth": 2}], alphas=[0.01, 0.1], scoring="accuracy"
         ),

@@ -7,6 +7,7 @@ from scipy.optimize import brentq
 
 from ntkreg.errors import SpecError
 from ntkreg.gradient_flow import flow_share, over_eigenvalues
+from ntkreg.solvers import SpectralSolver
 
 __all__ = ["KernelPath"]
 
@@ -41,7 +42,8 @@ class KernelPath:
 
     def __init__(self, K: Any, K_cross: Any, y: Any, f0: Any = 0.0, f0_test: Any = 0.0) -> None:
         K, K_cross, y = (np.asarray(a, float) for a in (K, K_cross, y))
-        values, self._vectors = np.linalg.eigh((K + K.T) / 2)
+        solver = SpectralSolver((K + K.T) / 2)
+        values, self._vectors = solver.eigenvalues, solver.eigenvectors
         # What rounding leaves of eigenvalues that are 0 would be learnt, at some late time.
         noise = len(values) * np.finfo(float).eps * abs(values).max()
         self.eigenvalues = np.where(values > noise, values, 0)
