@@ -11,7 +11,7 @@ from ntkreg.estimators.regressor import NTKRegressor
 from ntkreg.estimators.regressor_cv import NTKRegressorCV
 from ntkreg.estimators.streaming_classifier import StreamingRidgeClassifier
 from ntkreg.estimators.streaming_regressor import StreamingRidge
-from ntkreg.estimators.training_curve import training_curve
+from ntkreg.estimators.times import training_curve
 from ntkreg.estimators.transformer import NTKTransformer
 
 __all__ = [
