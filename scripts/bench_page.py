@@ -184,11 +184,31 @@ def slopes(table: pd.DataFrame) -> str:
     )
 
 
+def gp_kernel(rows: pd.DataFrame, record: dict[str, Any]) -> Document:
+    """Return the page of bench_gp_kernel.py."""
+    about = (
+        f"{record['clock']}; contenders take turns, medians of {record['rounds']} rounds, with the "
+        f"least and greatest ratio, compilation excluded. Depth {record['depth']}, "
+        f"{record['features']} columns of Gaussian numbers, one thread but for `all cores`. "
+    )
+    fits = (
+        f"Fits are whole: {record['restarts']} restarts, one run each, a fitted `WhiteKernel`, "
+        "normalised y. The likelihood is the greatest log marginal likelihood found. Its kernels "
+        "are not the same: scikit-ntk's biases start at 0 and are trained, ours are drawn, with "
+        "the variance of their prior. The UCI sets have whole numbers for classes as y, "
+        "standardised X, and are used whole."
+    )
+    shown = rows.map(lambda v: f"{v:.4g}" if isinstance(v, float) and not pd.isna(v) else v)
+    title = "NeuralTangentKernel, and scikit-ntk"
+    return _document(title, record, about, (fits,), shown.fillna(""))
+
+
 PAGES: dict[str, Callable[[pd.DataFrame, dict[str, Any]], Document]] = {
     "kernels": kernels,
     "empirical": empirical,
     "sizes": sizes,
     "features": features,
+    "gp_kernel": gp_kernel,
 }
 """From the rows and the record of a run to its page."""
 
@@ -199,7 +219,8 @@ def keep(stem: Path, page: str, rows: pd.DataFrame, digits: int, **record: Any) 
     Parameters
     ----------
     stem : Path
-    page : {"kernels", "empirical", "sizes", "features"}
+    page : str
+        A name of `PAGES`.
     rows : DataFrame
     digits : int
         Significant ones that the rows are kept with.

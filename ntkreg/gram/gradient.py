@@ -65,7 +65,7 @@ def kernel_gradient(
         raise SpecError(
             f"kernel_gradient: names must be among {', '.join(HYPERPARAMETERS)}; got {names!r}."
         )
-    if is_homogeneous(network.layers):
+    if not names or is_homogeneous(network.layers):
         return _of_a_power(spec, network, X, names, n_jobs)
     work = check_work(replace(spec, dtype="float64"), X)
     common = work.engine.shape, work.engine.dtype, (*spec.fields, *names), 1
@@ -98,7 +98,7 @@ def _engine(network: Architecture, common: Any, names: tuple[str, ...]) -> Engin
 def _of_a_power(
     spec: KernelSpec, network: Architecture, X: Any, names: Sequence[str], n_jobs: int | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Of a homogeneous network K is weight_std to the power 2 depth times what it is at 1."""
+    """Of a homogeneous network: K is weight_std to the power 2 depth times what it is at 1."""
     values = kernel_of(replace(spec, get=spec.fields[0], dtype="float64"), X, n_jobs=n_jobs)
     depth = sum(isinstance(layer, Dense) for layer in network.layers[:-1])
     powers = [2.0 * depth if name == "weight_std" else 0.0 for name in names]

@@ -106,7 +106,7 @@ def test_values_are_those_of_the_network():
     network = fully_connected(2, weight_std=1.1, bias_std=0.3, activation="gelu")
     assert np.array_equal(k(X, Y), kernel(network, X, Y, get="nngp"))
     assert k(X.astype(np.float32)).dtype == np.float64
-    assert CompoundKernel([k, k])(X, eval_gradient=True)[1].shape == (5, 5, 4, 2)
+    assert CompoundKernel([k, k])(X, eval_gradient=True)[1].shape == (5, 5, 2, 2)
 
 
 def test_without_biases_it_is_the_published_kernel_up_to_its_unit():

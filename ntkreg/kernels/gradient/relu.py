@@ -17,7 +17,7 @@ from ntkreg.kernels.engine import Engine, mirror_upper
 from ntkreg.kernels.gradient.loops import Program, RowRates, run_rows_with_rates
 from ntkreg.kernels.gradient.plain import HYPERPARAMETERS, log_rates
 
-__all__ = ["GradientInputs", "ReluGradientEngine", "RateTables", "rate_tables"]
+__all__ = ["GradientInputs", "RateTables", "ReluGradientEngine", "rate_tables"]
 
 
 @dataclass(frozen=True)
