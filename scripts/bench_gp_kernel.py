@@ -121,7 +121,10 @@ def main() -> None:
     from skntk import NeuralTangentKernel as Peer
 
     table = pd.DataFrame([*kernels(Peer, arguments.rounds), *fits(Peer, arguments.uci)])
-    command = "python scripts/bench_gp_kernel.py --uci ../shared/data/uci --peer FOLDER"
+    command = (
+        "python scripts/bench_gp_kernel.py --uci ../shared/data/uci --peer FOLDER "
+        f"--rounds {arguments.rounds}"
+    )
     clock = f"Wall time on {len(os.sched_getaffinity(0))} core(s)"
     record = {"command": command, "clock": clock, "rounds": arguments.rounds}
     record |= {"depth": DEPTH, "features": FEATURES, "restarts": RESTARTS}

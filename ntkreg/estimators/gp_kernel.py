@@ -71,12 +71,14 @@ class NeuralTangentKernel(Kernel):
     --------
     >>> import numpy as np
     >>> from sklearn.gaussian_process import GaussianProcessRegressor
-    >>> from sklearn.gaussian_process.kernels import WhiteKernel
     >>> from ntkreg import NeuralTangentKernel
-    >>> X = np.linspace(-1, 1, 30)[:, None]
-    >>> kernel = NeuralTangentKernel(depth=2) + WhiteKernel(0.1)
-    >>> model = GaussianProcessRegressor(kernel, normalize_y=True).fit(X, np.abs(X[:, 0]))
-    >>> model.score(X, np.abs(X[:, 0])) > 0.95
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(60, 2))
+    >>> y = np.abs(X[:, 0]) + X[:, 1] + 0.1 * rng.normal(size=60)
+    >>> model = GaussianProcessRegressor(NeuralTangentKernel(depth=2), alpha=0.01)
+    >>> model.fit(X[:40], y[:40]).kernel_.get
+    'ntk'
+    >>> model.score(X[40:], y[40:]) > 0.9
     True
     """
 

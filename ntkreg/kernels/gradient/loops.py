@@ -1,6 +1,6 @@
 r"""The compiled loops of ReLU kernels with derivatives: all layers over a row of a block, in cache.
 
-As `ntkreg.kernels.dense.loops`, with the rates of c and theta along each hyperparameter beside them:
+As `ntkreg.kernels.dense.loops`, with rates of c and theta along each hyperparameter beside them:
 
     BIAS  dc = a a' (dc + (f + f') c) - b b' (g + g'),  dt = a a' (dt + (f + f') t)
     RELU  dt = (dt + dc) kappa0 + (t + c) kappa0' dc,   dc = kappa0 dc

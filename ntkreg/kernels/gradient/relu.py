@@ -123,7 +123,7 @@ class ReluGradientEngine(Engine):
         x, z = self._prepared(X), self._prepared(Z)
         values = np.empty((1 + len(self.names), len(x), len(z)))
         work = np.empty((5 + 2 * len(self.names), len(z)))
-        products = x.dense.rows @ z.dense.rows.T
+        products = _products(x.dense.rows, z.dense.rows, self.block)
         tables = x.dense.loop, z.dense.loop, x.rates.loop, z.rates.loop
         run_rows_with_rates(self._program, relu_dual("float64"), products, *tables, work, values)
         return values[:, None]
@@ -159,3 +159,10 @@ class ReluGradientEngine(Engine):
             float(readout.trainable),
             int(self.fields[0] == "ntk"),
         )
+
+
+def _products(x: np.ndarray, z: np.ndarray, side: int) -> np.ndarray:
+    """Return inner products of rows, with the dense engine's bits: of padded blocks of one size."""
+    a, b = np.zeros((2, side, x.shape[1]))
+    a[: len(x)], b[: len(z)] = x, z
+    return a @ b.T
