@@ -68,18 +68,18 @@ def kernel_gradient(
     if not names or is_homogeneous(network.layers):
         return _of_a_power(spec, network, X, names, n_jobs)
     work = check_work(replace(spec, dtype="float64"), X)
-    common = work.engine.shape, work.engine.dtype, (*spec.fields, *names), 1
-    work = replace(work, engine=_engine(network, common, tuple(names)))
+    fields = (*spec.fields, *names)
+    work = replace(work, engine=_engine(network, work.engine.shape, fields))
     plan = make_plan(work, folder=None, n_jobs=n_jobs, tile=None)
     check_plan(plan, None)
     n = len(work.X)
     values, gradient = np.empty((n, n)), np.empty((len(names), n, n))
-    fields = [K[None] for K in (values, *gradient)]
+    parts = [K[None] for K in (values, *gradient)]
     _ = work.prepared  # once, before threads ask for it
 
     def fill(task: GramTile, done: Callable[[int], None]) -> None:
-        out = [K[:, task.rows, task.columns] for K in fields]
-        mirror = [K[:, task.columns, task.rows] for K in fields]
+        out = [K[:, task.rows, task.columns] for K in parts]
+        mirror = [K[:, task.columns, task.rows] for K in parts]
         compute_tile(work, task, out, None, done, mirror)
 
     tiles = iter_tiles(work, plan.tile)
@@ -87,12 +87,12 @@ def kernel_gradient(
     return values, np.moveaxis(gradient, 0, -1)
 
 
-def _engine(network: Architecture, common: Any, names: tuple[str, ...]) -> Engine:
+def _engine(network: Architecture, shape: tuple[int, ...], fields: tuple[str, ...]) -> Engine:
     layers = network.layers[:-1]
     # The loops' steps know rates of biases that are there, in every hidden layer.
     if all(isinstance(v, Relu) or (isinstance(v, Dense) and v.bias_std > 0) for v in layers):
-        return ReluGradientEngine(*common, network, names)
-    return PlainGradientEngine(*common, (network,), names)
+        return ReluGradientEngine(shape, np.dtype(float), fields, 1, network, fields[1:])
+    return PlainGradientEngine(shape, np.dtype(float), fields, 1, (network,), fields[1:])
 
 
 def _of_a_power(

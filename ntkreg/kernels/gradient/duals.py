@@ -62,8 +62,8 @@ def dual_rates(layer: Activation, at: Moments, rates: Moments) -> Pair:
         case Gelu():
             return _gelu(at, rates)
         case Sin() | Cos():
-            value, slope = dual(layer, s, q, r)
-            return slope * ds - value * (dq + dr) / 2, value * ds - slope * (dq + dr) / 2
+            value, factor = dual(layer, s, q, r)
+            return factor * ds - value * (dq + dr) / 2, value * ds - factor * (dq + dr) / 2
         case Gaussian(gamma):
             rate = dual(layer, s, q, r)[0] * gamma * (2 * ds - dq - dr)
             return rate, 2 * gamma * rate

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ntkreg.architecture import Activation, Architecture, Dense
+from ntkreg.architecture import Activation, Architecture, Dense, Layer
 from ntkreg.errors import SpecError
 from ntkreg.kernels.dense.plain import PlainDenseEngine
 from ntkreg.kernels.duals import dual
@@ -49,8 +49,8 @@ class PlainGradientEngine(PlainDenseEngine):
         along = along.reshape(*along.shape, *(1 for _ in s.shape))
         pair = _Pair(s, np.zeros_like(s), (q, r), *_still(s, q, r, len(along)))
         for layer in hidden:
-            pair = _dense(layer, pair, along) if isinstance(layer, Dense) else _dual(layer, pair)
-        pair = _dense(readout, pair, 0 * along)
+            pair = _after(layer, pair, along)
+        pair = _after(readout, pair, 0 * along)
         value, rates = pair.nngp, pair.nngp_rates
         if self.fields[0] == "ntk":
             value, rates = pair.ntk, pair.ntk_rates
@@ -74,6 +74,13 @@ def _still(
 ) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:
     of = [np.zeros((n, *v.shape)) for v in (s, s, q, r)]
     return of[0], of[1], (of[2], of[3])
+
+
+def _after(layer: Layer, pair: _Pair, along: np.ndarray) -> _Pair:
+    if isinstance(layer, Dense):
+        return _dense(layer, pair, along)
+    assert isinstance(layer, Activation)  # `check_layers`
+    return _dual(layer, pair)
 
 
 def _dense(layer: Dense, pair: _Pair, along: np.ndarray) -> _Pair:
