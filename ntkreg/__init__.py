@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from ntkreg.estimators import StreamingRidge as StreamingRidge
     from ntkreg.estimators import StreamingRidgeClassifier as StreamingRidgeClassifier
     from ntkreg.estimators import training_curve as training_curve
+    from ntkreg.estimators.gp_kernel import NeuralTangentKernel as NeuralTangentKernel
     from ntkreg.estimators.saved_model import load_model as load_model
     from ntkreg.estimators.saved_model import save_model as save_model
     from ntkreg.finite import empirical_kernels as empirical_kernels
@@ -80,6 +81,7 @@ _HOME = {
     "NTKRegressor": "estimators",
     "NTKRegressorCV": "estimators",
     "NTKTransformer": "estimators",
+    "NeuralTangentKernel": "estimators.gp_kernel",
     "NormalizedGaussian": "architecture",
     "Relu": "architecture",
     "Residual": "architecture",

@@ -243,6 +243,38 @@ def calibration(rows: pd.DataFrame, record: dict[str, Any]) -> Document:
     return _document("How probabilities are calibrated", record, "", (), shown, blocks)
 
 
+def gp_kernel(rows: pd.DataFrame, record: dict[str, Any]) -> Document:
+    """Return the page of bench_gp_kernel.py."""
+    about = (
+        f"{record['clock']}; contenders take turns, medians of {record['rounds']} rounds, with the "
+        f"least and greatest ratio, compilation excluded. Depth {record['depth']}, "
+        f"{record['features']} columns of Gaussian numbers, one thread but for `all cores`. "
+    )
+    fits = (
+        f"Fits are whole: {record['restarts']} restarts, one run each, a fitted `WhiteKernel`, "
+        "normalised y. The likelihood is the greatest log marginal likelihood found. Its kernels "
+        "are not the same: scikit-ntk's biases start at 0 and are trained, ours are drawn, with "
+        "the variance of their prior. The UCI sets have whole numbers for classes as y, "
+        "standardised X, and are used whole."
+    )
+    shown = rows.map(lambda v: f"{v:.4g}" if isinstance(v, float) and not pd.isna(v) else v)
+    title = "NeuralTangentKernel, and scikit-ntk"
+    return _document(title, record, about, (fits,), shown.fillna(""))
+
+
+def estimators(rows: pd.DataFrame, record: dict[str, Any]) -> Document:
+    """Return the page of bench_estimators.py."""
+    about = (
+        f"{record['clock']}, one thread, to fit 1,000 of scikit-learn's digits and to predict "
+        "1,000 others, and accuracy on those in percent: medians over splits, and their spread; "
+        "compilation excluded. Estimators with a choice have theirs included. "
+    )
+    spread = [f"{r.median:.3g} ({r.least:.3g} to {r.greatest:.3g})" for r in rows.itertuples()]
+    wide = rows.assign(shown=spread).pivot(index="estimator", columns="figure", values="shown")
+    shown = wide.loc[rows.estimator.unique(), rows.figure.unique()].reset_index()
+    return _document("What estimators cost", record, about, (), shown)
+
+
 PAGES: dict[str, Callable[[pd.DataFrame, dict[str, Any]], Document]] = {
     "kernels": kernels,
     "empirical": empirical,
@@ -252,6 +284,8 @@ PAGES: dict[str, Callable[[pd.DataFrame, dict[str, Any]], Document]] = {
     "ridge_choices": ridge_choices,
     "coverage": coverage,
     "calibration": calibration,
+    "gp_kernel": gp_kernel,
+    "estimators": estimators,
 }
 """From the rows and the record of a run to its page."""
 
@@ -262,7 +296,8 @@ def keep(stem: Path, page: str, rows: pd.DataFrame, digits: int, **record: Any) 
     Parameters
     ----------
     stem : Path
-    page : one of `PAGES`
+    page : str
+        A name of `PAGES`.
     rows : DataFrame
     digits : int
         Significant ones that the rows are kept with.

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from ntkreg.data.archive import read_arrays
 from ntkreg.data.cifar10 import load_cifar10
+from ntkreg.data.csv import load_csv, load_tables
 from ntkreg.data.digits import load_digits_images, load_digits_split
 from ntkreg.data.downscale import downscale_images
 from ntkreg.data.draws import balanced_draws
+from ntkreg.data.idx import load_mnist, read_idx
 from ntkreg.data.images import ImageData, Provenance, fingerprint_arrays
 from ntkreg.data.npz import load_npz
 from ntkreg.data.sources import load_data, load_inputs
@@ -29,12 +31,16 @@ __all__ = [
     "downscale_images",
     "fingerprint_arrays",
     "load_cifar10",
+    "load_csv",
     "load_data",
     "load_digits_images",
     "load_digits_split",
     "load_inputs",
+    "load_mnist",
     "load_npz",
+    "load_tables",
     "read_arrays",
+    "read_idx",
 ]
 
 _TRANSFORMERS = {"ChannelStandardizer": "standardize", "ZCAWhitener": "zca"}

@@ -6,7 +6,9 @@ import numpy as np
 
 from ntkreg.data.archive import read_arrays
 from ntkreg.data.cifar10 import load_cifar10
+from ntkreg.data.csv import holds_tables, load_tables
 from ntkreg.data.digits import load_digits_split
+from ntkreg.data.idx import holds_mnist, load_mnist
 from ntkreg.data.images import ImageData
 from ntkreg.data.npz import load_npz
 from ntkreg.data.tar import is_archive
@@ -22,7 +24,9 @@ def load_data(source: str | Path) -> ImageData:
     ----------
     source : str or path
         ``digits`` for scikit-learn's digits (`load_digits_split`); a path that ends in
-        ``.npz`` (`load_npz`); else a path of CIFAR-10's official files (`load_cifar10`).
+        ``.npz`` (`load_npz`); a folder of MNIST's idx files (`load_mnist`), or of ``train.csv``
+        and ``test.csv`` (`load_tables`); else a path of CIFAR-10's official files
+        (`load_cifar10`).
 
     Raises
     ------
@@ -36,10 +40,15 @@ def load_data(source: str | Path) -> ImageData:
         return load_digits_split()
     if _is_npz(source):
         return load_npz(source)
+    if holds_mnist(Path(source)):
+        return load_mnist(source)
+    if holds_tables(Path(source)):
+        return load_tables(source)
     if Path(source).is_file() and not is_archive(Path(source)):
         raise DataError(
             f"{source}: data come as an .npz file of x_train, y_train, x_test and y_test "
-            "(numpy.savez), or as CIFAR-10's official files. Save it as the first."
+            "(numpy.savez), a folder of train.csv and test.csv or of MNIST's idx files, or as "
+            "CIFAR-10's official files. Save it as the first."
         )
     return load_cifar10(source)
 

@@ -24,7 +24,7 @@ from ntkreg.architecture import (
 )
 from ntkreg.errors import SpecError
 
-__all__ = ["Pair", "dual", "kappa0", "kappa1"]
+__all__ = ["Pair", "correlation", "determinant", "dual", "kappa0", "kappa1"]
 
 _ROUNDING = 1e-9
 """By how much an exponent may exceed 0 where it is 0 but for rounding. With variances beyond 1e7
@@ -81,7 +81,7 @@ def dual(layer: Activation, s: np.ndarray, q: np.ndarray, r: np.ndarray) -> Pair
             value = np.exp(np.minimum(-gamma * (q + r - 2 * s), _ROUNDING))
             return value, 2 * gamma * value
         case NormalizedGaussian(gamma):
-            norm, c = _correlation(s, q, r)
+            norm, c = correlation(s, q, r)
             value = np.exp(gamma * (c - 1))
             return norm * value, gamma * value
         case Identity():
@@ -89,14 +89,14 @@ def dual(layer: Activation, s: np.ndarray, q: np.ndarray, r: np.ndarray) -> Pair
     raise SpecError(f"{layer!r} has no dual in ntkreg.kernels.duals.")
 
 
-def _correlation(s: np.ndarray, q: np.ndarray, r: np.ndarray) -> Pair:
+def correlation(s: np.ndarray, q: np.ndarray, r: np.ndarray) -> Pair:
     """Return sqrt(q r) and s over it, within [-1, 1]; 0 where a variance is 0."""
     norm = np.sqrt(q * r)
     c = np.divide(s, norm, out=np.zeros_like(s), where=np.broadcast_to(norm, s.shape) > 0)
     return norm, np.clip(c, -1, 1)
 
 
-def _determinant(s: np.ndarray, q: np.ndarray, r: np.ndarray) -> np.ndarray:
+def determinant(s: np.ndarray, q: np.ndarray, r: np.ndarray) -> np.ndarray:
     """Return q r - s^2 >= 0 without cancellation."""
     norm = np.sqrt(q * r)
     return np.maximum(norm - s, 0) * np.maximum(norm + s, 0)
@@ -104,19 +104,19 @@ def _determinant(s: np.ndarray, q: np.ndarray, r: np.ndarray) -> np.ndarray:
 
 def _leaky_relu(slope: float, s: np.ndarray, q: np.ndarray, r: np.ndarray) -> Pair:
     # max(x, 0) + slope min(x, 0) = slope x + (1 - slope) relu(x), and E[u relu(v)] = s / 2.
-    norm, c = _correlation(s, q, r)
+    norm, c = correlation(s, q, r)
     share = (1 - slope) ** 2 / 2
     return slope * s + share * norm * kappa1(c), slope + share * kappa0(c)
 
 
 def _erf(s: np.ndarray, q: np.ndarray, r: np.ndarray) -> Pair:
-    root = np.sqrt(1 + 2 * q + 2 * r + 4 * _determinant(s, q, r))  # sqrt((1+2q)(1+2r) - 4 s^2)
+    root = np.sqrt(1 + 2 * q + 2 * r + 4 * determinant(s, q, r))  # sqrt((1+2q)(1+2r) - 4 s^2)
     return 2 / np.pi * np.arctan2(2 * s, root), 4 / np.pi / root
 
 
 def _gelu(s: np.ndarray, q: np.ndarray, r: np.ndarray) -> Pair:
     product, both = q * r, (1 + q) * (1 + r)
-    square = 1 + q + r + _determinant(s, q, r)  # (1+q)(1+r) - s^2
+    square = 1 + q + r + determinant(s, q, r)  # (1+q)(1+r) - s^2
     root = np.sqrt(square)
     angle = np.arctan2(s, root)
     covariance = s * angle + (s**2 + product * square) / (both * root)

@@ -33,7 +33,7 @@ from ntkreg.kernels.scaled import ScaledEngine, largest_values, scale_of
 from ntkreg.kernels.spec import KernelSpec
 from ntkreg.kernels.stax.bridge import StaxNetwork
 
-__all__ = ["check_values", "in_range"]
+__all__ = ["check_values", "in_range", "is_homogeneous"]
 
 _RANGE = {"float32": (2.0**-100, 2.0**110), "float64": (2.0**-400, 2.0**240)}
 """Variances whose duals neither overflow nor lose digits: products of four of them in float64."""
@@ -72,7 +72,7 @@ def in_range(engine: Engine, spec: KernelSpec, inputs: Sequence[np.ndarray]) -> 
     networks = spec.networks
     if all(_holds(engine, network, largest) for network in networks):
         return engine
-    if all(_is_homogeneous(network.layers) for network in networks):
+    if all(is_homogeneous(network.layers) for network in networks):
         scaled = np.ldexp(largest, -scale_of(largest))
         for network in networks:
             if not _holds(engine, network, scaled):
@@ -98,10 +98,11 @@ def check_values(values: np.ndarray) -> None:
     )
 
 
-def _is_homogeneous(layers: Sequence[Layer]) -> bool:
+def is_homogeneous(layers: Sequence[Layer]) -> bool:
+    """Whether layers without biases and with such activations make K(c x, z) = c K(x, z)."""
     for layer in layers:
         if isinstance(layer, Residual):
-            if not _is_homogeneous((*layer.body, *layer.shortcut)):
+            if not is_homogeneous((*layer.body, *layer.shortcut)):
                 return False
         elif isinstance(layer, Activation):
             if not isinstance(layer, _HOMOGENEOUS):

@@ -46,3 +46,19 @@ def dense_kernels(depth, x, z, *, weight_std=SQRT2, bias_std=0.0):
             k, ntk = norm * kappa1(c) / 2, ntk * kappa0(c) / 2
             qx, qz = qx / 2, qz / 2
         return k, ntk + k
+
+
+def dense_gradients(depth, x, z, *, weight_std, bias_std):
+    """Return derivatives of `dense_kernels` by log weight_std and log bias_std, (2, 2).
+
+    Central differences in extended precision: right to some twenty digits.
+    """
+    with mpmath.workdps(DIGITS):
+        step = mpmath.mpf(10) ** -14
+
+        def at(by_w, by_b):
+            w, b = weight_std * mpmath.exp(by_w), bias_std * mpmath.exp(by_b)
+            return dense_kernels(depth, x, z, weight_std=w, bias_std=b)
+
+        ends = [(at(step, 0), at(-step, 0)), (at(0, step), at(0, -step))]
+        return [[(u - v) / (2 * step) for u, v in zip(*each, strict=True)] for each in ends]

@@ -1,0 +1,175 @@
+r"""The compiled loops of ReLU kernels with derivatives: all layers over a row of a block, in cache.
+
+As `ntkreg.kernels.dense.loops`, with rates of c and theta along each hyperparameter beside them:
+
+    BIAS  dc = a a' (dc + (f + f') c) - b b' (g + g'),  dt = a a' (dt + (f + f') t)
+    RELU  dt = (dt + dc) kappa0 + (t + c) kappa0' dc,   dc = kappa0 dc
+
+with f the rate of log a and -g that of log b of each row.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ntkreg.kernels.compiled.arc_cosine import kappas
+from ntkreg.kernels.compiled.flags import counting_nothing, inlined
+from ntkreg.kernels.compiled.vectors import absolute, root_above
+from ntkreg.kernels.dense.program import Op
+
+__all__ = ["Program", "RowRates", "run_rows_with_rates"]
+
+_ADD = int(Op.ADD)
+_RELU = int(Op.RELU)
+_BIAS = int(Op.BIAS)
+
+
+class Program(NamedTuple):
+    """`DenseProgram.steps` as arrays, and the read-out: squared stds and `trained`.
+
+    `ntk` is 1 to give the NTK with its rates, 0 to give the NNGP.
+    """
+
+    op: np.ndarray
+    slot: np.ndarray
+    trained: np.ndarray
+    weight: float
+    bias: float
+    readout: float
+    ntk: int
+
+
+class RowRates(NamedTuple):
+    """Of each hyperparameter: f and g of every BIAS, (n_rates, n_biases, n); `norm` (n_rates, n).
+
+    `norm` is the rate of log sqrt(q) at the read-out.
+    """
+
+    scale: np.ndarray
+    shift: np.ndarray
+    norm: np.ndarray
+
+    def part(self, rows: slice) -> "RowRates":
+        """Return those of some rows, contiguous."""
+        return RowRates(*(np.ascontiguousarray(table[..., rows]) for table in self))
+
+
+@inlined
+def _duals(c, kappa0, kappa1, slope, dual, m):
+    for p in range(m):
+        u = dual.one - absolute(c[p])
+        root = root_above(u, dual.tiny, dual.zero)
+        kappa0[p], kappa1[p] = kappas(c[p], dual)
+        # kappa0' = 1 / (pi sqrt(1 - c^2)); where c is 1 up to rounding its rate is 0.
+        sine = np.pi * root * np.sqrt(dual.one + absolute(c[p]))
+        slope[p] = dual.one / sine if root > dual.zero else dual.zero
+
+
+@inlined
+def _relu_rates(c, theta, kappa0, slope, dc, dt, trained, m):
+    for p in range(m):
+        moved = (theta[p] + trained * c[p]) * slope[p] * dc[p]
+        dt[p] = (dt[p] + trained * dc[p]) * kappa0[p] + moved
+        dc[p] *= kappa0[p]
+
+
+@inlined
+def _relu(c, theta, kappa0, kappa1, trained, m):
+    for p in range(m):
+        theta[p] = (theta[p] + trained * c[p]) * kappa0[p]
+        c[p] = kappa1[p]
+
+
+@inlined
+def _add(c, theta, trained, m):
+    for p in range(m):
+        theta[p] += trained * c[p]
+
+
+@inlined
+def _bias_rates(c, theta, dc, dt, x, z, dx, dz, k, slot, i, m):
+    for p in range(m):
+        factor, bias = x.scale[slot, i] * z.scale[slot, p], x.shift[slot, i] * z.shift[slot, p]
+        share = dx.scale[k, slot, i] + dz.scale[k, slot, p]
+        lost = dx.shift[k, slot, i] + dz.shift[k, slot, p]
+        dc[p] = factor * (dc[p] + share * c[p]) - bias * lost
+        dt[p] = factor * (dt[p] + share * theta[p])
+
+
+@inlined
+def _bias(c, theta, x, z, slot, i, m):
+    for p in range(m):
+        factor = x.scale[slot, i] * z.scale[slot, p]
+        c[p] = factor * c[p] + x.shift[slot, i] * z.shift[slot, p]
+        theta[p] *= factor
+
+
+@inlined
+def _read(c, theta, x, z, program, i, m, values):
+    for p in range(m):
+        norm = x.norm[0, i] * z.norm[0, p] * program.weight
+        nngp = norm * c[p] + program.bias
+        values[i, p] = norm * theta[p] + program.readout * nngp if program.ntk else nngp
+
+
+@inlined
+def _read_rates(c, theta, dc, dt, x, z, dx, dz, k, program, i, m, values):
+    for p in range(m):
+        norm = x.norm[0, i] * z.norm[0, p] * program.weight
+        share = dx.norm[k, i] + dz.norm[k, p]
+        nngp = norm * (dc[p] + share * c[p])
+        ntk = norm * (dt[p] + share * theta[p]) + program.readout * nngp
+        values[i, p] = ntk if program.ntk else nngp
+
+
+@counting_nothing
+def run_rows_with_rates(program, dual, products, x, z, dx, dz, work, values):
+    """Run the program of one network on a block of inner products of inputs.
+
+    Parameters
+    ----------
+    program, dual : Program, Dual
+    products : array (>= n, >= m)
+        Of the inputs.
+    x, z : dense.loops.RowTables
+        Of n rows and m columns.
+    dx, dz : RowRates
+        Of the same.
+    work : array (5 + 2 n_rates, >= m)
+        For one row.
+    values : array (1 + n_rates, n, m)
+        The kernel, and its rates.
+    """
+    n, m = np.uint64(values.shape[1]), np.uint64(values.shape[2])
+    rates = np.uint64(values.shape[0] - 1)
+    c, theta, kappa0, kappa1, slope = work[0], work[1], work[2], work[3], work[4]
+    first = np.uint64(5)
+    for i in range(n):
+        for p in range(m):
+            c[p] = products[i, p] * x.inverse[i] * z.inverse[p]
+            theta[p] = 0
+            for k in range(np.uint64(2) * rates):
+                work[first + k, p] = 0
+        for step in range(len(program.op)):
+            op, slot, trained = program.op[step], program.slot[step], program.trained[step]
+            if op == _RELU:
+                _duals(c, kappa0, kappa1, slope, dual, m)
+            for k in range(rates):
+                dc, dt = work[first + k], work[first + rates + k]
+                if op == _RELU:
+                    _relu_rates(c, theta, kappa0, slope, dc, dt, trained, m)
+                elif op == _ADD:
+                    _add(dc, dt, trained, m)
+                elif op == _BIAS:
+                    _bias_rates(c, theta, dc, dt, x, z, dx, dz, k, slot, i, m)
+                else:
+                    out = values[np.uint64(1) + k]
+                    _read_rates(c, theta, dc, dt, x, z, dx, dz, k, program, i, m, out)
+            if op == _RELU:
+                _relu(c, theta, kappa0, kappa1, trained, m)
+            elif op == _ADD:
+                _add(c, theta, trained, m)
+            elif op == _BIAS:
+                _bias(c, theta, x, z, slot, i, m)
+            else:
+                _read(c, theta, x, z, program, i, m, values[0])
