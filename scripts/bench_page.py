@@ -265,7 +265,7 @@ def gp_kernel(rows: pd.DataFrame, record: dict[str, Any]) -> Document:
 def estimators(rows: pd.DataFrame, record: dict[str, Any]) -> Document:
     """Return the page of bench_estimators.py."""
     about = (
-        f"{record['clock']}, one thread, to fit 1,000 of scikit-learn's digits and to predict "
+        f"{record['clock']}, one thread, to fit 1,000 of scikit-learn's digits, to predict "
         "1,000 others, and accuracy on those in percent: medians over splits, and their spread; "
         "compilation excluded. Estimators with a choice have theirs included. "
     )
