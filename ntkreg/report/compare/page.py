@@ -150,7 +150,7 @@ def summary_table(summary: pd.DataFrame) -> pd.DataFrame:
             "best on": rows.best,
             "time": rows.seconds.map("{:,.0f} s".format),
             "memory": megabytes,
-            "ended early": rows.unfinished,
+            "ended early": rows.unfinished.map("{:.0f}".format),
             "failed": rows.failed,
         }
     )
@@ -190,8 +190,10 @@ def _alike_table(alike: pd.DataFrame) -> pd.DataFrame:
             "first": alike["first"],
             "second": alike["second"],
             "data sets": alike.n_sets,
-            "mean CKA": _with_interval(alike["mean"], alike.low, alike.high, "{:.3f}"),
-            "median": alike["median"].map("{:.3f}".format),
+            "mean CKA": alike["mean"].map("{:.3f}".format),
+            "median (quartiles)": _with_interval(
+                alike["median"], alike.lower, alike.upper, "{:.3f}"
+            ),
             "least": alike.least.map("{:.3f}".format),
         }
     )

@@ -57,12 +57,18 @@ def wins(study: KeptStudy, first: str, second: str) -> str:
     return f"{row['wins']} - {row['ties']} - {row['losses']}"
 
 
+def apart(study: KeptStudy, first: str, second: str, points: str) -> str:
+    """Return on how many data sets two models differ by more than some points."""
+    table = study.table("accuracies").pivot(index="set", columns="model", values="mean")
+    return str(int(((table[first] - table[second]).abs() > float(points)).sum()))
+
+
 def alike(study: KeptStudy, first: str, second: str) -> str:
-    """Return the mean alignment of two kernels with its interval."""
+    """Return the mean alignment of two kernels, with its quartiles over data sets."""
     table = study.table("alike")
     for a, b in ((first, second), (second, first)):
         for row in table[(table["first"] == a) & (table["second"] == b)].itertuples():
-            return f"{row.mean:.3f} ({row.low:.3f} .. {row.high:.3f})"
+            return f"{row.mean:.2f} ({row.lower:.2f} .. {row.upper:.2f})"
     raise SpecError(f"remarks: alike: there are no kernels {first} and {second}.")
 
 
@@ -94,5 +100,6 @@ QUANTITIES: dict[str, Quantity] = {
     "p-alone": p_alone,
     "told": told,
     "wins": wins,
+    "apart": apart,
     "alike": alike,
 }

@@ -16,7 +16,6 @@ from ntkreg.studies.compare.geometry import (
     spectrum,
     target_kernel,
 )
-from ntkreg.studies.shared.intervals import mean_interval
 
 __all__ = ["ALPHA", "kernel_tables"]
 
@@ -38,7 +37,7 @@ def kernel_tables(
     dict of DataFrame
         "geometry": set, model, n, target_alignment, effective_dimension (at `ALPHA`),
         participation, decay. "alignments": set, first, second, cka. "alike": first, second,
-        n_sets, mean, low, high (95 % interval over sets), median, least of the cka. "spectra":
+        n_sets, mean, lower, median, upper (quartiles), least of the cka. "spectra":
         model, k, n_sets, lower, median, upper (quartiles over sets of the k-th eigenvalue over
         the first). "shapes": model, n_sets, and the medians of "geometry". All of kernels after
         centring.
@@ -99,20 +98,9 @@ def _alike(alignments: pd.DataFrame) -> pd.DataFrame:
     lines = []
     for (first, second), group in alignments.groupby(["first", "second"], sort=False):
         cka = group.cka.dropna()
-        found = mean_interval(cka)
-        lines.append(
-            (
-                first,
-                second,
-                len(cka),
-                found.estimate,
-                found.low,
-                found.high,
-                cka.median(),
-                cka.min(),
-            )
-        )
-    names = ["first", "second", "n_sets", "mean", "low", "high", "median", "least"]
+        lower, median, upper = cka.quantile((0.25, 0.5, 0.75))
+        lines.append((first, second, len(cka), cka.mean(), lower, median, upper, cka.min()))
+    names = ["first", "second", "n_sets", "mean", "lower", "median", "upper", "least"]
     return pd.DataFrame(lines, columns=names)
 
 

@@ -152,9 +152,7 @@ def _look(
         try:
             data = load_data_set(path)
         except DataError as error:
-            failed += [
-                _failure(path.stem, model.name, _said(error)) for model in config.each_model()
-            ]
+            failed.append(_failure(path.stem, "every model", _said(error)))
             continue
         if config.most_rows is not None and len(data.y) > config.most_rows:
             continue

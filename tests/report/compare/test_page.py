@@ -62,7 +62,8 @@ def test_what_is_kept_has_every_row_and_remarks_take_their_figures_from_it(compa
     remarks = (
         "NTK {{mean: NTK}} rank {{rank: NTK}} on {{sets}}; less RBF {{difference: NTK; RBF}}, "
         "turned {{difference: RBF; NTK}}, p {{p: NTK; RBF}} and {{p-alone: RBF; NTK}}, "
-        "{{told: NTK; RBF}}, {{wins: RBF; NTK}}, alike {{alike: RBF; NTK}}, {{minutes}} minutes"
+        "{{told: NTK; RBF}}, {{wins: RBF; NTK}}, alike {{alike: RBF; NTK}}, {{minutes}} minutes, "
+        "apart {{apart: NTK; RBF; 2}} and {{apart: RBF; NTK; 99}}"
     )
     file = keep_as(compare_folder, "kept", remarks)
     words = file("md").read_text(encoding="utf-8")
@@ -71,6 +72,9 @@ def test_what_is_kept_has_every_row_and_remarks_take_their_figures_from_it(compa
     assert f"turned {-pair.difference:+.2f} ({-pair.high:+.2f} .. {-pair.low:+.2f}), " in words
     assert f"p {pair.p_holm:.2g} and {pair.p:.2g}, not told apart, " in words
     assert f"{pair.losses} - {pair.ties} - {pair.wins}, alike " in words
+    means = study.table("accuracies").pivot(index="set", columns="model", values="mean")
+    apart = (abs(means.NTK - means.RBF) > 2).sum()
+    assert f"apart {apart} and 0" in words
     assert "rank " in words
     assert "on 6; " in words
     assert len(pd.read_csv(file("csv"))) == 6 * 3 * 4

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ntkreg.studies.compare.alike import kernel_tables
+from ntkreg.studies.compare.alike import ALPHA, kernel_tables
 from ntkreg.studies.compare.geometry import (
     alignment,
     centred,
@@ -69,6 +69,10 @@ def test_tables_hold_every_pair_and_kernels_that_are_constant():
     assert alike.loc[("a", "flat"), "n_sets"] == 0
     wanted = alignment(centred(F @ F.T), centred(G @ G.T))
     assert alike.loc[("a", "b"), "mean"] == pytest.approx(wanted)
+    shape = tables["geometry"].set_index(["set", "model"]).loc[("s", "a")]
+    target = alignment(centred(F @ F.T), centred(target_kernel(y)))
+    assert shape.target_alignment == pytest.approx(target)
+    assert shape.effective_dimension == effective_dimension(spectrum(centred(F @ F.T)), ALPHA)
     spectra = tables["spectra"]
     assert spectra[spectra.model == "a"].k.tolist() == [1, 2, 4, 8, 16]
     assert (spectra[spectra.k == 1]["median"] == 1).all()
