@@ -21,6 +21,7 @@ OF = {
     "compare_images": "compare",
     "compare_tables": "compare",
     "compare_uci": "compare",
+    "compare_uci_nested": "compare",
     "digits_fit": "fit",
     "optimizers_mnist": "optimizers",
     "widths_cifar10": "widths",
