@@ -11,6 +11,7 @@ from ntkreg.report.shared.read import StudyFolder
 from ntkreg.report.shared.tables import text_table
 
 __all__ = [
+    "compare",
     "few_samples",
     "few_samples_compare",
     "few_samples_network",
@@ -91,6 +92,16 @@ def widths(config: Any, output: Path, slopes: Any) -> str:
 
     heading = "Slopes against width, both on log axes, with 95 % intervals"
     return _below(heading, verdict_table(slopes).drop(columns="source"))
+
+
+def compare(config: Any, output: Path, rows: Any) -> str:
+    """Ranks, and which models are told apart."""
+    from ntkreg.report.compare.page import summary_table, verdicts
+
+    study = StudyFolder(output)
+    said = verdicts(study.table("friedman"), study.table("tests"))
+    table = text_table(summary_table(study.table("summary"))[["model", "accuracy", "rank"]])
+    return "\n".join([table, "", *said, ""])
 
 
 def sentence(results: Mapping[str, Any]) -> str:

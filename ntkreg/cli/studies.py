@@ -114,6 +114,20 @@ added to what is there.""",
       --n_starts '[32]' --output results/trial   # a trial in minutes
   ntkreg widths configs/widths_mnist.yaml --data digits --positive '[1,3,5,7,9]'""",
     ),
+    Study(
+        "compare",
+        summary="kernels of networks against other models on many data sets",
+        about="""\
+Which model is best on many small data sets, each tuned over as many settings: NTK, NNGP
+and CNTK against other kernels and ensembles of trees, on a folder of CSV or npz files,
+with tests of what is more than luck, and how alike the kernels are. Each model on each
+data set is kept as it ends: a study that was stopped goes on.""",
+        examples="""\
+  ntkreg compare configs/compare_uci.yaml
+  ntkreg plan configs/compare_uci.yaml           # settings, seconds, bytes
+  ntkreg compare configs/compare_uci.yaml --data_sets '[iris, wine-quality-red]'
+  ntkreg compare configs/compare_tables.yaml --data my_folder""",
+    ),
 )
 
 STUDIES = {study.name: study for study in _STUDIES}

@@ -5,6 +5,8 @@ from pathlib import Path
 import pandas as pd
 
 from ntkreg.errors import DataError
+from ntkreg.report.compare import page as models
+from ntkreg.report.compare import quoted as models_quoted
 from ntkreg.report.few_samples import page as few_samples
 from ntkreg.report.few_samples import quoted as few_samples_quoted
 from ntkreg.report.few_samples_compare import page as compare
@@ -171,6 +173,11 @@ REPORTS: dict[str, Report] = {
         derived={"summary": lambda study: pd.DataFrame(spread_points(study.table("rows")))},
         quantities=widths_quoted.QUANTITIES,
         whole_page=True,
+    ),
+    "Compare": Report(
+        models.document,
+        models.write_compare_report,
+        quantities=models_quoted.QUANTITIES,
     ),
 }
 """By the name that a study has in its ``record.json``."""

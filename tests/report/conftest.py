@@ -2,8 +2,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from small_sets import SMALL, write_set
 
 from ntkreg.report.register import write_benchmark
+from ntkreg.studies.compare.study import CompareConfig, run_compare
 from ntkreg.studies.few_samples.study import FewSamplesConfig, run_few_samples
 from ntkreg.studies.few_samples_compare.study import (
     FewSamplesCompareConfig,
@@ -102,4 +104,17 @@ def precision_folder(tmp_path_factory):
     }
     config = PrecisionConfig(str(folder / "noise.npz"), networks, 6, 2, 1, 8, (0.0, 1e-4))
     run_precision(config, folder / "out", progress=False)
+    return folder / "out"
+
+
+@pytest.fixture(scope="session")
+def compare_folder(tmp_path_factory):
+    """Six data sets, on one of which models fail."""
+    folder = tmp_path_factory.mktemp("compare")
+    (folder / "data").mkdir()
+    for i in range(6):
+        write_set(folder / "data" / f"set {i}.npz", n=40, classes=2 + i % 2, seed=i)
+    write_set(folder / "data" / "one class.npz", y=np.zeros(40, int))
+    config = CompareConfig(str(folder / "data"), SMALL, budget=4, n_trees=3)
+    run_compare(config, folder / "out", n_jobs=1, progress=False)
     return folder / "out"

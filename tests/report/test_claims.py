@@ -1,5 +1,6 @@
 """What remarks claim in words, beside the figures that they take from the rows."""
 
+import numpy as np
 import pandas as pd
 import pytest
 from benchmark_pages import FOLDER, table, words
@@ -7,6 +8,8 @@ from benchmark_pages import FOLDER, table, words
 from ntkreg.report.few_samples_network import quoted as network
 from ntkreg.report.register import REPORTS
 from ntkreg.report.shared.kept import KeptStudy
+from ntkreg.studies.compare.statistics import pair_tests, summary
+from ntkreg.studies.few_samples.summary import exact_accuracies
 from ntkreg.studies.precision.errors import least_eigenvalues
 from ntkreg.studies.shared.intervals import mean_interval, ratio_interval
 from ntkreg.studies.shared.published import CIFAR2_DEPTHS
@@ -101,3 +104,46 @@ def test_open_slopes_at_the_start_on_16_x_16_pixels_hold_the_expected_one():
     assert set(resolved.verdict) == {"undecided"}
     assert (resolved.low <= resolved.expected).all()
     assert (resolved.expected <= resolved.high).all()
+
+
+def test_no_model_is_told_from_any_other_on_uci_and_two_pairs_only_before_correction():
+    study = kept("compare_uci")
+    found, tests = study.table("summary").set_index("model"), study.table("tests")
+    assert (tests.verdict == "not told apart").all()
+    assert found.accuracy.idxmax() == "NTK"
+    assert found["rank"].idxmin() == "Laplace"
+    pairs = tests[tests.p < 0.05][["first", "second"]].to_numpy().tolist()
+    assert pairs == [["NTK", "polynomial"], ["NNGP", "polynomial"]]
+
+
+def test_ntk_and_laplace_are_alike_in_the_mean_and_not_set_by_set():
+    study = kept("compare_uci")
+    tests = study.table("tests").set_index(["first", "second"]).loc[("NTK", "Laplace")]
+    assert tests.low > -1
+    assert tests.high < 1
+    alike = study.table("alike").set_index(["first", "second"])["mean"]
+    assert alike["NTK", "Laplace"] < alike["NTK", "NNGP"]
+    accuracies = study.table("accuracies").pivot(index="set", columns="model", values="mean")
+    assert ((accuracies.NTK - accuracies.Laplace).abs() > 2).sum() > 5
+
+
+def test_no_kernel_on_few_images_is_told_from_another():
+    study = kept("compare_images")
+    found = study.table("summary").set_index("model")
+    assert found.accuracy.idxmax() == found["rank"].idxmin() == "CNTK"
+    assert (study.table("tests").verdict == "not told apart").all()
+
+
+@pytest.mark.parametrize("stem", ["compare_uci", "compare_images", "compare_uci_nested"])
+def test_comparisons_follow_from_their_rows(stem):
+    study = kept(stem)
+    rows, models = study.table("rows"), list(study.config()["models"])
+    rows = exact_accuracies(rows, rows.n_test)
+    tests, found = study.table("tests"), pair_tests(rows, models)
+    for name in ("difference", "low", "high", "p_holm"):
+        np.testing.assert_allclose(found[name], tests[name], rtol=1e-9)
+    assert (found.verdict == tests.verdict).all()
+    ranks = summary(rows, models)
+    np.testing.assert_allclose(ranks["rank"], study.table("summary")["rank"], atol=1e-9)
+    assert (rows.groupby(["set", "model"]).size() == rows.split.max() + 1).all()
+    assert study.config()["budget"] == 30

@@ -1,0 +1,111 @@
+"""What a comparison will cost."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from ntkreg.cpus import check_n_jobs
+from ntkreg.data.folders import DataSet, load_data_set
+from ntkreg.errors import DataError, SpecError
+from ntkreg.studies.compare.config import CompareConfig
+from ntkreg.studies.compare.kernels import kernel_settings
+from ntkreg.studies.compare.models import Model
+from ntkreg.studies.compare.splits import parts_of, sizes_of
+from ntkreg.studies.compare.study import chosen_files
+from ntkreg.studies.compare.work import Found, work_on
+from ntkreg.studies.shared.plan import StudyPlan
+
+__all__ = ["plan_compare"]
+
+_ROWS = 240
+"""Of the data set on which a setting of each model is timed, at most."""
+
+
+def plan_compare(
+    config: CompareConfig, output: str | Path, *, n_jobs: int | None = None
+) -> Iterator[StudyPlan]:
+    """Yield data sets, settings, seconds and bytes, after a few settings have been timed.
+
+    Parameters
+    ----------
+    config : CompareConfig
+    output : path
+        What is finished there is not taken off.
+    n_jobs : int or None
+        As in `run_compare`.
+
+    Raises
+    ------
+    FileNotFoundError, DataError, SpecError
+        As `run_compare`.
+    """
+    found, unread = [], 0
+    for path in chosen_files(config).values():
+        try:
+            data = load_data_set(path)
+        except DataError:
+            unread += 1
+            continue
+        if config.most_rows is None or len(data.y) <= config.most_rows:
+            found += [_Set(data, size, config) for size in sizes_of(config, data)]
+    work = [each for each in found if each.parts]
+    if not work:
+        raise SpecError(f"data: {config.data} holds no data set that this protocol can use.")
+    timed = min(work, key=lambda each: abs(each.rows - _ROWS))
+    seconds, peak = {}, 0
+    for model in config.each_model():
+        one = _seconds_of(config, model, timed)
+        if one is None:
+            continue
+        # Support vector machines take about the square of the rows, trees about their number.
+        power = 2.0 if model.is_kernel else 1.1
+        times = sum(each.parts * (each.rows / timed.rows) ** power for each in work)
+        seconds[model.name] = one * times / check_n_jobs(n_jobs)
+        if model.is_kernel:
+            n = max(each.rows for each in work)
+            peak = max(peak, 16 * len(kernel_settings(model)) * n * n)
+    fits = sum(each.fits for each in work) * len(config.models)
+    yield StudyPlan(
+        {
+            "data sets": len(work),
+            "models": len(config.models),
+            "settings each": config.budget,
+            "fits": fits,
+        },
+        seconds,
+        peak,
+        4 * len(work) * len(config.models) * config.n_geometry**2,
+        f"Times are those of one data set of {timed.rows} rows, scaled: within a factor of three."
+        + (f" {unread} files cannot be read." if unread else ""),
+    )
+
+
+class _Set:
+    """A data set at a number of training rows: rows of a part, parts, and fits of all of them."""
+
+    def __init__(self, data: DataSet, size: int | None, config: CompareConfig) -> None:
+        self.data, self.size, self.rows, self.parts, self.fits = data, size, 0, 0, 0
+        try:
+            part = next(parts_of(config, data, size))
+        except SpecError:  # the run will say so
+            return
+        self.rows, self.parts = len(part.X), 1
+        if config.protocol == "nested tuning":
+            drawn = 1 if data.n_train is not None and size is None else config.n_splits
+            self.parts = len(data.folds) or drawn
+        self.fits = self.parts * (config.budget * len(part.tuning) + len(part.testing))
+
+
+def _seconds_of(config: CompareConfig, model: Model, timed: _Set) -> float | None:
+    """Return the time of a part, from some of the settings; None where the model fails."""
+    key = list(model.grid)[-1]
+    few = Model(model.name, model.kind, {**model.grid, key: model.grid[key][::3]})
+    share = len(model.settings()) / len(few.settings())
+    try:
+        part = next(parts_of(config, timed.data, timed.size))
+        if model.is_kernel:
+            work_on(config, few, part, Found())  # compiles
+        found = Found()
+        work_on(config, few, part, found)
+    except (ValueError, TypeError, MemoryError):
+        return None
+    return found.seconds_kernel + share * found.seconds_tune + found.seconds_test
