@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from ntkreg.estimators import StreamingRidgeClassifier as StreamingRidgeClassifier
     from ntkreg.estimators.saved_model import load_model as load_model
     from ntkreg.estimators.saved_model import save_model as save_model
+    from ntkreg.factorization import DeepMatrixFactorization as DeepMatrixFactorization
+    from ntkreg.factorization import NuclearNormCompletion as NuclearNormCompletion
     from ntkreg.finite import empirical_kernels as empirical_kernels
     from ntkreg.finite import finite_network as finite_network
     from ntkreg.finite import train as train
@@ -58,6 +60,7 @@ _HOME = {
     "ChannelStandardizer": "data",
     "Conv": "architecture",
     "Cos": "architecture",
+    "DeepMatrixFactorization": "factorization",
     "Dense": "architecture",
     "Erf": "architecture",
     "FiniteNetworkClassifier": "estimators",
@@ -76,6 +79,7 @@ _HOME = {
     "NTKRegressor": "estimators",
     "NTKTransformer": "estimators",
     "NormalizedGaussian": "architecture",
+    "NuclearNormCompletion": "factorization",
     "Relu": "architecture",
     "Residual": "architecture",
     "Sin": "architecture",
