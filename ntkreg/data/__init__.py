@@ -14,6 +14,7 @@ from ntkreg.data.downscale import downscale_images
 from ntkreg.data.draws import balanced_draws
 from ntkreg.data.images import ImageData, Provenance, fingerprint_arrays
 from ntkreg.data.npz import load_npz
+from ntkreg.data.ratings import Ratings, load_ratings, most_rated
 from ntkreg.data.sources import load_data, load_inputs
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ __all__ = [
     "ChannelStandardizer",
     "ImageData",
     "Provenance",
+    "Ratings",
     "ZCAWhitener",
     "balanced_draws",
     "downscale_images",
@@ -34,6 +36,8 @@ __all__ = [
     "load_digits_split",
     "load_inputs",
     "load_npz",
+    "load_ratings",
+    "most_rated",
     "read_arrays",
 ]
 
