@@ -11,6 +11,7 @@ from ntkreg.report.shared.read import StudyFolder
 from ntkreg.report.shared.tables import text_table
 
 __all__ = [
+    "complete",
     "few_samples",
     "few_samples_compare",
     "few_samples_network",
@@ -91,6 +92,13 @@ def widths(config: Any, output: Path, slopes: Any) -> str:
 
     heading = "Slopes against width, both on log axes, with 95 % intervals"
     return _below(heading, verdict_table(slopes).drop(columns="source"))
+
+
+def complete(config: Any, output: Path, rows: Any) -> str:
+    """What was found on each statement."""
+    from ntkreg.report.complete.tables import sentences
+
+    return "\n".join([*sentences(StudyFolder(output).table("verdicts")), ""])
 
 
 def sentence(results: Mapping[str, Any]) -> str:

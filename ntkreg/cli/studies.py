@@ -114,6 +114,22 @@ added to what is there.""",
       --n_starts '[32]' --output results/trial   # a trial in minutes
   ntkreg widths configs/widths_mnist.yaml --data digits --positive '[1,3,5,7,9]'""",
     ),
+    Study(
+        "complete",
+        summary="matrices from some entries: deep factorisations, nuclear norm",
+        about="""\
+Complete matrices of low rank, or ratings from a file, from some of their entries: deep
+linear networks trained on these alone against the least nuclear norm, by depth, start
+and optimiser, with singular values beside their differential equation. Every statement
+of the literature is a row with an interval and a verdict. Each run is kept as it ends: a
+study that was stopped goes on.""",
+        examples="""\
+  ntkreg complete configs/completion.yaml
+  ntkreg plan configs/completion.yaml            # runs and seconds
+  ntkreg complete configs/completion.yaml --size 30 --n_seen '[300,500]' --ranks '[2]' \\
+      --reference_rank 2 --reference_seen 500 --n_instances 2   # a trial in minutes
+  ntkreg complete configs/completion_movielens.yaml --matrix PATH/u.data""",
+    ),
 )
 
 STUDIES = {study.name: study for study in _STUDIES}

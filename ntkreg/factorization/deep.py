@@ -185,16 +185,16 @@ class DeepMatrixFactorization(MatrixCompletion):
         )
         recorder = PathRecorder(objective, _held_out(held_out, entries))
         end = descend(objective, theta, training, rng, recorder)
-        if end.loss > self.tol:
-            warnings.warn(
-                f"DeepMatrixFactorization: the loss is {end.loss:.2g} after {end.step} steps, above "
-                f"tol={self.tol:g}. Raise max_iter or tol.",
-                ConvergenceWarning,
-                stacklevel=3,
-            )
         self.factors_ = [factor.copy() for factor in objective.factors(theta)]
         self.matrix_, self.shape_ = objective.product.copy(), entries.shape
         self.loss_, self.n_iter_, self.path_ = end.loss, end.step, recorder.path()
+        if end.loss > self.tol:
+            warnings.warn(
+                f"DeepMatrixFactorization: the loss is {end.loss:.2g} after {end.step} steps, "
+                f"above tol={self.tol:g}. Raise max_iter or tol.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
         return self
 
     def _begin(

@@ -15,6 +15,10 @@ __all__ = ["SHARE", "Point", "Training", "descend"]
 SHARE = 0.5
 """Of 1/curvature, a quarter of what is stable."""
 
+_ON_PLATEAU = 0.2
+"""Of that, until the loss has halved. There all singular values grow by factors, and longer steps
+would let large ones run less far ahead of small ones than gradient flow does: a higher rank."""
+
 
 @dataclass(frozen=True)
 class Training:
@@ -89,12 +93,12 @@ def descend(
     share = training.share * rule.share
     share *= min(training.batch_size, m) / m if rule.by_batches else 1
     curvature = CurvatureStep(objective, share, rng)
-    time, before = 0.0, np.inf
+    time, before, first, on_plateau = 0.0, np.inf, np.inf, True
     for step in range(training.max_iter + 1):
         rate = training.learning_rate or rule.default_rate(step)
         from_curvature = rate is None
         if from_curvature:
-            rate = curvature.rate(theta)
+            rate = curvature.rate(theta) * (_ON_PLATEAU if on_plateau else 1)
         # After the curvature, whose differences pass through the same arrays.
         with np.errstate(over="ignore", invalid="ignore"):
             loss = objective.gradient(factors, parts, None if batches is None else next(batches))
@@ -111,6 +115,8 @@ def descend(
             if loss > before and training.optimizer == "gd":
                 curvature.look_again()
             curvature.moved(rate * float(np.linalg.norm(gradient)))
+        first = loss if step == 0 else first
+        on_plateau = on_plateau and loss > first / 2
         before = loss
         move(gradient, rate)
         time += rate

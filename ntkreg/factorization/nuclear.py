@@ -112,6 +112,9 @@ class NuclearNormCompletion(MatrixCompletion):
             multipliers = self.multipliers_ if same else 0.0 * entries.values
             begin = (matrix, multipliers)
         found = minimize_nuclear_norm(entries, tol=self.tol, max_iter=self.max_iter, begin=begin)
+        self.matrix_, self.shape_ = found.matrix, entries.shape
+        self.nuclear_norm_, self.dual_bound_ = found.norm, found.bound
+        self.multipliers_, self.n_iter_ = found.multipliers, found.n_iter
         if not found.reached:
             warnings.warn(
                 f"NuclearNormCompletion: the norm may be {(found.norm / found.bound - 1):.1g} of "
@@ -119,7 +122,4 @@ class NuclearNormCompletion(MatrixCompletion):
                 ConvergenceWarning,
                 stacklevel=3,
             )
-        self.matrix_, self.shape_ = found.matrix, entries.shape
-        self.nuclear_norm_, self.dual_bound_ = found.norm, found.bound
-        self.multipliers_, self.n_iter_ = found.multipliers, found.n_iter
         return self

@@ -97,8 +97,7 @@ def minimize_nuclear_norm(
         matrix, multipliers = begin[0] / scale, begin[1].copy()
         matrix.reshape(-1)[flat] = values
     threshold = _spectral_norm(filled) / 2
-    step, changed = _STEP, False
-    n_iter = 0
+    step, n_iter = _STEP, 0
     norm, bound = _gap(matrix, values, multipliers, flat)
     while norm - bound > tol * norm and n_iter < max_iter:
         for _ in range(min(_EVERY, max_iter - n_iter)):

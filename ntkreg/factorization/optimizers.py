@@ -51,13 +51,12 @@ def _descent(theta: np.ndarray) -> Step:
 
 def _momentum(theta: np.ndarray) -> Step:
     """Polyak's heavy ball, 0.9."""
-    velocity = np.zeros_like(theta)
+    velocity = np.zeros_like(theta)  # without rates, so that a step shortens at once
 
     def step(gradient: np.ndarray, rate: float) -> None:
-        gradient *= rate
         np.multiply(velocity, 0.9, out=velocity)
-        np.subtract(velocity, gradient, out=velocity)
-        np.add(theta, velocity, out=theta)
+        np.add(velocity, gradient, out=velocity)
+        np.subtract(theta, np.multiply(velocity, rate, out=gradient), out=theta)
 
     return step
 

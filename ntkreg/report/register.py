@@ -5,6 +5,8 @@ from pathlib import Path
 import pandas as pd
 
 from ntkreg.errors import DataError
+from ntkreg.report.complete import page as complete
+from ntkreg.report.complete import quoted as complete_quoted
 from ntkreg.report.few_samples import page as few_samples
 from ntkreg.report.few_samples import quoted as few_samples_quoted
 from ntkreg.report.few_samples_compare import page as compare
@@ -170,6 +172,12 @@ REPORTS: dict[str, Report] = {
         widths.write_widths_report,
         derived={"summary": lambda study: pd.DataFrame(spread_points(study.table("rows")))},
         quantities=widths_quoted.QUANTITIES,
+        whole_page=True,
+    ),
+    "Complete": Report(
+        complete.document,
+        complete.write_complete_report,
+        quantities=complete_quoted.QUANTITIES,
         whole_page=True,
     ),
 }

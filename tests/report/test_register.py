@@ -45,6 +45,7 @@ FOLDERS = {
     "Precision": "precision_folder",
     "Optimizers": "optimizers_folder",
     "Widths": "widths_folder",
+    "Complete": "complete_folder",
 }
 
 
