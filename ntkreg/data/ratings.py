@@ -71,7 +71,8 @@ def load_ratings(path: str | Path, bounds: tuple[float, float] | None = None) ->
         raise FileNotFoundError(f"{path}: there is no such file of ratings.") from None
     except UnicodeDecodeError:
         raise DataError(f"{path}: is no text, and so no file of ratings.") from None
-    users, items, values, seen = [], [], [], {}
+    users, items, values = [], [], []
+    seen: dict[tuple[int, int], int] = {}
     separator = None
     for number, line in enumerate(text.removeprefix("\ufeff").splitlines(), 1):
         if not line.strip():

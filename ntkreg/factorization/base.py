@@ -22,6 +22,7 @@ class MatrixCompletion(BaseEstimator):
     """
 
     bounds: Any
+    warm_start: bool
     matrix_: np.ndarray
     shape_: tuple[int, int]
 
@@ -81,7 +82,7 @@ class MatrixCompletion(BaseEstimator):
         SpecError
             A matrix of another shape was fitted before.
         """
-        if not self.warm_start or not hasattr(self, attribute):  # type: ignore[attr-defined]
+        if not self.warm_start or not hasattr(self, attribute):
             return None
         if self.shape_ != shape:
             raise SpecError(
@@ -92,4 +93,7 @@ class MatrixCompletion(BaseEstimator):
         return getattr(self, attribute)
 
     def _within_bounds(self, values: np.ndarray) -> np.ndarray:
-        return values if self.bounds is None else np.clip(values, *map(float, self.bounds))
+        if self.bounds is None:
+            return values
+        low, high = map(float, self.bounds)
+        return np.clip(values, low, high)

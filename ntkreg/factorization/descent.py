@@ -95,10 +95,11 @@ def descend(
     curvature = CurvatureStep(objective, share, rng)
     time, before, first, on_plateau = 0.0, np.inf, np.inf, True
     for step in range(training.max_iter + 1):
-        rate = training.learning_rate or rule.default_rate(step)
-        from_curvature = rate is None
-        if from_curvature:
+        given = training.learning_rate or rule.default_rate(step)
+        if given is None:
             rate = curvature.rate(theta) * (_ON_PLATEAU if on_plateau else 1)
+        else:
+            rate = given
         # After the curvature, whose differences pass through the same arrays.
         with np.errstate(over="ignore", invalid="ignore"):
             loss = objective.gradient(factors, parts, None if batches is None else next(batches))
@@ -111,7 +112,7 @@ def descend(
         observe(Point(step, time, loss, last))
         if last:
             break
-        if from_curvature:
+        if given is None:
             if loss > before and training.optimizer == "gd":
                 curvature.look_again()
             curvature.moved(rate * float(np.linalg.norm(gradient)))

@@ -4,6 +4,7 @@ import warnings
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
+import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval
 
@@ -108,9 +109,9 @@ class NuclearNormCompletion(MatrixCompletion):
         entries = self._read(rows, cols, values, shape)
         begin = None
         if (matrix := self._earlier("matrix_", entries.shape)) is not None:
-            same = len(self.multipliers_) == len(entries.values)
-            multipliers = self.multipliers_ if same else 0.0 * entries.values
-            begin = (matrix, multipliers)
+            multipliers = self._earlier("multipliers_", entries.shape)
+            same = len(multipliers) == len(entries.values)
+            begin = (matrix, multipliers if same else np.zeros(len(entries.values)))
         found = minimize_nuclear_norm(entries, tol=self.tol, max_iter=self.max_iter, begin=begin)
         self.matrix_, self.shape_ = found.matrix, entries.shape
         self.nuclear_norm_, self.dual_bound_ = found.norm, found.bound

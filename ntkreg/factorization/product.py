@@ -1,6 +1,7 @@
 """The deep linear product and the gradient of its mean square error over seen entries."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 
@@ -13,7 +14,7 @@ def factor_shapes(shape: tuple[int, int], depth: int, width: int | None) -> list
     """Return the shapes of W_1, ..., W_N, whose product W_N ... W_1 has the given shape."""
     inner = min(shape) if width is None else width
     sides = [shape[1], *[inner] * (depth - 1), shape[0]]
-    return [(after, before) for before, after in zip(sides[:-1], sides[1:], strict=True)]
+    return [(after, before) for before, after in pairwise(sides)]
 
 
 class ProductLoss:

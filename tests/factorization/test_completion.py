@@ -95,7 +95,7 @@ def test_bad_entries_are_told(model, rows, cols, values, shape, error, message):
 
 @both
 def test_rows_and_columns_without_an_entry_are_named(model):
-    with pytest.warns(UserWarning) as told:
+    with pytest.warns(UserWarning, match="without a seen entry") as told:
         clone(model).fit([0, 2], [0, 1], [1.0, 2.0], shape=(4, 3))
     texts = [str(w.message) for w in told]
     assert "2 row(s) of 4 without a seen entry: 1, 3." in texts[0]
@@ -156,7 +156,7 @@ def test_values_beyond_all_measure_are_told():
 def test_a_rate_that_is_too_large_is_told():
     truth, rows, cols = low_rank()
     model = DeepMatrixFactorization(3, 1.0, learning_rate=50.0, random_state=0)
-    with pytest.raises(DivergenceError, match="diverged after .* smaller learning_rate"):
+    with pytest.raises(DivergenceError, match=r"diverged after .* smaller learning_rate"):
         model.fit(rows, cols, truth[rows, cols])
 
 

@@ -84,8 +84,9 @@ def test_zeros_are_completed_by_zeros():
 
 
 @pytest.mark.parametrize(
-    ("shape", "rank", "m", "seed"), [((20, 20), 2, 150, 0), ((20, 20), 2, 250, 1), ((12, 25), 3, 150, 2)]
-)  # fmt: skip
+    ("shape", "rank", "m", "seed"),
+    [((20, 20), 2, 150, 0), ((20, 20), 2, 250, 1), ((12, 25), 3, 150, 2)],
+)
 def test_norms_are_those_of_cvxpy(shape, rank, m, seed):
     cvxpy = pytest.importorskip("cvxpy")
     _, entries = seen_of(shape, rank, m, seed)

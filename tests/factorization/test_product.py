@@ -1,5 +1,7 @@
 """The product and its gradients, against closed forms and differences."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -78,7 +80,7 @@ def test_a_balanced_start_is_balanced_and_has_its_scale(depth):
     shape = (30, 50)
     theta = start("balanced", shape, depth, None, 1e-3, np.random.default_rng(0))
     factors = ProductLoss(some_entries(shape), depth).factors(theta)
-    for below, above in zip(factors[:-1], factors[1:], strict=True):
+    for below, above in pairwise(factors):
         np.testing.assert_allclose(above.T @ above, below @ below.T, atol=1e-12)
     product = np.linalg.multi_dot(factors[::-1])
     assert product.std() * 50**0.5 == pytest.approx(1e-3, rel=0.1)
@@ -103,8 +105,7 @@ def test_small_steps_keep_the_balance_to_second_order(depth):
         )
         factors = objective.factors(theta)
         return max(
-            np.abs(above.T @ above - below @ below.T).max()
-            for below, above in zip(factors[:-1], factors[1:], strict=True)
+            np.abs(above.T @ above - below @ below.T).max() for below, above in pairwise(factors)
         ) / max(np.linalg.norm(f, 2) ** 2 for f in factors)
 
     coarse, fine = imbalance(0.1), imbalance(0.01)

@@ -120,9 +120,7 @@ def document(study: StudyFolder) -> Document:
         Section(STATEMENTS["quasi-norms"], (Table(verdict_table(verdicts, "quasi-norms")),)),
     ]  # fmt: skip
     if followed:
-        picture = Picture(
-            "paths", lambda: trajectory_figure(study.table("paths")), PATHS, "paths"
-        )
+        picture = Picture("paths", lambda: trajectory_figure(study.table("paths")), PATHS, "paths")
         table = Table(verdict_table(verdicts, "equation"))
         sections += [Section(STATEMENTS["equation"], (picture, table))]
     return Document(_title(study), (*sections, provenance(study)))

@@ -93,7 +93,8 @@ def complete(task: Task, spec: RunSpec) -> dict[str, Any]:
     rows, cols, values = given.held_out
     predicted = matrix[rows, cols]
     if config.bounds is not None:
-        predicted = np.clip(predicted, *config.bounds)
+        low, high = config.bounds
+        predicted = np.clip(predicted, low, high)
     if spec.depth:
         loss, least = float(model.loss_), float(np.min(model.path_["error"]))
         reached = loss <= config.tol

@@ -54,7 +54,8 @@ def run_complete(
     DataFrame
         The rows of ``rows.csv``, one a completion, see `ntkreg.studies.complete.runs.complete`.
         Beside it ``paths.csv`` (singular values over training), ``deviations.csv`` (from the
-        differential equation), ``spectra.csv`` (least nuclear norm), ``verdicts.csv``, ``config.yaml`` and ``record.json``.
+        differential equation), ``spectra.csv`` (of the least nuclear norm), ``verdicts.csv``,
+        ``config.yaml`` and ``record.json``.
 
     Raises
     ------

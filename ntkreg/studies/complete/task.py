@@ -70,16 +70,17 @@ class Task:
         truth = left @ right.T / np.sqrt(rank)
         truth *= n / np.linalg.norm(truth)
         rows, cols = np.divmod(rng.permutation(n * n), n)
-        everywhere = (rows, cols, truth[rows, cols])
-        return Instance(*(part[:n_seen] for part in everywhere), (n, n), everywhere)
+        values = truth[rows, cols]
+        seen = slice(n_seen)
+        return Instance(rows[seen], cols[seen], values[seen], (n, n), (rows, cols, values))
 
     def _split(self, ratings: Ratings, n_seen: int, rng: np.random.Generator) -> Instance:
         order = rng.permutation(len(ratings.values))
         first = _n_held_out(self.config, ratings)
         out, seen = order[:first], order[first : first + n_seen]
-        parts = (ratings.rows, ratings.cols, ratings.values)
-        held_out = (parts[0][out], parts[1][out], parts[2][out])
-        return Instance(*(part[seen] for part in parts), ratings.shape, held_out)
+        rows, cols, values = ratings.rows, ratings.cols, ratings.values
+        held_out = (rows[out], cols[out], values[out])
+        return Instance(rows[seen], cols[seen], values[seen], ratings.shape, held_out)
 
 
 def load_task(config: CompleteConfig) -> Task:
