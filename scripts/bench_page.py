@@ -191,8 +191,8 @@ def completion_speed(rows: pd.DataFrame, record: dict[str, Any]) -> Document:
     )
     about = (
         f"{record['clock']}, medians of {record['rounds']} rounds in turns, beside "
-        f"{record['peer']}. Ours stops at a gap no larger than what the peer's point, with the "
-        "seen entries put back, is above the minimum."
+        f"{record['peer']}. Ours takes the largest `tol` of a ladder at which its norm is no "
+        "farther above the minimum than that of the peer's point with the seen entries put back."
     )
     shown = rows.drop(columns=["median", "least", "greatest", "claim", "verdict"])
     shown = shown.map(lambda v: v if isinstance(v, str) else f"{v:.2g}")

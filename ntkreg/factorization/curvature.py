@@ -7,7 +7,10 @@ from ntkreg.factorization.product import ProductLoss
 __all__ = ["CurvatureStep"]
 
 _FIRST = 30
-"""Power iterations at the start; later ones begin where the last ended."""
+"""Power iterations at the start, or where a step went too far."""
+
+_LATER = 3
+"""Power iterations of every later estimate."""
 
 _STEPS = 50
 """Most steps that share one estimate."""
@@ -41,7 +44,7 @@ class CurvatureStep:
     def rate(self, theta: np.ndarray) -> float:
         """Return the learning rate at a point."""
         if self._left == 0 or self._way > _MOVED * np.linalg.norm(theta):
-            for _ in range(1 if self._norm else _FIRST):
+            for _ in range(_LATER if self._norm else _FIRST):
                 self._iterate(theta)
             self._left, self._way = _STEPS, 0.0
         self._left -= 1

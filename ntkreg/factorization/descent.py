@@ -19,6 +19,10 @@ _ON_PLATEAU = 0.2
 """Of that, until the loss has halved. There all singular values grow by factors, and longer steps
 would let large ones run less far ahead of small ones than gradient flow does: a higher rank."""
 
+_MOST_WAY = 0.05
+"""Of the norm of all factors, that one step goes. Where factors are small the curvature rises with
+their growth: a step of any share of it that was long could end far beyond the entries."""
+
 
 @dataclass(frozen=True)
 class Training:
@@ -115,7 +119,11 @@ def descend(
         if given is None:
             if loss > before and training.optimizer == "gd":
                 curvature.look_again()
-            curvature.moved(rate * float(np.linalg.norm(gradient)))
+            way = rate * float(np.linalg.norm(gradient))
+            most = _MOST_WAY * float(np.linalg.norm(theta))
+            if way > most and len(factors) > 1:  # of one factor the loss has one curvature
+                rate, way = rate * most / way, most
+            curvature.moved(way)
         first = loss if step == 0 else first
         on_plateau = on_plateau and loss > first / 2
         before = loss

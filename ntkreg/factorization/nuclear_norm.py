@@ -18,7 +18,7 @@ _UNEVEN = 2.0
 _STEP = 1.5
 """By how much it is; less each time, so that it settles and the iteration converges."""
 
-_RELAXED = 1.6
+_RELAXED = 1.8
 """Over-relaxation, between 1 and 2."""
 
 
