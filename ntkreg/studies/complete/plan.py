@@ -20,8 +20,8 @@ from ntkreg.studies.shared.plan import StudyPlan, seconds_of
 
 __all__ = ["plan_complete"]
 
-_STEPS = {0: 250, 1: 100, 2: 6000, 3: 12_000}
-"""Of a run by depth, as those of 100 x 100 took on average; deeper ones as depth 3."""
+_STEPS = {0: 250, 1: 100, 2: 6000, 3: 12_000, 4: 25_000}
+"""Of a run by depth, as those of 100 x 100 took on average; deeper ones as the last."""
 
 _PATH_STEPS = 6000
 _TIMED = 100
@@ -53,7 +53,7 @@ def plan_complete(
         a_path = seconds_of(lambda: np.linalg.svd(np.ones(task.shape))) + max(per_step.values())
     seconds = {
         (f"depth {depth}" if depth else "nuclear norm"): n
-        * min(_STEPS.get(depth, _STEPS[3]), config.max_steps)
+        * min(_STEPS.get(depth, _STEPS[4]), config.max_steps)
         * per_step[depth]
         / jobs
         for depth, n in sorted(depths.items())

@@ -21,7 +21,7 @@ RECORDED = {
         "6668a7a12b07",
     ),
     "optimizers": ("Optimizers", IMAGES, "50ec48594b65"),
-    "complete": ("Complete", {"matrix": "low-rank"}, ""),
+    "complete": ("Complete", {"matrix": "low-rank"}, "8ec5cfff744b"),
     "widths": ("Widths", IMAGES | {"positive": [1], "architecture": NETWORK}, "ffaeb85ab2d5"),
 }
 """Name in record.json, keys, and the beginning of the hash that ntkreg 0.1.0 gave them."""
