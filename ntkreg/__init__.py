@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     from ntkreg.estimators.gp_kernel import NeuralTangentKernel as NeuralTangentKernel
     from ntkreg.estimators.saved_model import load_model as load_model
     from ntkreg.estimators.saved_model import save_model as save_model
+    from ntkreg.factorization import DeepMatrixFactorization as DeepMatrixFactorization
+    from ntkreg.factorization import NuclearNormCompletion as NuclearNormCompletion
     from ntkreg.finite import empirical_kernels as empirical_kernels
     from ntkreg.finite import finite_network as finite_network
     from ntkreg.finite import train as train
@@ -62,6 +64,7 @@ _HOME = {
     "ChannelStandardizer": "data",
     "Conv": "architecture",
     "Cos": "architecture",
+    "DeepMatrixFactorization": "factorization",
     "Dense": "architecture",
     "Erf": "architecture",
     "FiniteNetworkClassifier": "estimators",
@@ -83,6 +86,7 @@ _HOME = {
     "NTKTransformer": "estimators",
     "NeuralTangentKernel": "estimators.gp_kernel",
     "NormalizedGaussian": "architecture",
+    "NuclearNormCompletion": "factorization",
     "Relu": "architecture",
     "Residual": "architecture",
     "Sin": "architecture",

@@ -114,3 +114,34 @@ def widths_folder(widths_config, tmp_path_factory):
     folder = tmp_path_factory.mktemp("widths")
     run_widths(widths_config, folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def complete_config():
+    """Settings of a completion study of a few seconds, with every kind of row."""
+    from ntkreg.studies.complete.config import CompleteConfig
+
+    return CompleteConfig(
+        "low-rank",
+        size=12,
+        ranks=(1,),
+        n_seen=(50, 100),
+        depths=(2, 3),
+        init_scales=(1e-2, 1e-3),
+        optimizers=("gd", "adam"),
+        optimizer_depths=(2,),
+        n_instances=2,
+        n_paths=1,
+        tol=1e-4,
+        max_steps=400,
+    )
+
+
+@pytest.fixture(scope="session")
+def complete_folder(complete_config, tmp_path_factory):
+    """Return what that study leaves behind. Tests that change it take a copy."""
+    from ntkreg.studies.complete.study import run_complete
+
+    folder = tmp_path_factory.mktemp("complete")
+    run_complete(complete_config, folder, n_jobs=2, progress=False)
+    return folder

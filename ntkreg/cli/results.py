@@ -12,6 +12,7 @@ from ntkreg.report.shared.tables import text_table
 
 __all__ = [
     "compare",
+    "complete",
     "few_samples",
     "few_samples_compare",
     "few_samples_network",
@@ -102,6 +103,13 @@ def compare(config: Any, output: Path, rows: Any) -> str:
     said = verdicts(study.table("friedman"), study.table("tests"))
     table = text_table(summary_table(study.table("summary"))[["model", "accuracy", "rank"]])
     return "\n".join([table, "", *said, ""])
+
+
+def complete(config: Any, output: Path, rows: Any) -> str:
+    """What was found on each statement."""
+    from ntkreg.report.complete.tables import sentences
+
+    return "\n".join([*sentences(StudyFolder(output).table("verdicts")), ""])
 
 
 def sentence(results: Mapping[str, Any]) -> str:

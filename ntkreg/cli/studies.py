@@ -128,6 +128,22 @@ data set is kept as it ends: a study that was stopped goes on.""",
   ntkreg compare configs/compare_uci.yaml --data_sets '[iris, wine-quality-red]'
   ntkreg compare configs/compare_tables.yaml --data my_folder""",
     ),
+    Study(
+        "complete",
+        summary="matrices from some entries: deep factorisations, nuclear norm",
+        about="""\
+Complete matrices of low rank, or ratings from a file, from some of their entries: deep
+linear networks trained on these alone against the least nuclear norm, by depth, start
+and optimiser, with singular values beside their differential equation. Every statement
+of the literature is a row with an interval and a verdict. Each run is kept as it ends: a
+study that was stopped goes on.""",
+        examples="""\
+  ntkreg complete configs/completion.yaml
+  ntkreg plan configs/completion.yaml            # runs and seconds
+  ntkreg complete configs/completion.yaml --size 30 --n_seen '[300,500]' --ranks '[2]' \\
+      --reference_rank 2 --reference_seen 500 --n_instances 2   # a trial in minutes
+  ntkreg complete configs/completion_movielens.yaml --matrix PATH/u.data""",
+    ),
 )
 
 STUDIES = {study.name: study for study in _STUDIES}

@@ -16,6 +16,7 @@ from ntkreg.data.draws import balanced_draws
 from ntkreg.data.idx import load_mnist, read_idx
 from ntkreg.data.images import ImageData, Provenance, fingerprint_arrays
 from ntkreg.data.npz import load_npz
+from ntkreg.data.ratings import Ratings, load_ratings, most_rated
 from ntkreg.data.sources import load_data, load_inputs
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ __all__ = [
     "ChannelStandardizer",
     "ImageData",
     "Provenance",
+    "Ratings",
     "ZCAWhitener",
     "balanced_draws",
     "downscale_images",
@@ -39,6 +41,8 @@ __all__ = [
     "load_mnist",
     "load_npz",
     "load_tables",
+    "load_ratings",
+    "most_rated",
     "read_arrays",
     "read_idx",
 ]

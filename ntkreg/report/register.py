@@ -7,6 +7,8 @@ import pandas as pd
 from ntkreg.errors import DataError
 from ntkreg.report.compare import page as models
 from ntkreg.report.compare import quoted as models_quoted
+from ntkreg.report.complete import page as complete
+from ntkreg.report.complete import quoted as complete_quoted
 from ntkreg.report.few_samples import page as few_samples
 from ntkreg.report.few_samples import quoted as few_samples_quoted
 from ntkreg.report.few_samples_compare import page as compare
@@ -178,6 +180,12 @@ REPORTS: dict[str, Report] = {
         models.document,
         models.write_compare_report,
         quantities=models_quoted.QUANTITIES,
+    ),
+    "Complete": Report(
+        complete.document,
+        complete.write_complete_report,
+        quantities=complete_quoted.QUANTITIES,
+        whole_page=True,
     ),
 }
 """By the name that a study has in its ``record.json``."""

@@ -46,6 +46,7 @@ FOLDERS = {
     "Optimizers": "optimizers_folder",
     "Widths": "widths_folder",
     "Compare": "compare_folder",
+    "Complete": "complete_folder",
 }
 
 

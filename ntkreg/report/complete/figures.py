@@ -1,0 +1,151 @@
+"""Figures of the completion study."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from ntkreg.report.shared.figures import COLOURS
+
+__all__ = ["error_figure", "optimiser_figure", "start_figure", "trajectory_figure", "wall_figure"]
+
+_LEAST = 1e-9
+"""Errors below are drawn here: what is exact has no place on a log axis."""
+
+
+def error_figure(rows: pd.DataFrame, verdicts: pd.DataFrame) -> Figure:
+    """Draw error against seen entries, a panel a rank; shaded where depth 3 is the nearer.
+
+    Points are geometric means over instances, bars reach from the least to the greatest.
+    """
+    ranks = sorted(rows["rank"].unique())
+    figure = Figure(figsize=(max(6.4 * len(ranks), 7.4), 4.6), layout="constrained")
+    for axes, rank in zip(figure.subplots(1, len(ranks), squeeze=False)[0], ranks, strict=True):
+        own = rows[rows["rank"] == rank]
+        for i, depth in enumerate(sorted(own.depth.unique())):
+            errors = own[own.depth == depth].groupby("n_seen").error
+            middle = np.maximum(errors.agg(lambda e: np.exp(np.log(e + 1e-300).mean())), _LEAST)
+            low, high = np.maximum(errors.min(), _LEAST), np.maximum(errors.max(), _LEAST)
+            bars = [np.maximum(middle - low, 0), np.maximum(high - middle, 0)]
+            axes.errorbar(
+                middle.index, middle, yerr=bars, marker="o", markersize=4, capsize=2,
+                color=COLOURS[4] if depth == 0 else COLOURS[i - 1],
+                linestyle="--" if depth == 0 else "-",
+                label=f"depth {depth}" if depth else "nuclear norm",
+            )  # fmt: skip
+        _shade(axes, verdicts, rank)
+        axes.set(yscale="log", xlabel="entries seen", ylabel="mean square error")
+        axes.set_title(f"rank {rank}" if rank else "held-out ratings", fontsize="medium")
+        axes.grid(alpha=0.25)
+        axes.legend(frameon=False, fontsize="small")
+    return figure
+
+
+def start_figure(rows: pd.DataFrame) -> Figure:
+    """Draw error and effective rank against the scale of the start, a line a depth."""
+    figure = Figure(figsize=(9.6, 4), layout="constrained")
+    titles = {"error": "mean square error", "effective_rank": "effective rank"}
+    for axes, (column, title) in zip(figure.subplots(1, 2), titles.items(), strict=True):
+        for i, (depth, own) in enumerate(rows[rows.depth > 0].groupby("depth")):
+            found = own.groupby("init_scale")[column]
+            middle = found.mean()
+            bars = [middle - found.min(), found.max() - middle]
+            axes.errorbar(
+                middle.index, middle, yerr=bars, marker="o", markersize=4, capsize=2,
+                color=COLOURS[i], label=f"depth {depth}",
+            )  # fmt: skip
+        nuclear = rows[rows.depth == 0][column].mean()
+        axes.axhline(nuclear, color="0.4", linestyle="--", label="nuclear norm")
+        axes.set(xscale="log", xlabel="scale of the start", title=title)
+        axes.set_yscale("log")
+        axes.grid(alpha=0.25)
+        axes.legend(frameon=False, fontsize="small")
+    return figure
+
+
+def optimiser_figure(rows: pd.DataFrame) -> Figure:
+    """Draw every instance's error by optimiser, a colour a depth."""
+    figure = Figure(figsize=(8, 4), layout="constrained")
+    axes = figure.subplots()
+    names = list(dict.fromkeys(rows.optimizer))
+    for i, (depth, own) in enumerate(rows.groupby("depth")):
+        places = own.optimizer.map(names.index) + 0.16 * (i - 0.5)
+        axes.plot(
+            places, own.error, "o", color=COLOURS[i], markersize=5, alpha=0.8,
+            label=f"depth {depth}",
+        )  # fmt: skip
+    axes.set_xticks(range(len(names)), [name.replace("_", " ") for name in names])
+    axes.set(yscale="log", ylabel="mean square error")
+    axes.grid(alpha=0.25, axis="y")
+    axes.legend(frameon=False)
+    return figure
+
+
+def trajectory_figure(paths: pd.DataFrame) -> Figure:
+    """Draw singular values over time with the integral of their equation on top of them."""
+    depths = sorted(paths.depth.unique())
+    figure = Figure(figsize=(11, 6.4), layout="constrained")
+    for axes, depth in zip(figure.subplots(2, 2).ravel(), depths, strict=False):
+        own = paths[paths.depth == depth]
+        for r, name in enumerate(_followed(paths)):
+            colour = COLOURS[r % len(COLOURS)]
+            axes.plot(own.time, own[name], color=colour, linewidth=2.2, alpha=0.45)
+            equation = own[name.replace("sigma", "equation")]
+            axes.plot(own.time, equation, color=colour, linewidth=0.9, linestyle="--")
+        axes.set(title=f"depth {depth}", xlabel="time", ylabel="singular values")
+        axes.grid(alpha=0.25)
+    return figure
+
+
+def wall_figure(paths: pd.DataFrame, rows: pd.DataFrame) -> Figure:
+    """Draw singular values over training, depths side by side, and the nuclear norm's spectrum.
+
+    Parameters
+    ----------
+    paths : DataFrame
+    rows : DataFrame
+        ``spectra``: of one instance, the least nuclear norm's singular values and the truth's.
+    """
+    depths = sorted(paths.depth.unique())
+    figure = Figure(figsize=(15, 5), layout="constrained")
+    all_axes = figure.subplots(1, len(depths) + 1, sharey=True)
+    followed = _followed(paths)
+    shades = [COLOURS[r % len(COLOURS)] for r in range(len(followed))]
+    for axes, depth in zip(all_axes, depths, strict=False):
+        own = paths[paths.depth == depth]
+        share = np.linspace(0, 1, len(own))
+        for name, colour in zip(followed, shades, strict=True):
+            axes.plot(share, own[name], color=colour, linewidth=2.4, solid_capstyle="round")
+        axes.set_title(f"depth {depth}", fontsize="x-large")
+        axes.set_xlabel("training")
+    axes = all_axes[-1]
+    for r, colour in enumerate(shades):
+        axes.bar(r, rows.nuclear.iloc[r], color=colour, width=0.8)
+    axes.plot(
+        range(len(shades)), rows.truth.iloc[: len(shades)], "_", color="0.2", markersize=14,
+        label="the matrix itself",
+    )  # fmt: skip
+    axes.set_title("least nuclear norm", fontsize="x-large")
+    axes.legend(frameon=False)
+    all_axes[0].set_ylabel("singular values", fontsize="large")
+    for axes in all_axes:
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.set_xticks([])
+        axes.set_ylim(bottom=0)
+    return figure
+
+
+def _followed(paths: pd.DataFrame) -> list[str]:
+    return [name for name in paths if name.startswith("sigma_")]
+
+
+def _shade(axes, verdicts: pd.DataFrame, rank: int) -> None:
+    """Shade from the first to the last number of seen entries at which depth 3 is nearer."""
+    own = verdicts[
+        (verdicts.statement == "window")
+        & (verdicts.verdict == "depth is nearer")
+        & (verdicts.quantity == "error of depth 3 over that of the nuclear norm")
+        & verdicts.subject.str.startswith(f"rank {rank}," if rank else "")
+    ]
+    seen = own.subject.str.extract(r"(\d+) seen")[0].astype(int)
+    if len(seen):
+        axes.axvspan(seen.min(), seen.max(), color=COLOURS[1], alpha=0.12, linewidth=0)
