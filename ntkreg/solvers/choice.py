@@ -9,7 +9,7 @@ from ntkreg.solvers.spectral import SpectralSolver
 __all__ = ["solver_for"]
 
 _MANY = 7
-"""Leave-one-out fits by Cholesky that cost more than one decomposition, from n = 500 to 2000.
+"""Leave-one-out fits by Cholesky that cost more than one decomposition, from n = 500 to 4000.
 
 Measured in one thread (benchmarks/model_selection.md); a constant, since a choice by what threads
 there are would change bits.
