@@ -99,7 +99,13 @@ class Solver(ABC):
         alphas = check_alpha(self.name, alpha, targets.shape[1]) * unit
         with one_blas_thread():
             found = self._solve(targets, np.broadcast_to(alphas, targets.shape[1]), unit)
-        return replace(found, dual_coef=self._as_read(found.dual_coef, y, size), alpha=alphas)
+        logs = found.log_determinant
+        return replace(
+            found,
+            dual_coef=self._as_read(found.dual_coef, y, size),
+            alpha=alphas,
+            log_determinant=logs if logs is None or alphas.ndim else logs[0],
+        )
 
     def leave_one_out(
         self, y: Any, *, alpha: float, alpha_scale: str = "absolute", center: bool = False
@@ -150,7 +156,14 @@ class Solver(ABC):
             )
         coef = self._as_read(found.coef[:, :-1], y, size)
         return LeaveOneOut(
-            Solution(coef, ridge, found.condition, residual, found.min_eigenvalue),
+            Solution(
+                coef,
+                ridge,
+                found.condition,
+                residual,
+                found.min_eigenvalue,
+                log_determinant=np.asarray(found.log_determinant),
+            ),
             errors=self._as_read(wrong[:, :-1] - means * wrong[:, -1:], y, size),
             targets=self._as_read(targets, y, size),
             weights=weights,

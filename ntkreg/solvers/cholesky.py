@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy.linalg import lapack
+from scipy.linalg import blas, lapack
 
 from ntkreg.errors import NotPSDError, PrecisionWarning
 from ntkreg.solvers.base import Solver
@@ -14,9 +14,10 @@ from ntkreg.solvers.factor import factorise, inverse_diagonal
 from ntkreg.solvers.leave_one_out import Inverse
 from ntkreg.solvers.solution import Solution
 from ntkreg.solvers.system import System
+from ntkreg.solvers.target_map import TargetMap
 
 # Pickles of fits name `Solution` here too.
-__all__ = ["CholeskySolver", "Solution", "solve_cholesky"]
+__all__ = ["CholeskyMap", "CholeskySolver", "Solution", "solve_cholesky"]
 
 
 class CholeskySolver(Solver):
@@ -24,13 +25,45 @@ class CholeskySolver(Solver):
 
     Keeps nothing between calls but K, as a factor is as large, and for `leave_one_out` K's
     least eigenvalue, as found at the first alpha: begin with the least, where it is most exact.
+
+    Parameters
+    ----------
+    K, sample_weight, n_jobs
+        As in `Solver`.
+    keep_maps : bool, default=False
+        Keep the factors that `solve` makes, for `target_map`.
     """
 
     name: ClassVar[str] = "solve_cholesky"
     _least: tuple[float, float] | None = None
 
+    def __init__(
+        self,
+        K: Any,
+        *,
+        sample_weight: Any = None,
+        n_jobs: int | None = None,
+        keep_maps: bool = False,
+    ) -> None:
+        super().__init__(K, sample_weight=sample_weight, n_jobs=n_jobs)
+        self._maps: dict[float, CholeskyMap] | None = {} if keep_maps else None
+
+    def target_map(self, alpha: float) -> "CholeskyMap":
+        """Return the map from targets to dual coefficients at a ridge in units of K.
+
+        Raises
+        ------
+        NotPSDError
+            As `solve`.
+        """
+        if self._maps is not None and alpha in self._maps:
+            return self._maps[alpha]
+        system = System(self.name, self.K, self.weights, alpha)
+        return _map(_factorise(system, 1.0, self.n_jobs))
+
     def _solve(self, targets: np.ndarray, alphas: np.ndarray, unit: float) -> Solution:
         coef = np.empty_like(targets)
+        logs = np.empty(len(alphas))
         residual = condition = 0.0
         min_eigenvalue: float | None = None
         for a in np.unique(alphas):
@@ -44,7 +77,10 @@ class CholeskySolver(Solver):
             coef[:, which] = system.expand(factor.solve(targets[system.kept][:, which]))
             residual = max(residual, system.residual(coef[:, which], targets[:, which]))
             condition = max(condition, factor.condition)
-        return Solution(coef, alphas, condition, residual, min_eigenvalue)
+            logs[which] = factor.log_determinant
+            if self._maps is not None:
+                self._maps[float(a)] = _map(factor)
+        return Solution(coef, alphas, condition, residual, min_eigenvalue, log_determinant=logs)
 
     def _invert(self, targets: np.ndarray, alpha: float, unit: float) -> Inverse:
         system = System(self.name, self.K, self.weights, alpha)
@@ -59,7 +95,7 @@ class CholeskySolver(Solver):
         return Inverse(
             coef,
             diagonal,
-            float(2 * np.sum(np.log(np.diagonal(factor.lower)) - np.log(system.scale))),
+            factor.log_determinant,
             factor.condition,
             None if self._least is None else self._least[0],
             text,
@@ -153,6 +189,37 @@ class _Factor:
         """Solve the equations of the kept rows, (n_kept, n_targets)."""
         scale = self.system.scale[:, None]
         return scale * lapack.dpotrs(self.lower, scale * right, lower=1)[0]
+
+    @property
+    def log_determinant(self) -> float:
+        """Of K + alpha W^-1."""
+        return float(2 * np.sum(np.log(np.diagonal(self.lower)) - np.log(self.system.scale)))
+
+
+@dataclass(frozen=True, eq=False)
+class CholeskyMap(TargetMap):
+    """The inverse of K + alpha W^-1 by L of the scaled matrix, without K."""
+
+    n: int
+    kept: np.ndarray
+    scale: np.ndarray
+    lower: np.ndarray
+
+    def apply(self, right: np.ndarray) -> np.ndarray:
+        """Return M times a matrix, as `TargetMap.apply`."""
+        coef = np.zeros((self.n, right.shape[1]))
+        scale = self.scale[:, None]
+        coef[self.kept] = scale * lapack.dpotrs(self.lower, scale * right[self.kept], lower=1)[0]
+        return coef
+
+    def root(self, right: np.ndarray) -> np.ndarray:
+        """Return V, as `TargetMap.root`."""
+        return blas.dtrsm(1.0, self.lower, self.scale[:, None] * right[self.kept], lower=1)
+
+
+def _map(factor: _Factor) -> CholeskyMap:
+    system = factor.system
+    return CholeskyMap(len(system.K), system.kept, system.scale, factor.lower)
 
 
 def _factorise(system: System, unit: float, n_jobs: int) -> _Factor:

@@ -29,6 +29,8 @@ class Solution:
     status : str
         How the solver ended. "exact": `residual` is rounding alone; "stopped at time ..." or "...
         step ...": it is what gradient descent had left to learn.
+    log_determinant : ndarray of the shape of alpha, or None
+        Of K + alpha W^-1, on rows with a weight. None if not known.
     """
 
     dual_coef: np.ndarray
@@ -36,5 +38,6 @@ class Solution:
     condition: float
     residual: float
     min_eigenvalue: float | None
-    # As a default, older pickles have it too.
+    # As defaults, older pickles have them too.
     status: str = "exact"
+    log_determinant: np.ndarray | None = None

@@ -1,6 +1,7 @@
 """Ridge regression and gradient flow from one eigendecomposition, for any targets and ridges."""
 
 import warnings
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, NamedTuple
 
@@ -15,8 +16,9 @@ from ntkreg.solvers.inputs import alpha_unit, check_alpha
 from ntkreg.solvers.leave_one_out import Inverse
 from ntkreg.solvers.solution import Solution
 from ntkreg.solvers.system import System
+from ntkreg.solvers.target_map import TargetMap
 
-__all__ = ["SpectralSolver"]
+__all__ = ["SpectralMap", "SpectralSolver"]
 
 _CHUNK = 128
 """Rows of eigenvectors squared together."""
@@ -136,11 +138,8 @@ class SpectralSolver(Solver):
         PrecisionWarning
             K has negative eigenvalues beyond rounding; they are taken for 0.
         """
-        t = _times(f"{self.name}: t", t)
-        values, size = self._learnt(y, alpha, alpha_scale)
-        return self.coefficients(
-            y, _factors(flow_share(values / size, t.ravel()), values, t / size)
-        )
+        n_targets = self._read(y)[1].shape[1]
+        return self.coefficients(y, self._flow(t, n_targets, alpha, alpha_scale)[0])
 
     def descent(
         self,
@@ -172,8 +171,57 @@ class SpectralSolver(Solver):
         SpecError
             No such numbers, or a learning rate at which descent diverges.
         """
+        n_targets = self._read(y)[1].shape[1]
+        found = self._descent(steps, learning_rate, n_targets, alpha, alpha_scale)
+        return self.coefficients(y, found[0])
+
+    def flow_map(self, t: float, n_targets: int, *, alpha: float = 0.0) -> "SpectralMap":
+        """Return the map from targets to dual coefficients that `flow` is, at one time.
+
+        Parameters
+        ----------
+        t, alpha : float, >= 0
+            As in `flow`; alpha in units of K.
+        n_targets : int
+            Over how many the loss is averaged.
+        """
+        factors, values = self._flow(t, n_targets, alpha, "absolute")
+        return self._map(factors, values)
+
+    def descent_map(
+        self, steps: int, learning_rate: Any, n_targets: int, *, alpha: float = 0.0
+    ) -> "SpectralMap":
+        """Return the map that `descent` is, after one number of steps; see `flow_map`."""
+        factors, values = self._descent(steps, learning_rate, n_targets, alpha, "absolute")
+        return self._map(factors, values)
+
+    def _flow(
+        self, t: Any, n_targets: int, alpha: float, alpha_scale: str
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return what multiplies each eigenvector, and eigenvalues + alpha."""
+        t = _times(f"{self.name}: t", t)
+        values, size = self._learnt(n_targets, alpha, alpha_scale)
+        return _factors(flow_share(values / size, t.ravel()), values, t / size), values
+
+    def _descent(
+        self, steps: Any, learning_rate: Any, n_targets: int, alpha: float, alpha_scale: str
+    ) -> tuple[np.ndarray, np.ndarray]:
         steps = _times(f"{self.name}: steps", steps)
-        return self._descent(y, steps, learning_rate, alpha, alpha_scale)[0]
+        values, size = self._learnt(n_targets, alpha, alpha_scale)
+        stable = 2 * size / values[-1] if values[-1] > 0 else np.inf
+        if not 0 < learning_rate <= stable:
+            raise SpecError(
+                f"{self.name}: learning_rate must be > 0 and at most {stable:.4g}, beyond which "
+                f"gradient descent diverges on this kernel; got {learning_rate!r}."
+            )
+        share = descent_share(values / size, steps.ravel(), learning_rate)
+        return _factors(share, values, steps * learning_rate / size), values
+
+    def _map(self, factors: np.ndarray, values: np.ndarray) -> "SpectralMap":
+        spectrum = self._spectrum
+        weights = np.ones(len(self.K)) if self.weights is None else self.weights
+        roots = np.sqrt(weights[spectrum.kept])
+        return SpectralMap(len(self.K), spectrum.kept, roots, spectrum.vectors, factors, values)
 
     def stopped(
         self,
@@ -193,13 +241,14 @@ class SpectralSolver(Solver):
             `residual` is what is left to learn. `condition`: how many times more of the residual is
             taken into coefficients along one eigenvector than along another.
         """
-        ridge: dict[str, Any] = {"alpha": alpha, "alpha_scale": alpha_scale}
+        n_targets = self._read(y)[1].shape[1]
         if time is not None:
-            coef, factors = self._flow(y, _times(f"{self.name}: time", time), **ridge)
+            factors, _ = self._flow(time, n_targets, alpha, alpha_scale)
         else:
-            steps_ = _times(f"{self.name}: steps", steps)
-            coef, factors = self._descent(y, steps_, learning_rate, **ridge)
-        absolute = np.asarray(alpha * alpha_unit(self.name, alpha_scale, self.K, self.weights))
+            factors, _ = self._descent(steps, learning_rate, n_targets, alpha, alpha_scale)
+        coef = self.coefficients(y, factors)
+        unit = alpha_unit(self.name, alpha_scale, self.K, self.weights)
+        absolute = np.reshape(np.asarray(alpha) * unit, ())
         system = System(self.name, self.K, self.weights, float(absolute))
         _, targets, size = self._read(y)
         residual = system.residual(np.ldexp(coef.reshape(targets.shape), -size), targets)
@@ -231,12 +280,13 @@ class SpectralSolver(Solver):
             if text := doubt(system, *self._least()):
                 warnings.warn(text, PrecisionWarning, stacklevel=4)
         shifted = self._spectrum.values[:, None] + np.ldexp(alphas, -self._spectrum.power)
+        logs = self._log_determinant(shifted)
         coef = np.ldexp(self._filtered(targets, 1 / shifted[None])[0], -self._spectrum.of_kernel)
         for a in np.unique(alphas):
             which = alphas == a
             system = System(self.name, self.K, self.weights, float(a))
             residual = max(residual, system.residual(coef[:, which], targets[:, which]))
-        return Solution(coef, alphas, condition, residual, self._least()[0])
+        return Solution(coef, alphas, condition, residual, self._least()[0], log_determinant=logs)
 
     def _invert(self, targets: np.ndarray, alpha: float, unit: float) -> Inverse:
         spectrum = self._spectrum
@@ -252,11 +302,16 @@ class SpectralSolver(Solver):
         diagonal[spectrum.kept] = np.ldexp(
             np.concatenate(squares) * spectrum.roots**2, -spectrum.of_kernel
         )
-        # |K + alpha W^-1| is that of what was decomposed over that of W.
-        log_determinant = np.log(shifted).sum() - 2 * np.log(spectrum.roots).sum()
-        log_determinant += n * spectrum.of_kernel * np.log(2)
         text = doubt(system, *self._least())
-        return Inverse(coef, diagonal, log_determinant, condition, self._least()[0], text)
+        logs = float(self._log_determinant(shifted))
+        return Inverse(coef, diagonal, logs, condition, self._least()[0], text)
+
+    def _log_determinant(self, shifted: np.ndarray) -> np.ndarray:
+        """Return log |K + alpha W^-1| of scaled eigenvalues + alpha along the first axis."""
+        spectrum = self._spectrum
+        # That of what was decomposed over that of W.
+        logs = np.log(shifted).sum(axis=0) - 2 * np.log(spectrum.roots).sum()
+        return logs + len(spectrum.kept) * spectrum.of_kernel * np.log(2)
 
     def _shifted(self, alpha: float, unit: float) -> tuple[np.ndarray, System, float]:
         """Return scaled eigenvalues + alpha, the system and its condition, or raise."""
@@ -275,38 +330,15 @@ class SpectralSolver(Solver):
         values = self.eigenvalues
         return float(values[0]), float(len(values) * EPS * np.abs(values).max())
 
-    def _flow(
-        self, y: Any, t: np.ndarray, alpha: float, alpha_scale: str
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return coefficients of `flow`, and what multiplies each eigenvector in them."""
-        values, size = self._learnt(y, alpha, alpha_scale)
-        factors = _factors(flow_share(values / size, t.ravel()), values, t / size)
-        return self.coefficients(y, factors), factors
-
-    def _descent(
-        self, y: Any, steps: np.ndarray, learning_rate: Any, alpha: float, alpha_scale: str
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return coefficients of `descent`, and what multiplies each eigenvector in them."""
-        values, size = self._learnt(y, alpha, alpha_scale)
-        stable = 2 * size / values[-1] if values[-1] > 0 else np.inf
-        if not 0 < learning_rate <= stable:
-            raise SpecError(
-                f"{self.name}: learning_rate must be > 0 and at most {stable:.4g}, beyond which "
-                f"gradient descent diverges on this kernel; got {learning_rate!r}."
-            )
-        share = descent_share(values / size, steps.ravel(), learning_rate)
-        factors = _factors(share, values, steps * learning_rate / size)
-        return self.coefficients(y, factors), factors
-
-    def _learnt(self, y: Any, alpha: float, alpha_scale: str) -> tuple[np.ndarray, float]:
+    def _learnt(self, n_targets: int, alpha: float, alpha_scale: str) -> tuple[np.ndarray, float]:
         """Return eigenvalues + alpha, none below alpha, and how many numbers the loss averages."""
         unit = alpha_unit(self.name, alpha_scale, self.K, self.weights)
         ridge = float(check_alpha(self.name, alpha, 1).reshape(()) * unit)
         system = System(self.name, self.K, self.weights, ridge)
         if text := doubt(system, *self._least()):
-            warnings.warn(text, PrecisionWarning, stacklevel=3)
+            warnings.warn(text, PrecisionWarning, stacklevel=4)
         rows = len(self.K) if self.weights is None else float(self.weights.sum())
-        return np.maximum(self.eigenvalues, 0) + ridge, rows * self._read(y)[1].shape[1]
+        return np.maximum(self.eigenvalues, 0) + ridge, rows * n_targets
 
     def _filtered(self, targets: np.ndarray, factors: np.ndarray) -> np.ndarray:
         """Return roots V (factors * (V^T roots y)), (n_factors, n, n_targets)."""
@@ -317,6 +349,34 @@ class SpectralSolver(Solver):
         coef = np.zeros((len(self.K), columns.shape[1]))
         coef[spectrum.kept] = roots * (spectrum.vectors @ columns)
         return np.moveaxis(coef.reshape(len(coef), len(factors), -1), 1, 0)
+
+
+@dataclass(frozen=True, eq=False)
+class SpectralMap(TargetMap):
+    """W^1/2 V diag(factors) V^T W^1/2, of eigenvalues + alpha `values`."""
+
+    n: int
+    kept: np.ndarray
+    roots: np.ndarray
+    vectors: np.ndarray
+    factors: np.ndarray
+    values: np.ndarray
+
+    def apply(self, right: np.ndarray) -> np.ndarray:
+        """Return M times a matrix, as `TargetMap.apply`."""
+        coef = np.zeros((self.n, right.shape[1]))
+        seen = self.factors[:, None] * self._seen(right)
+        coef[self.kept] = self.roots[:, None] * (self.vectors @ seen)
+        return coef
+
+    def root(self, right: np.ndarray) -> np.ndarray:
+        """Return V, as `TargetMap.root`."""
+        # Not negative: shares of an eigenvector that flow or stable descent learns are 0 to 2.
+        squares = self.factors * np.maximum(2 - self.values * self.factors, 0)
+        return np.sqrt(squares)[:, None] * self._seen(right)
+
+    def _seen(self, right: np.ndarray) -> np.ndarray:
+        return self.vectors.T @ (self.roots[:, None] * right[self.kept])
 
 
 def _factors(share: np.ndarray, values: np.ndarray, limit: np.ndarray) -> np.ndarray:
