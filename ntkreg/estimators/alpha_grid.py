@@ -113,6 +113,18 @@ class Grid:
         y = self.targets - self._mean(self.targets, self.weights)
         return solver.solve(y, alpha=self.alpha, alpha_scale=self.model.alpha_scale)
 
+    def left_out(self) -> LeaveOneOut:
+        """Return what is left out at the best ridge, one for all targets."""
+        if self._found is not None and self.alphas[self._found[0]] == self.alpha:
+            return self._found[1]
+        solver = self._solver or self._solver_of(self.K, self.weights)
+        return solver.leave_one_out(
+            self.targets,
+            alpha=self.alpha,
+            alpha_scale=self.model.alpha_scale,
+            center=self.model.center_y,
+        )
+
     def forget(self) -> None:
         """Let go of factorisations: there is a better Gram."""
         self._solver = self._found = None

@@ -1,18 +1,18 @@
 """`NTKClassifier`: ridge regression on coded labels, the way papers use these kernels."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import _fit_context
 
 from ntkreg.estimators.kernel_base import KernelEstimator
-from ntkreg.estimators.labels import code_labels
+from ntkreg.estimators.probabilities import Probabilities
 from ntkreg.estimators.tasks import Classification
 
 __all__ = ["NTKClassifier"]
 
 
-class NTKClassifier(Classification, KernelEstimator):
+class NTKClassifier(Probabilities, Classification, KernelEstimator):
     r"""Classification by kernel ridge regression on coded labels.
 
     Class c of k is coded as :math:`e_c - 1/k` (Arora et al. 2019, where k = 10), one
@@ -55,6 +55,15 @@ class NTKClassifier(Classification, KernelEstimator):
         Steps of gradient descent in place of a time, at `learning_rate`.
     learning_rate : float > 0 or None, default=None
         Of `train_steps`.
+    class_weight : dict, "balanced" or None, default=None
+        What the weight of each sample is multiplied with, by class: of a dict the number, 1 for
+        classes it leaves out, and without data nearby the class of the greatest is preferred;
+        "balanced" gives all classes the same sum of weights, and prefers none.
+    probability : bool, default=False
+        Whether `fit` calibrates probabilities, for `predict_proba`: the softmax of the regressed
+        codes at one temperature (Guo et al. 2017), that of the least log-loss of the codes that
+        fits without a sample give it, all in closed form (a sample weight counts as
+        repetitions, of which one is left out). Twice the time of the solve.
     dtype : {"float32", "mixed", "float64"} or None, default=None
         Of the kernel, as in `NTKRegressor`.
     n_jobs : int or None, default=None
@@ -68,6 +77,10 @@ class NTKClassifier(Classification, KernelEstimator):
         The labels seen in `fit`, sorted.
     dual_coef_ : ndarray of shape (n_samples,) or (n_samples, n_classes)
         float64; one-dimensional for two classes.
+    intercept_ : float or ndarray of shape (n_classes,)
+        What codes are counted from: 0, but with a dict as `class_weight`.
+    temperature_ : float
+        Of `predict_proba`; only with ``probability=True``.
     X_fit_, dtype_, architecture_, kernel_, solver_result_, n_features_in_, feature_names_in_
         As in `NTKRegressor`.
 
@@ -77,7 +90,9 @@ class NTKClassifier(Classification, KernelEstimator):
 
     References
     ----------
-    Arora et al. 2019 (arXiv 1904.11955), section 6 (label coding, plain solve).
+    Arora et al. 2019 (arXiv 1904.11955), section 6 (label coding, plain solve); Guo et al. 2017
+    (arXiv 1706.04599), section 4.2 (temperature); Rasmussen and Williams 2006, section 6.5
+    (probabilities of regressed labels by fits without a sample).
 
     Examples
     --------
@@ -87,7 +102,15 @@ class NTKClassifier(Classification, KernelEstimator):
     >>> model = NTKClassifier().fit(X[:200] / 16, y[:200])
     >>> model.score(X[200:300] / 16, y[200:300]) > 0.9
     True
+    >>> model = NTKClassifier(probability=True).fit(X[:200] / 16, y[:200])
+    >>> model.predict_proba(X[200:201] / 16).max() > 0.5
+    True
     """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **KernelEstimator._parameter_constraints,
+        **Probabilities._parameter_constraints,
+    }
 
     def __init__(
         self,
@@ -104,6 +127,8 @@ class NTKClassifier(Classification, KernelEstimator):
         train_time: float | None = None,
         train_steps: int | None = None,
         learning_rate: float | None = None,
+        class_weight: Any = None,
+        probability: bool = False,
         dtype: Any = None,
         n_jobs: int | None = None,
     ) -> None:
@@ -119,6 +144,8 @@ class NTKClassifier(Classification, KernelEstimator):
         self.train_time = train_time
         self.train_steps = train_steps
         self.learning_rate = learning_rate
+        self.class_weight = class_weight
+        self.probability = probability
         self.dtype = dtype
         self.n_jobs = n_jobs
 
@@ -148,7 +175,14 @@ class NTKClassifier(Classification, KernelEstimator):
             If the Gram matrix is not positive definite at this `alpha`.
         """
         X, codes, weights = self._read_labelled(X, y, sample_weight)
-        self._solve(X, code_labels(codes, len(self.classes_)), weights)
+        weighted = self._weigh_classes(codes, weights)
+        targets = self._code(codes)
+        found = None
+        if self.probability:
+            found = self._solve_leaving_out(X, targets, weighted)
+        else:
+            self._solve(X, targets, weighted)
+        self._calibrate(found, codes, weights, weighted)
         return self
 
     def decision_function(self, X: Any) -> np.ndarray:
@@ -172,4 +206,4 @@ class NTKClassifier(Classification, KernelEstimator):
         ValueError
             NaN, infinity, or samples of another shape than in `fit`.
         """
-        return self._evaluate(X)
+        return self._with_intercept(self._evaluate(X))

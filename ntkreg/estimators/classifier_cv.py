@@ -5,14 +5,14 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.base import _fit_context
 
-from ntkreg.estimators.labels import code_labels
+from ntkreg.estimators.probabilities import Probabilities
 from ntkreg.estimators.selection import KernelSelection
 from ntkreg.estimators.tasks import Classification
 
 __all__ = ["NTKClassifierCV"]
 
 
-class NTKClassifierCV(Classification, KernelSelection):
+class NTKClassifierCV(Probabilities, Classification, KernelSelection):
     r"""`NTKClassifier` with its ridge and network chosen, on Grams that are computed once.
 
     Labels are coded as there, and what is left out is predicted as in `NTKRegressorCV`.
@@ -65,6 +65,10 @@ class NTKClassifierCV(Classification, KernelSelection):
     image_shape : (int, int, int) or None, default=None
         (height, width, channels) as which the rows of a flat X are read. Not needed if X
         comes as (n, h, w, c), or for a dense network.
+    class_weight : dict, "balanced" or None, default=None
+        As in `NTKClassifier`.
+    probability : bool, default=False
+        Whether `fit` calibrates `predict_proba`, as in `NTKClassifier`.
     dtype : {"float32", "mixed", "float64"} or None, default=None
         Of the kernel, as in `NTKRegressor`.
     n_jobs : int or None, default=None
@@ -91,6 +95,10 @@ class NTKClassifierCV(Classification, KernelSelection):
         after an axis of them. If ``store_cv_results=True``.
     architecture_ : Architecture or callable
         The network chosen; None with a precomputed kernel.
+    intercept_ : float or ndarray of shape (n_classes,)
+        As in `NTKClassifier`.
+    temperature_ : float
+        As in `NTKClassifier`; only with ``probability=True``.
     dual_coef_, X_fit_, dtype_, kernel_, solver_result_, n_features_in_, feature_names_in_
         As in `NTKClassifier`.
 
@@ -104,6 +112,10 @@ class NTKClassifierCV(Classification, KernelSelection):
     (True, True)
     """
 
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **KernelSelection._parameter_constraints,
+        **Probabilities._parameter_constraints,
+    }
     _default_scoring: ClassVar[str] = "accuracy"
 
     def __init__(
@@ -123,6 +135,8 @@ class NTKClassifierCV(Classification, KernelSelection):
         symmetry: str | None = None,
         backend: str | None = None,
         image_shape: tuple[int, int, int] | None = None,
+        class_weight: Any = None,
+        probability: bool = False,
         dtype: Any = None,
         n_jobs: int | None = None,
     ) -> None:
@@ -140,6 +154,8 @@ class NTKClassifierCV(Classification, KernelSelection):
         self.symmetry = symmetry
         self.backend = backend
         self.image_shape = image_shape
+        self.class_weight = class_weight
+        self.probability = probability
         self.dtype = dtype
         self.n_jobs = n_jobs
 
@@ -180,8 +196,10 @@ class NTKClassifierCV(Classification, KernelSelection):
             If it is not at some of them; or with a part of the chosen one used up by errors of K.
         """
         X, codes, weights = self._read_labelled(X, y, sample_weight)
-        targets = code_labels(codes, len(self.classes_))
-        self._choose(X, self.classes_[codes], targets, weights, groups, self.classes_)
+        weighted = self._weigh_classes(codes, weights)
+        labels, targets = self.classes_[codes], self._code(codes)
+        grid, _ = self._choose(X, labels, targets, weighted, groups, self.classes_)
+        self._calibrate(grid.left_out() if self.probability else None, codes, weights, weighted)
         return self
 
     def decision_function(self, X: Any) -> np.ndarray:
@@ -205,4 +223,4 @@ class NTKClassifierCV(Classification, KernelSelection):
         ValueError
             NaN, infinity, or samples of another shape than in `fit`.
         """
-        return self._evaluate(X)
+        return self._with_intercept(self._evaluate(X))

@@ -1,6 +1,7 @@
 """What the two kernel estimators share: parameters, the kernel, the solve, the sum."""
 
 import functools
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from numbers import Integral, Real
@@ -12,15 +13,15 @@ from sklearn.utils.validation import check_is_fitted
 
 from ntkreg.architecture import Architecture
 from ntkreg.cpus import one_blas_thread
-from ntkreg.errors import ShapeError
+from ntkreg.errors import PrecisionWarning, ShapeError
 from ntkreg.estimators.network_base import NetworkEstimator
-from ntkreg.estimators.stop import STOP, STOP_CONSTRAINTS, Stop
+from ntkreg.estimators.stop import STOP_CONSTRAINTS, Stop
 from ntkreg.gram import kernel_of
 from ntkreg.kernels import KernelSpec, StaxNetwork, kernel_dtype, solve_dtype
 from ntkreg.kernels.spec import OPTIONS
-from ntkreg.solvers import CholeskySolver
+from ntkreg.solvers import CholeskySolver, LeaveOneOut, SpectralSolver
 
-__all__ = ["CROSS_BYTES", "KernelEstimator", "spec_of"]
+__all__ = ["CROSS_BYTES", "KernelEstimator", "multiply", "spec_of"]
 
 CROSS_BYTES = 2**27
 """Most bytes of one batch of the cross kernel in predict, 128 MiB, in float64."""
@@ -48,11 +49,6 @@ class KernelEstimator(NetworkEstimator):
         "n_jobs": [Integral, None],
     }
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Give pickles from before training could be stopped what they lack."""
-        never = dict.fromkeys(STOP) if isinstance(state, dict) and "alpha" in state else {}
-        super().__setstate__({**never, **state})
-
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.pairwise = self._reads_kernels()
@@ -61,10 +57,11 @@ class KernelEstimator(NetworkEstimator):
     def _reads_kernels(self) -> bool:
         return self.kernel == "precomputed"
 
-    def _fit_gram(self, X: np.ndarray, variants: Any = None) -> np.ndarray:
+    def _fit_gram(self, X: np.ndarray, variants: Any = None, get: Any = None) -> Any:
         """Keep what predict needs and return the Gram matrix of the training data.
 
-        With variants of the network one for each, (n_variants, n, n), from one pass.
+        With variants of the network one for each, (n_variants, n, n), from one pass; of several
+        kernels to `get` a tuple, None for the estimator's own.
         """
         name = type(self).__name__
         self.kernel_: Callable[..., Any] | None = None
@@ -91,15 +88,15 @@ class KernelEstimator(NetworkEstimator):
         self.X_fit_ = np.array(X, dtype=kernel_dtype(X, self.dtype_), order="C")
         spec = spec_of(self)
         self.kernel_ = functools.partial(kernel_of, spec, n_jobs=self.n_jobs)
-        if variants is None:
-            return self.kernel_(self.X_fit_)
-        return kernel_of(replace(spec, variants=variants), self.X_fit_, n_jobs=self.n_jobs)
+        spec = replace(spec, variants=variants, get=get or spec.get)
+        return kernel_of(spec, self.X_fit_, n_jobs=self.n_jobs)
 
     def _solve(self, X: np.ndarray, targets: np.ndarray, sample_weight: np.ndarray | None) -> None:
         stop = Stop.of(self)
         K = self._fit_gram(X)
         if stop is not None:
-            self.solver_result_ = stop.solution(K, targets, sample_weight)
+            spectral = SpectralSolver(K, sample_weight=sample_weight)
+            self.solver_result_ = stop.solution(spectral, targets)
         else:
             solver = CholeskySolver(K, sample_weight=sample_weight, n_jobs=self.n_jobs)
             self.solver_result_ = solver.solve(
@@ -107,12 +104,41 @@ class KernelEstimator(NetworkEstimator):
             )
         self.dual_coef_ = self.solver_result_.dual_coef
 
-    def _evaluate(self, X: Any) -> np.ndarray:
-        """Return K(X, X_fit_) @ dual_coef_, a batch of rows at a time."""
+    def _solve_leaving_out(
+        self, X: np.ndarray, targets: np.ndarray, sample_weight: np.ndarray | None
+    ) -> LeaveOneOut:
+        """Solve as `_solve`, and return what is wrong for each sample if it is left out.
+
+        Raises
+        ------
+        ValueError
+            Training stops before the end, where leaving out has no closed form.
+        """
+        if Stop.of(self) is not None:
+            raise ValueError(
+                f"{type(self).__name__}: probability=True needs training to the end; got "
+                f"train_time={self.train_time!r} and train_steps={self.train_steps!r}. Leave them "
+                "at None, or use probability=False in scikit-learn's CalibratedClassifierCV."
+            )
+        solver = CholeskySolver(self._fit_gram(X), sample_weight=sample_weight, n_jobs=self.n_jobs)
+        found = solver.leave_one_out(targets, alpha=self.alpha, alpha_scale=self.alpha_scale)
+        if found.doubt is not None:
+            warnings.warn(found.doubt, PrecisionWarning, stacklevel=4)  # who called fit
+        self.solver_result_ = found.solution
+        self.dual_coef_ = self.solver_result_.dual_coef
+        return found
+
+    def _new_samples(self, X: Any) -> np.ndarray:
+        """Return samples to predict for, checked."""
         check_is_fitted(self)
         X = self._read(X, reset=False)
         if self.kernel_ is not None:
             self._check_like_fit(X, self.X_fit_.shape[1:])
+        return X
+
+    def _evaluate(self, X: Any) -> np.ndarray:
+        """Return K(X, X_fit_) @ dual_coef_, a batch of rows at a time."""
+        X = self._new_samples(X)
         rows = max(1, CROSS_BYTES // (8 * len(self.dual_coef_)))
         values = np.empty((len(X), *self.dual_coef_.shape[1:]))
         # One limit for all batches: in between, no other caller's end lets BLAS loose.
@@ -121,7 +147,7 @@ class KernelEstimator(NetworkEstimator):
                 cross = X[start : start + rows]
                 if self.kernel_ is not None:
                     cross = self.kernel_(cross, self.X_fit_)
-                _multiply(cross, self.dual_coef_, values[start : start + rows])
+                multiply(cross, self.dual_coef_, values[start : start + rows])
         return values
 
 
@@ -134,7 +160,7 @@ def spec_of(estimator: Any) -> KernelSpec:
     return KernelSpec(estimator.architecture_, get=estimator.get, dtype=estimator.dtype_, **options)
 
 
-def _multiply(cross: np.ndarray, coef: np.ndarray, out: np.ndarray) -> None:
+def multiply(cross: np.ndarray, coef: np.ndarray, out: np.ndarray) -> None:
     """Write ``cross @ coef`` in float64, each row the same bits whatever rows are beside it.
 
     A BLAS gives other bits for one row than for many, so all products are of one shape.

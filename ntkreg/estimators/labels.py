@@ -1,5 +1,8 @@
 """Labels of any kind as numbers, and as targets of a regression."""
 
+import math
+from collections.abc import Mapping
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -8,7 +11,14 @@ from sklearn.utils.multiclass import type_of_target
 from ntkreg.arrays import refuse_masked
 from ntkreg.errors import ShapeError
 
-__all__ = ["check_kind", "code_labels", "decode_labels", "encode_labels", "read_labels"]
+__all__ = [
+    "check_kind",
+    "code_labels",
+    "decode_labels",
+    "encode_labels",
+    "read_labels",
+    "weigh_classes",
+]
 
 _KINDS = {"b": "numbers", "i": "numbers", "u": "numbers", "f": "numbers", "U": "text", "T": "text"}
 
@@ -96,6 +106,60 @@ def encode_labels(
             f"got 1 class: {classes[weighted].tolist()[0]!r}."
         )
     return classes, codes
+
+
+def weigh_classes(
+    who: str,
+    class_weight: Any,
+    classes: np.ndarray,
+    codes: np.ndarray,
+    weights: np.ndarray | None,
+) -> np.ndarray | None:
+    """Return the samples' weights times those of their classes, None for none.
+
+    "balanced" gives each class the same sum of weights, and all of them the sum they had: a
+    weight of 2 counts as the sample given twice here too.
+
+    Raises
+    ------
+    ValueError
+        Weights that are negative or not finite, of labels that are no classes, or positive
+        for fewer than two of them.
+    """
+    if class_weight is None:
+        return weights
+    own = np.ones(len(codes)) if weights is None else weights
+    of_class = np.ones(len(classes))
+    if isinstance(class_weight, Mapping):
+        known = {label: i for i, label in enumerate(classes.tolist())}
+        strange = [label for label in class_weight if label not in known]
+        # Of a fold a class may be absent; that a label is misspelt shows in one without a weight.
+        if strange and not set(known) <= set(class_weight):
+            raise ValueError(
+                f"{who}: class_weight names {strange[0]!r}, which is no class of y, and leaves out "
+                f"{next(label for label in known if label not in class_weight)!r}. Name the "
+                "classes as y does."
+            )
+        for label, weight in class_weight.items():
+            if not isinstance(weight, Real) or not 0 <= float(weight) < math.inf:
+                raise ValueError(
+                    f"{who}: class_weight must hold finite numbers >= 0; got {weight!r} for "
+                    f"class {label!r}."
+                )
+            if label in known:
+                of_class[known[label]] = weight
+    else:
+        shares = own / own.max()  # sums of huge ones overflow
+        counts = np.bincount(codes, shares, minlength=len(classes))
+        there = counts > 0
+        of_class[there] = shares.sum() / (there.sum() * counts[there])
+    weighted = own * of_class[codes]
+    if (np.bincount(codes, weighted > 0) > 0).sum() < 2:
+        raise ValueError(
+            f"{who}: class_weight must leave samples of at least two classes a positive weight; "
+            f"got {class_weight!r}."
+        )
+    return weighted
 
 
 def code_labels(codes: np.ndarray, n_classes: int) -> np.ndarray:

@@ -1,5 +1,6 @@
 """What all estimators share: the architecture as a parameter, and reading X."""
 
+import inspect
 from collections.abc import Sequence
 from numbers import Integral
 from typing import Any, ClassVar
@@ -58,6 +59,11 @@ class NetworkEstimator(BaseEstimator):
                 )
             params["architecture"] = network.set_params(**changes)
         return super().set_params(**params)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore a pickle; parameters that came after it have their defaults."""
+        known = inspect.signature(type(self).__init__).parameters.values()
+        super().__setstate__({p.name: p.default for p in known if p.default is not p.empty} | state)
 
     def _default_architecture(self) -> Architecture:
         return fully_connected(3)

@@ -1,17 +1,19 @@
 """`NTKRegressor`: kernel ridge regression with the kernel of an infinitely wide network."""
 
+from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import _fit_context
+from sklearn.utils._param_validation import Interval
 
-from ntkreg.estimators.kernel_base import KernelEstimator
+from ntkreg.estimators.latent import LatentFunction
 from ntkreg.estimators.tasks import Regression
 
 __all__ = ["NTKRegressor"]
 
 
-class NTKRegressor(Regression, KernelEstimator):
+class NTKRegressor(Regression, LatentFunction):
     r"""Kernel ridge regression with the NTK or NNGP kernel of a network of infinite width.
 
     Fits :math:`f(x) = \bar y + \sum_j a_j K(x, x_j)`, where
@@ -35,8 +37,9 @@ class NTKRegressor(Regression, KernelEstimator):
         and `dtype` play no part).
     get : {"ntk", "nngp"}, default="ntk"
         Which kernel of the network.
-    alpha : float >= 0, default=1e-3
-        Ridge added to the kernel's diagonal, in units of `alpha_scale`. The default copes
+    alpha : float >= 0 or array-like of shape (n_targets,), default=1e-3
+        Ridge added to the kernel's diagonal, in units of `alpha_scale`; an array holds one for
+        each target, at a factorisation for each distinct one. The default copes
         with repeated rows in every dtype, whatever the scale of X and the network. 0
         interpolates and fails on repeated rows.
     alpha_scale : {"mean_diagonal", "absolute"}, default="mean_diagonal"
@@ -73,6 +76,10 @@ class NTKRegressor(Regression, KernelEstimator):
         Steps of gradient descent in place of a time, at `learning_rate`.
     learning_rate : float > 0 or None, default=None
         Of `train_steps`; at most 2 s / (w + alpha) for the largest w, or descent diverges.
+    store_covariance : bool, default=False
+        Keep in `fit` what `predict` needs for `return_std` and `return_cov`: a factor of the Gram
+        matrix, 8 n^2 bytes, and for ``get="ntk"`` the NNGP Gram, from the same pass as the NTK's.
+        Without it the first such call computes them; a precomputed kernel needs it.
     dtype : {"float32", "mixed", "float64"} or None, default=None
         Of the kernel. "mixed", for networks that read images: float32 arithmetic, read-outs
         and values in float64; as fast as float32 and several times nearer to float64, above
@@ -99,6 +106,13 @@ class NTKRegressor(Regression, KernelEstimator):
         The network used; None with a precomputed kernel.
     kernel_ : callable or None
         ``kernel_(X, Z)``, the kernel used; None if precomputed.
+    sample_weight_ : ndarray of shape (n_samples,) or None
+        The weights of `fit`.
+    log_marginal_likelihood_value_ : float
+        What `log_marginal_likelihood` returns; only with ``get="nngp"``.
+    output_scale_ : ndarray of shape () or (n_targets,)
+        The s at which y is likeliest under a covariance s (K + alpha W^-1), which changes no
+        prediction; only with ``get="nngp"``.
     solver_result_ : Solution
         The ridge in absolute units, condition estimate and residual of the solve.
     n_features_in_ : int
@@ -116,7 +130,7 @@ class NTKRegressor(Regression, KernelEstimator):
     References
     ----------
     Jacot et al. 2018 (arXiv 1806.07572); Lee et al. 2018 (arXiv 1711.00165);
-    Arora et al. 2019 (arXiv 1904.11955).
+    Lee et al. 2019 (arXiv 1902.06720); Arora et al. 2019 (arXiv 1904.11955).
 
     Examples
     --------
@@ -127,10 +141,18 @@ class NTKRegressor(Regression, KernelEstimator):
     >>> model = NTKRegressor(fully_connected(2)).fit(X, np.abs(x))
     >>> round(model.score(X, np.abs(x)), 2)
     1.0
+
+    How sure it is, as the posterior of a Gaussian process, far from x and near to it:
+
+    >>> model = NTKRegressor(fully_connected(2), get="nngp").fit(X, np.abs(x))
+    >>> mean, std = model.predict([[0.5, 1.0], [20.0, 1.0]], return_std=True)
+    >>> std[0] < 0.03 < 1 < std[1]
+    True
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
-        **KernelEstimator._parameter_constraints,
+        **LatentFunction._parameter_constraints,
+        "alpha": [Interval(Real, 0, None, closed="left"), "array-like"],
         "center_y": ["boolean"],
     }
 
@@ -140,7 +162,7 @@ class NTKRegressor(Regression, KernelEstimator):
         *,
         kernel: str = "architecture",
         get: str = "ntk",
-        alpha: float = 1e-3,
+        alpha: Any = 1e-3,
         alpha_scale: str = "mean_diagonal",
         normalize: str | None = None,
         symmetry: str | None = None,
@@ -150,6 +172,7 @@ class NTKRegressor(Regression, KernelEstimator):
         train_time: float | None = None,
         train_steps: int | None = None,
         learning_rate: float | None = None,
+        store_covariance: bool = False,
         dtype: Any = None,
         n_jobs: int | None = None,
     ) -> None:
@@ -166,6 +189,7 @@ class NTKRegressor(Regression, KernelEstimator):
         self.train_time = train_time
         self.train_steps = train_steps
         self.learning_rate = learning_rate
+        self.store_covariance = store_covariance
         self.dtype = dtype
         self.n_jobs = n_jobs
 
@@ -200,26 +224,3 @@ class NTKRegressor(Regression, KernelEstimator):
         self.y_mean_ = np.average(y, axis=0, weights=shares) if self.center_y else 0.0
         self._solve(X, y - self.y_mean_, weights)
         return self
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Predict the targets of new samples.
-
-        Parameters
-        ----------
-        X : array-like of shape (m, n_features) or (m, h, w, c)
-            New samples, of the shape seen in `fit`; the cross kernel (m, n_samples) if
-            precomputed.
-
-        Returns
-        -------
-        ndarray of shape (m,) or (m, n_targets)
-            float64.
-
-        Raises
-        ------
-        NotFittedError
-            Before `fit`.
-        ValueError
-            NaN, infinity, or samples of another shape than in `fit`.
-        """
-        return self._evaluate(X) + self.y_mean_

@@ -5,13 +5,15 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.base import _fit_context
 
+from ntkreg.estimators.latent import LatentFunction
 from ntkreg.estimators.selection import KernelSelection
 from ntkreg.estimators.tasks import Regression
+from ntkreg.solvers import CholeskySolver
 
 __all__ = ["NTKRegressorCV"]
 
 
-class NTKRegressorCV(Regression, KernelSelection):
+class NTKRegressorCV(Regression, LatentFunction, KernelSelection):
     r"""`NTKRegressor` with its ridge and network chosen, on Grams that are computed once.
 
     Leaving each sample out costs no refit: with :math:`C = (K + \alpha W^{-1})^{-1}`, what the
@@ -74,6 +76,8 @@ class NTKRegressorCV(Regression, KernelSelection):
     center_y : bool, default=True
         Subtract the (weighted) mean of y before the fit and add it to predictions: a
         kernel without bias has no intercept.
+    store_covariance : bool, default=False
+        Keep in `fit` what `predict` needs for deviations, as in `NTKRegressor`.
     dtype : {"float32", "mixed", "float64"} or None, default=None
         Of the kernel. "mixed", for networks that read images: float32 arithmetic, read-outs
         and values in float64; as fast as float32 and several times nearer to float64, above
@@ -104,6 +108,7 @@ class NTKRegressorCV(Regression, KernelSelection):
     architecture_ : Architecture or callable
         The network chosen; None with a precomputed kernel.
     dual_coef_, y_mean_, X_fit_, dtype_, kernel_, solver_result_, n_features_in_, feature_names_in_
+    sample_weight_, log_marginal_likelihood_value_, output_scale_
         As in `NTKRegressor`.
 
     Notes
@@ -133,6 +138,7 @@ class NTKRegressorCV(Regression, KernelSelection):
         **KernelSelection._parameter_constraints,
         "alpha_per_target": ["boolean"],
         "center_y": ["boolean"],
+        "store_covariance": ["boolean"],
     }
     _default_scoring: ClassVar[str] = "r2"
 
@@ -155,6 +161,7 @@ class NTKRegressorCV(Regression, KernelSelection):
         backend: str | None = None,
         image_shape: tuple[int, int, int] | None = None,
         center_y: bool = True,
+        store_covariance: bool = False,
         dtype: Any = None,
         n_jobs: int | None = None,
     ) -> None:
@@ -174,6 +181,7 @@ class NTKRegressorCV(Regression, KernelSelection):
         self.backend = backend
         self.image_shape = image_shape
         self.center_y = center_y
+        self.store_covariance = store_covariance
         self.dtype = dtype
         self.n_jobs = n_jobs
 
@@ -218,28 +226,7 @@ class NTKRegressorCV(Regression, KernelSelection):
         # Of weights over the largest: sums of huge ones overflow.
         shares = None if weights is None else weights / weights.max()
         self.y_mean_ = np.average(y, axis=0, weights=shares) if self.center_y else 0.0
-        self._choose(X, y, y, weights, groups)
+        grid, nngp = self._choose(X, y, y, weights, groups)
+        solver = CholeskySolver(grid.K, sample_weight=weights, n_jobs=self.n_jobs)
+        self._keep_latent(solver, nngp, y - self.y_mean_, weights)
         return self
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Predict the targets of new samples.
-
-        Parameters
-        ----------
-        X : array-like of shape (m, n_features) or (m, h, w, c)
-            New samples, of the shape seen in `fit`; the cross kernel (m, n_samples) if
-            precomputed.
-
-        Returns
-        -------
-        ndarray of shape (m,) or (m, n_targets)
-            float64.
-
-        Raises
-        ------
-        NotFittedError
-            Before `fit`.
-        ValueError
-            NaN, infinity, or samples of another shape than in `fit`.
-        """
-        return self._evaluate(X) + self.y_mean_

@@ -42,7 +42,7 @@ from ntkreg.storage import open_regular, plain_number, write_arrays, write_json
 __all__ = ["load_model", "restore_fit", "save_model"]
 
 FORMAT = 1
-ESTIMATORS = {"NTKClassifier": NTKClassifier, "NTKRegressor": NTKRegressor}
+ESTIMATORS: dict[str, Any] = {"NTKClassifier": NTKClassifier, "NTKRegressor": NTKRegressor}
 PARAMETERS = ("get", "alpha", "alpha_scale", *OPTIONS, "image_shape")
 TARGET = {"NTKClassifier": "classes", "NTKRegressor": "y_mean"}
 """What each estimator needs beside dual coefficients to turn sums into predictions."""
@@ -50,6 +50,10 @@ SCALERS = {ChannelStandardizer: "scale_", ZCAWhitener: "epsilon_"}
 """What can stand before an estimator, and the attribute that its fit sets last."""
 NAMES = "feature_names_in"
 """The array of column names, in models that were fitted on a table."""
+WEIGHTS, TEMPERATURE, INTERCEPT = "sample_weight", "temperature", "intercept"
+"""What deviations of an NTKRegressor need, no numbers for no weights (older models have none, and
+no deviations); what probabilities of an NTKClassifier need, and what its codes are counted from,
+where it has them."""
 
 
 def save_model(model: Any, folder: str | Path) -> None:
@@ -83,6 +87,7 @@ def save_model(model: Any, folder: str | Path) -> None:
         "dual_coef": estimator.dual_coef_,
         TARGET[name]: _plain_labels(target) if name == "NTKClassifier" else np.asarray(target),
     }
+    arrays |= _uncertainty(estimator)
     names = getattr(estimator if scaler is None else scaler, f"{NAMES}_", None)
     if names is not None:
         arrays[NAMES] = names.astype(str)
@@ -99,9 +104,10 @@ def save_model(model: Any, folder: str | Path) -> None:
         "preprocessing": preprocessing,
         "architecture": to_dict(estimator.architecture_),
         "dtype": estimator.dtype_,
-        "parameters": {key: getattr(estimator, key) for key in PARAMETERS} | _stop(estimator),
+        "parameters": {key: _plain_alpha(getattr(estimator, key)) for key in PARAMETERS}
+        | _stop(estimator),
         "solution": {
-            "alpha": float(solution.alpha),
+            "alpha": _plain_alpha(solution.alpha),
             "condition": solution.condition,
             "residual": solution.residual,
             "min_eigenvalue": solution.min_eigenvalue,
@@ -171,6 +177,7 @@ def restore_fit(
     solution: Solution,
     target: np.ndarray,
     n_jobs: int | None = None,
+    **fitted: Any,
 ) -> Any:
     """Give an estimator the fitted attributes of a fit that was done elsewhere.
 
@@ -185,6 +192,8 @@ def restore_fit(
         Its classes, or the mean of y.
     n_jobs : int or None
         Threads in predict.
+    **fitted
+        More of its fitted attributes.
 
     Returns
     -------
@@ -196,7 +205,8 @@ def restore_fit(
     estimator.n_features_in_ = math.prod(X_fit.shape[1:])
     estimator.solver_result_ = solution
     estimator.dual_coef_ = solution.dual_coef
-    setattr(estimator, f"{TARGET[type(estimator).__name__]}_", target)
+    fitted[f"{TARGET[type(estimator).__name__]}_"] = target
+    vars(estimator).update(fitted)
     estimator.kernel_ = functools.partial(kernel_of, spec_of(estimator), n_jobs=n_jobs)
     return estimator
 
@@ -207,7 +217,8 @@ def _build(folder: Path, described: dict[str, Any], n_jobs: int | None) -> Pipel
     name = described["estimator"]
     target = TARGET[name]
     scaling, optional = array_names(described["preprocessing"])
-    arrays = read_arrays(path, ("X_fit", "dual_coef", target, *scaling), (*optional, NAMES))
+    names = ("X_fit", "dual_coef", target, *scaling)
+    arrays = read_arrays(path, names, (*optional, NAMES, WEIGHTS, TEMPERATURE, INTERCEPT))
     if _sha256(path) != described["sha256_of_arrays"]:
         raise DataError(
             f"{path}: is not the file that {folder / 'model.json'} was written for. "
@@ -244,6 +255,15 @@ def _restore_estimator(
     if parameters.get("image_shape") is not None:
         parameters["image_shape"] = tuple(parameters["image_shape"])
     name = described["estimator"]
+    fitted: dict[str, Any] = {}
+    if WEIGHTS in arrays:
+        fitted["sample_weight_"] = arrays[WEIGHTS] if arrays[WEIGHTS].size else None
+    if TEMPERATURE in arrays:
+        fitted["temperature_"] = float(arrays[TEMPERATURE])
+        parameters["probability"] = True
+    if INTERCEPT in arrays:
+        fitted["intercept_"] = arrays[INTERCEPT]
+    solution = described["solution"] | {"alpha": np.asarray(described["solution"]["alpha"], float)}
     estimator = restore_fit(
         ESTIMATORS[name](
             network,
@@ -252,9 +272,10 @@ def _restore_estimator(
             **parameters,
         ),
         X_fit,
-        Solution(arrays["dual_coef"], **described["solution"]),
+        Solution(arrays["dual_coef"], **solution),
         arrays[TARGET[name]],
         n_jobs,
+        **fitted,
     )
     engine_for(spec_of(estimator), shape)
     return estimator
@@ -298,6 +319,24 @@ def _parts(model: Any) -> tuple[Preprocessing | None, Any]:
             f'Architecture such as cntk(), with kernel="architecture"; got {got}.'
         )
     return scaler, estimator
+
+
+def _uncertainty(estimator: Any) -> dict[str, np.ndarray]:
+    """Return the arrays by which a model says how sure it is, and an intercept, if any."""
+    found: dict[str, np.ndarray] = {}
+    if hasattr(estimator, "temperature_"):
+        found[TEMPERATURE] = np.asarray(estimator.temperature_)
+    if np.any(getattr(estimator, "intercept_", 0.0)):
+        found[INTERCEPT] = np.asarray(estimator.intercept_)
+    if hasattr(estimator, "sample_weight_"):
+        weights = estimator.sample_weight_
+        found[WEIGHTS] = np.empty(0) if weights is None else weights
+    return found
+
+
+def _plain_alpha(value: Any) -> Any:
+    """Return ridges of several targets as a list, anything else as it is."""
+    return np.asarray(value).tolist() if isinstance(value, np.ndarray) else value
 
 
 def _plain_labels(labels: np.ndarray) -> np.ndarray:

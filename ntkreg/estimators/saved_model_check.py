@@ -79,6 +79,11 @@ class _Checks:
             )
             raise self.refuse(entry, wanted, repr(value) if ok else type(value).__name__)
 
+    def ridges(self, entry: str, value: Any) -> None:
+        """A number >= 0, or a list of them, one for each target."""
+        for each in value if isinstance(value, list) and value else [value]:
+            self.number(entry, each, least=0)
+
     def sizes(self, entry: str, value: Any) -> None:
         """Three integers >= 1, or null."""
         ok = isinstance(value, list) and len(value) == 3 and all(map(_is_size, value))
@@ -115,14 +120,15 @@ def check_description(path: Path, described: dict[str, Any]) -> None:
     for entry, choices in _PARAMETERS.items():
         if entry in parameters:
             check.choice(f"parameters.{entry}", parameters[entry], choices)
-    check.number("parameters.alpha", parameters["alpha"], least=0)
+    check.ridges("parameters.alpha", parameters["alpha"])
     check.sizes("parameters.image_shape", parameters.get("image_shape"))
     solution = check.mapping(
         "solution", described["solution"], (*_SOLUTION, "status"), old=("status",)
     )
     if not isinstance(status := solution.get("status", "exact"), str) or len(status) > 100:
         raise check.refuse("solution.status", "a short text", repr(status))
-    for key in ("alpha", "condition", "residual"):
+    check.ridges("solution.alpha", solution["alpha"])
+    for key in ("condition", "residual"):
         check.number(f"solution.{key}", solution[key], least=0)
     if solution["min_eigenvalue"] is not None:
         check.number("solution.min_eigenvalue", solution["min_eigenvalue"], least=-math.inf)
@@ -191,8 +197,42 @@ def check_arrays(path: Path, described: dict[str, Any], arrays: dict[str, np.nda
     elif arrays["y_mean"].shape not in (dual.shape[1:], ()):
         wanted = f"of shape {dual.shape[1:]}, as dual_coef"
         raise check.refuse("y_mean", wanted, f"shape {arrays['y_mean'].shape}")
+    for part in ("parameters", "solution"):
+        alpha = described[part]["alpha"]
+        if isinstance(alpha, list) and (dual.shape[1:] != (len(alpha),)):
+            raise check.refuse(f"{part}.alpha", "one number for each target", f"{len(alpha)}")
+    _check_uncertainty(check, described["estimator"], arrays)
     if described["preprocessing"] is not None:
         _check_fitted(check, described["preprocessing"], arrays, X.shape[1:])
+
+
+_OWNERS = {
+    "sample_weight": "NTKRegressor",
+    "temperature": "NTKClassifier",
+    "intercept": "NTKClassifier",
+}
+"""Arrays that models of one estimator may have."""
+
+
+def _check_uncertainty(check: _Checks, name: str, arrays: dict[str, np.ndarray]) -> None:
+    """Raise unless weights and temperature, where there are any, can be those of the estimator."""
+    for entry, owner in _OWNERS.items():
+        if entry in arrays and name != owner:
+            raise check.refuse(entry, f"absent from an {name}", f"shape {arrays[entry].shape}")
+    weights = arrays.get("sample_weight", np.empty(0))
+    if weights.shape not in ((0,), arrays["X_fit"].shape[:1]):
+        wanted = f"a number for each of {len(arrays['X_fit'])} samples, or none"
+        raise check.refuse("sample_weight", wanted, f"shape {weights.shape}")
+    check.all_good("sample_weight", ">= 0", weights, weights >= 0)
+    if weights.size and not weights.any():
+        raise check.refuse("sample_weight", "> 0 somewhere", "zeros")
+    intercept, shape = arrays.get("intercept"), arrays["dual_coef"].shape[1:]
+    if intercept is not None and intercept.shape != shape:
+        raise check.refuse("intercept", f"of shape {shape}", f"shape {intercept.shape}")
+    temperature = arrays.get("temperature", np.ones(()))
+    if temperature.shape:
+        raise check.refuse("temperature", "one number", f"shape {temperature.shape}")
+    check.all_good("temperature", "> 0", temperature.reshape(1), temperature.reshape(1) > 0)
 
 
 def _check_fitted(

@@ -51,11 +51,17 @@ class KernelSelection(KernelEstimator):
         weights: np.ndarray | None,
         groups: Any,
         classes: np.ndarray | None = None,
-    ) -> None:
-        """Fit targets, coded for labels y, at the best ridge on the best network."""
+    ) -> tuple[Grid, np.ndarray | None]:
+        """Fit targets, coded for labels y, at the best ridge on the best network.
+
+        Returns
+        -------
+        Grid, ndarray of shape (n, n) or None
+            The best network's, and its NNGP Gram where `_fit_both` has one beside the fit's.
+        """
         self._check_choice()
         variants = self._variants()
-        gram = self._fit_gram(X, variants)
+        nngp, gram = self._fit_both(X, variants)
         grams = gram[None] if variants is None else gram
         folds = None
         if self.cv is not None:
@@ -77,6 +83,12 @@ class KernelSelection(KernelEstimator):
             if worse != best:
                 found[worse].forget()
         self._keep(found, best, variants)
+        if nngp is not None and variants is not None:
+            nngp = nngp[best].copy()  # of the others nothing is kept
+        return found[best], nngp
+
+    def _fit_both(self, X: np.ndarray, variants: Any) -> tuple[Any, Any]:
+        return None, self._fit_gram(X, variants)
 
     def _keep(self, found: list[Grid], best: int, variants: Any) -> None:
         """Set what the choice comes to."""

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.utils._param_validation import Interval
 
 from ntkreg.solvers import Solution, SpectralSolver
+from ntkreg.solvers.target_map import TargetMap
 
 __all__ = ["STOP", "STOP_CONSTRAINTS", "Stop"]
 
@@ -64,11 +65,17 @@ class Stop:
         ridge = {"alpha": estimator.alpha, "alpha_scale": estimator.alpha_scale}
         return cls(time, steps, rate, ridge)
 
-    def solution(self, K: np.ndarray, y: np.ndarray, weights: np.ndarray | None) -> Solution:
+    def solution(self, solver: SpectralSolver, y: np.ndarray) -> Solution:
         """Return what is learnt of y until then."""
-        solver = SpectralSolver(K, sample_weight=weights)
         if self.train_time is not None:
             return solver.stopped(y, time=self.train_time, **self.ridge)
         return solver.stopped(
             y, steps=self.train_steps, learning_rate=self.learning_rate, **self.ridge
         )
+
+    def target_map(self, solver: SpectralSolver, n_targets: int, alpha: float) -> TargetMap:
+        """Return the map from targets to what is learnt until then, at a ridge in units of K."""
+        if self.train_time is not None:
+            return solver.flow_map(self.train_time, n_targets, alpha=alpha)
+        assert self.train_steps is not None
+        return solver.descent_map(self.train_steps, self.learning_rate, n_targets, alpha=alpha)

@@ -77,6 +77,23 @@ class LeaveOneOut:
     center: bool
     doubt: str | None
 
+    def errors_of_repetitions(self, left: np.ndarray) -> np.ndarray:
+        r"""Return errors about rows of which a part of the weight stays, of the shape of `errors`.
+
+        Where r_i of w_i stays, :math:`\alpha [C y]_i / (r_i + \alpha (1 - r_i / w_i) C_{ii})`, as
+        one entry of the ridge changes. Without a mean (`center`).
+
+        Parameters
+        ----------
+        left : ndarray of shape (n,)
+            From 0, the whole row out, to the row's weight.
+        """
+        alpha, rows = float(self.solution.alpha), np.flatnonzero(left)
+        errors = self.errors.copy()
+        gone = alpha * (1 - left[rows] / self.weights[rows]) * self.inverse_diagonal[rows]
+        errors[rows] = (alpha * self._coef[rows].T / (left[rows] + gone)).T
+        return errors
+
     def kare(self) -> np.ndarray:
         r"""Return the kernel alignment risk estimate of each target, (n_targets,) or ().
 

@@ -43,6 +43,9 @@ class RowImageClassifier(ReadsRowsAsImages, NTKClassifier):
         NTKClassifier(
             kernel="precomputed", alpha_scale="absolute", alpha=ABOVE_EVERY_NEGATIVE_EIGENVALUE
         ),
+        NTKRegressor(get="nngp", store_covariance=True),
+        NTKClassifier(probability=True),
+        NTKClassifierCV(probability=True, class_weight="balanced", alphas=[0.01, 1.0]),
         RowImageRegressor(),
         RowImageClassifier(),
         NTKRegressorCV(),

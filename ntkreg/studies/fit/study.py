@@ -224,7 +224,8 @@ def _fit(
     )
     solver.fit(np.asarray(gram.values[spec.get]), data.y_train)
     target = solver.classes_ if config.task == "classify" else solver.y_mean_
-    restore_fit(estimator, X, solver.solver_result_, target, n_jobs)
+    fitted = {} if config.task == "classify" else {"sample_weight_": None}
+    restore_fit(estimator, X, solver.solver_result_, target, n_jobs, **fitted)
     return make_pipeline(*steps, estimator)
 
 
