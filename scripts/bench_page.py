@@ -15,9 +15,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import uncertainty_pages
 
-from ntkreg.report.shared.document import Document, Section, Table, Text
+from ntkreg.report.shared.document import Block, Document, Section, Table, Text
 from ntkreg.report.shared.markdown import markdown_page
+from ntkreg.report.shared.page import draw_pictures, write_bytes
 from ntkreg.storage import write_json, write_table, write_text
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
@@ -227,6 +229,20 @@ def ridge_choices(rows: pd.DataFrame, record: dict[str, Any]) -> Document:
     return _document(title, record, about, tuple(texts), wide.reset_index())
 
 
+def coverage(rows: pd.DataFrame, record: dict[str, Any]) -> Document:
+    """Return the page of uncertainty.py on deviations."""
+    blocks = uncertainty_pages.coverage_blocks(rows, record)
+    shown = uncertainty_pages.coverage_table(rows)
+    return _document("What intervals cover", record, "", (), shown, blocks)
+
+
+def calibration(rows: pd.DataFrame, record: dict[str, Any]) -> Document:
+    """Return the page of uncertainty.py on probabilities."""
+    blocks = uncertainty_pages.calibration_blocks(rows, record)
+    shown = uncertainty_pages.calibration_table(rows)
+    return _document("How probabilities are calibrated", record, "", (), shown, blocks)
+
+
 PAGES: dict[str, Callable[[pd.DataFrame, dict[str, Any]], Document]] = {
     "kernels": kernels,
     "empirical": empirical,
@@ -234,6 +250,8 @@ PAGES: dict[str, Callable[[pd.DataFrame, dict[str, Any]], Document]] = {
     "features": features,
     "model_selection": model_selection,
     "ridge_choices": ridge_choices,
+    "coverage": coverage,
+    "calibration": calibration,
 }
 """From the rows and the record of a run to its page."""
 
@@ -261,18 +279,28 @@ def remake(stem: Path) -> str:
     """Write STEM.md of what is kept of a run; return its text."""
     record = json.loads(stem.with_name(f"{stem.name}.json").read_text(encoding="utf-8"))
     rows = pd.read_csv(stem.with_name(f"{stem.name}.csv"))
-    text = markdown_page(PAGES[record["page"]](rows, record))
+    page = PAGES[record["page"]](rows, record)
+    picture = stem.with_name(f"{stem.name}.png")
+    for content in draw_pictures(page).values():
+        write_bytes(picture, content)
+    text = markdown_page(page, picture.name)
     write_text(stem.with_name(f"{stem.name}.md"), text)
     return text
 
 
 def _document(
-    title: str, record: dict[str, Any], about: str, texts: tuple[str, ...], shown: pd.DataFrame
+    title: str,
+    record: dict[str, Any],
+    about: str,
+    texts: tuple[str, ...],
+    shown: pd.DataFrame,
+    blocks: tuple[Block, ...] = (),
 ) -> Document:
     opening = (
         Text(f"Machine: {record['machine']}."),
-        Text(f"Command: `{record['command']}`. {about}"),
+        Text(f"Command: `{record['command']}`. {about}".rstrip()),
         *map(Text, texts),
+        *blocks,
         Table(shown),
     )
     return Document(title, (Section("", opening),))
