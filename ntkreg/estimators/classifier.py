@@ -103,7 +103,7 @@ class NTKClassifier(Probabilities, Classification, KernelEstimator):
     >>> model.score(X[200:300] / 16, y[200:300]) > 0.9
     True
     >>> model = NTKClassifier(probability=True).fit(X[:200] / 16, y[:200])
-    >>> model.predict_proba(X[200:201] / 16).max() > 0.5
+    >>> bool(model.predict_proba(X[200:201] / 16).max() > 0.5)
     True
     """
 

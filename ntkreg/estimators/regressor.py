@@ -146,7 +146,7 @@ class NTKRegressor(Regression, LatentFunction):
 
     >>> model = NTKRegressor(fully_connected(2), get="nngp").fit(X, np.abs(x))
     >>> mean, std = model.predict([[0.5, 1.0], [20.0, 1.0]], return_std=True)
-    >>> std[0] < 0.03 < 1 < std[1]
+    >>> bool(std[0] < 0.03 < 1 < std[1])
     True
     """
 
