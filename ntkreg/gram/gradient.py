@@ -40,7 +40,7 @@ def kernel_gradient(
     Returns
     -------
     K : ndarray of shape (n, n)
-        The bits of `kernel_of`.
+        As `kernel_of`, to rounding.
     gradient : ndarray of shape (n, n, n_names)
         dK / d log(weight_std) and so on; a view of an array (n_names, n, n). Symmetric, finite,
         0 along whatever K does not depend on.

@@ -13,11 +13,12 @@ from typing import NamedTuple
 import numpy as np
 
 from ntkreg.kernels.compiled.arc_cosine import kappas
-from ntkreg.kernels.compiled.flags import counting_nothing, inlined
+from ntkreg.kernels.compiled.flags import counting_nothing, inlined, row_of_vectors, wide_vectors
 from ntkreg.kernels.compiled.vectors import absolute, root_above
+from ntkreg.kernels.dense.loops import RowTables
 from ntkreg.kernels.dense.program import Op
 
-__all__ = ["Program", "RowRates", "run_rows_with_rates"]
+__all__ = ["PairTables", "Program", "RowRates", "run_rows_with_rates"]
 
 _ADD = int(Op.ADD)
 _RELU = int(Op.RELU)
@@ -54,9 +55,25 @@ class RowRates(NamedTuple):
         return RowRates(*(np.ascontiguousarray(table[..., rows]) for table in self))
 
 
+class PairTables(NamedTuple):
+    """Of rows x and columns z: tables of the dense loops, and rates."""
+
+    x: RowTables
+    z: RowTables
+    dx: RowRates
+    dz: RowRates
+
+
 @inlined
-def _duals(c, kappa0, kappa1, slope, dual, m):
-    for p in range(m):
+def _clear(row, j, m):
+    for p in range(j, m):
+        row[p] = 0
+
+
+@inlined
+def _duals(c, kappa0, kappa1, slope, dual, j, m):
+    row_of_vectors()
+    for p in range(j, m):
         u = dual.one - absolute(c[p])
         root = root_above(u, dual.tiny, dual.zero)
         kappa0[p], kappa1[p] = kappas(c[p], dual)
@@ -66,64 +83,72 @@ def _duals(c, kappa0, kappa1, slope, dual, m):
 
 
 @inlined
-def _relu_rates(c, theta, kappa0, slope, dc, dt, trained, m):
-    for p in range(m):
+def _relu_rates(c, theta, kappa0, slope, dc, dt, trained, j, m):
+    row_of_vectors()
+    for p in range(j, m):
         moved = (theta[p] + trained * c[p]) * slope[p] * dc[p]
         dt[p] = (dt[p] + trained * dc[p]) * kappa0[p] + moved
         dc[p] *= kappa0[p]
 
 
 @inlined
-def _relu(c, theta, kappa0, kappa1, trained, m):
-    for p in range(m):
+def _relu(c, theta, kappa0, kappa1, trained, j, m):
+    row_of_vectors()
+    for p in range(j, m):
         theta[p] = (theta[p] + trained * c[p]) * kappa0[p]
         c[p] = kappa1[p]
 
 
 @inlined
-def _add(c, theta, trained, m):
-    for p in range(m):
+def _add(c, theta, trained, j, m):
+    row_of_vectors()
+    for p in range(j, m):
         theta[p] += trained * c[p]
 
 
 @inlined
-def _bias_rates(c, theta, dc, dt, x, z, dx, dz, k, slot, i, m):
-    for p in range(m):
-        factor, bias = x.scale[slot, i] * z.scale[slot, p], x.shift[slot, i] * z.shift[slot, p]
-        share = dx.scale[k, slot, i] + dz.scale[k, slot, p]
-        lost = dx.shift[k, slot, i] + dz.shift[k, slot, p]
+def _bias_rates(c, theta, dc, dt, of, k, slot, i, j, m):
+    row_of_vectors()
+    for p in range(j, m):
+        factor = of.x.scale[slot, i] * of.z.scale[slot, p]
+        bias = of.x.shift[slot, i] * of.z.shift[slot, p]
+        share = of.dx.scale[k, slot, i] + of.dz.scale[k, slot, p]
+        lost = of.dx.shift[k, slot, i] + of.dz.shift[k, slot, p]
         dc[p] = factor * (dc[p] + share * c[p]) - bias * lost
         dt[p] = factor * (dt[p] + share * theta[p])
 
 
 @inlined
-def _bias(c, theta, x, z, slot, i, m):
-    for p in range(m):
-        factor = x.scale[slot, i] * z.scale[slot, p]
-        c[p] = factor * c[p] + x.shift[slot, i] * z.shift[slot, p]
+def _bias(c, theta, of, slot, i, j, m):
+    row_of_vectors()
+    for p in range(j, m):
+        factor = of.x.scale[slot, i] * of.z.scale[slot, p]
+        c[p] = factor * c[p] + of.x.shift[slot, i] * of.z.shift[slot, p]
         theta[p] *= factor
 
 
 @inlined
-def _read(c, theta, x, z, program, i, m, values):
-    for p in range(m):
-        norm = x.norm[0, i] * z.norm[0, p] * program.weight
+def _read(c, theta, of, program, i, j, values):
+    row_of_vectors()
+    for p in range(j, np.uint64(len(values))):
+        norm = of.x.norm[0, i] * of.z.norm[0, p] * program.weight
         nngp = norm * c[p] + program.bias
-        values[i, p] = norm * theta[p] + program.readout * nngp if program.ntk else nngp
+        values[p] = norm * theta[p] + program.readout * nngp if program.ntk else nngp
 
 
 @inlined
-def _read_rates(c, theta, dc, dt, x, z, dx, dz, k, program, i, m, values):
-    for p in range(m):
-        norm = x.norm[0, i] * z.norm[0, p] * program.weight
-        share = dx.norm[k, i] + dz.norm[k, p]
+def _read_rates(c, theta, dc, dt, of, k, program, i, j, values):
+    row_of_vectors()
+    for p in range(j, np.uint64(len(values))):
+        norm = of.x.norm[0, i] * of.z.norm[0, p] * program.weight
+        share = of.dx.norm[k, i] + of.dz.norm[k, p]
         nngp = norm * (dc[p] + share * c[p])
         ntk = norm * (dt[p] + share * theta[p]) + program.readout * nngp
-        values[i, p] = ntk if program.ntk else nngp
+        values[p] = ntk if program.ntk else nngp
 
 
 @counting_nothing
-def run_rows_with_rates(program, dual, products, x, z, dx, dz, work, values):
+def run_rows_with_rates(program, dual, products, of, upper, work, values):
     """Run the program of one network on a block of inner products of inputs.
 
     Parameters
@@ -131,45 +156,47 @@ def run_rows_with_rates(program, dual, products, x, z, dx, dz, work, values):
     program, dual : Program, Dual
     products : array (>= n, >= m)
         Of the inputs.
-    x, z : dense.loops.RowTables
+    of : PairTables
         Of n rows and m columns.
-    dx, dz : RowRates
-        Of the same.
+    upper : bool
+        Whether to leave the columns before a row's own: rows and columns are the same.
     work : array (5 + 2 n_rates, >= m)
         For one row.
     values : array (1 + n_rates, n, m)
         The kernel, and its rates.
     """
+    wide_vectors()
     n, m = np.uint64(values.shape[1]), np.uint64(values.shape[2])
     rates = np.uint64(values.shape[0] - 1)
     c, theta, kappa0, kappa1, slope = work[0], work[1], work[2], work[3], work[4]
     first = np.uint64(5)
     for i in range(n):
-        for p in range(m):
-            c[p] = products[i, p] * x.inverse[i] * z.inverse[p]
+        j = i if upper else np.uint64(0)
+        for p in range(j, m):
+            c[p] = products[i, p] * of.x.inverse[i] * of.z.inverse[p]
             theta[p] = 0
-            for k in range(np.uint64(2) * rates):
-                work[first + k, p] = 0
+        for k in range(first, first + np.uint64(2) * rates):
+            _clear(work[k], j, m)
         for step in range(len(program.op)):
             op, slot, trained = program.op[step], program.slot[step], program.trained[step]
             if op == _RELU:
-                _duals(c, kappa0, kappa1, slope, dual, m)
+                _duals(c, kappa0, kappa1, slope, dual, j, m)
             for k in range(rates):
                 dc, dt = work[first + k], work[first + rates + k]
                 if op == _RELU:
-                    _relu_rates(c, theta, kappa0, slope, dc, dt, trained, m)
+                    _relu_rates(c, theta, kappa0, slope, dc, dt, trained, j, m)
                 elif op == _ADD:
-                    _add(dc, dt, trained, m)
+                    _add(dc, dt, trained, j, m)
                 elif op == _BIAS:
-                    _bias_rates(c, theta, dc, dt, x, z, dx, dz, k, slot, i, m)
+                    _bias_rates(c, theta, dc, dt, of, k, slot, i, j, m)
                 else:
-                    out = values[np.uint64(1) + k]
-                    _read_rates(c, theta, dc, dt, x, z, dx, dz, k, program, i, m, out)
+                    out = values[np.uint64(1) + k, i]
+                    _read_rates(c, theta, dc, dt, of, k, program, i, j, out)
             if op == _RELU:
-                _relu(c, theta, kappa0, kappa1, trained, m)
+                _relu(c, theta, kappa0, kappa1, trained, j, m)
             elif op == _ADD:
-                _add(c, theta, trained, m)
+                _add(c, theta, trained, j, m)
             elif op == _BIAS:
-                _bias(c, theta, x, z, slot, i, m)
+                _bias(c, theta, of, slot, i, j, m)
             else:
-                _read(c, theta, x, z, program, i, m, values[0])
+                _read(c, theta, of, program, i, j, values[0, i])

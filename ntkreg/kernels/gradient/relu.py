@@ -14,7 +14,7 @@ from ntkreg.architecture import Architecture, Dense
 from ntkreg.kernels.compiled.arc_cosine import relu_dual
 from ntkreg.kernels.dense.engine import DenseEngine, DenseInputs
 from ntkreg.kernels.engine import Engine, mirror_upper
-from ntkreg.kernels.gradient.loops import Program, RowRates, run_rows_with_rates
+from ntkreg.kernels.gradient.loops import PairTables, Program, RowRates, run_rows_with_rates
 from ntkreg.kernels.gradient.plain import HYPERPARAMETERS, log_rates
 
 __all__ = ["GradientInputs", "RateTables", "ReluGradientEngine", "rate_tables"]
@@ -120,18 +120,12 @@ class ReluGradientEngine(Engine):
 
     def cross(self, X: Any, Z: Any) -> np.ndarray:
         """Values and rates of all pairs of a block, or of parts of one."""
-        x, z = self._prepared(X), self._prepared(Z)
-        values = np.empty((1 + len(self.names), len(x), len(z)))
-        work = np.empty((5 + 2 * len(self.names), len(z)))
-        products = _products(x.dense.rows, z.dense.rows, self.block)
-        tables = x.dense.loop, z.dense.loop, x.rates.loop, z.rates.loop
-        run_rows_with_rates(self._program, relu_dual("float64"), products, *tables, work, values)
-        return values[:, None]
+        return self._pairs(self._prepared(X), self._prepared(Z), upper=False)
 
     def symmetric(self, X: Any) -> np.ndarray:
         """Values and rates of all pairs within a block; the diagonal from the variances."""
         x = self._prepared(X)
-        values = self.cross(x, x)
+        values = self._pairs(x, x, upper=True)
         mirror_upper(values)
         np.einsum("fdii->fdi", values)[:] = self.diagonal(x)
         return values
@@ -144,6 +138,15 @@ class ReluGradientEngine(Engine):
 
     def _prepared(self, X: Any) -> GradientInputs:
         return X if isinstance(X, GradientInputs) else self.prepare(X)
+
+    def _pairs(self, x: GradientInputs, z: GradientInputs, *, upper: bool) -> np.ndarray:
+        values = np.empty((1 + len(self.names), len(x), len(z)))
+        work = np.empty((5 + 2 * len(self.names), len(z)))
+        products = _products(x.dense.rows, z.dense.rows, self.block)
+        tables = PairTables(x.dense.loop, z.dense.loop, x.rates.loop, z.rates.loop)
+        given = self._program, relu_dual("float64"), products, tables
+        run_rows_with_rates(*given, upper, work, values)
+        return values[:, None]
 
     @cached_property
     def _program(self) -> Program:
@@ -162,7 +165,7 @@ class ReluGradientEngine(Engine):
 
 
 def _products(x: np.ndarray, z: np.ndarray, side: int) -> np.ndarray:
-    """Return inner products of rows, with the dense engine's bits: of padded blocks of one size."""
+    """Return inner products of rows as the dense engine does: of padded blocks of one size."""
     a, b = np.zeros((2, side, x.shape[1]))
     a[: len(x)], b[: len(z)] = x, z
     return a @ b.T
