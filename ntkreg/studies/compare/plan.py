@@ -1,6 +1,7 @@
 """What a comparison will cost."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ntkreg.cpus import check_n_jobs
@@ -16,8 +17,8 @@ from ntkreg.studies.shared.plan import StudyPlan
 
 __all__ = ["plan_compare"]
 
-_ROWS = 240
-"""Of the data set on which a setting of each model is timed, at most."""
+_ROWS = (150, 1000)
+"""About so many rows have the two data sets on which some settings of each model are timed."""
 
 
 def plan_compare(
@@ -50,16 +51,14 @@ def plan_compare(
     work = [each for each in found if each.parts]
     if not work:
         raise SpecError(f"data: {config.data} holds no data set that this protocol can use.")
-    timed = min(work, key=lambda each: abs(each.rows - _ROWS))
+    timed = [_nearest(work, rows) for rows in _ROWS]
     seconds, peak = {}, 0
     for model in config.each_model():
-        one = _seconds_of(config, model, timed)
-        if one is None:
+        times = _seconds_of(config, model, *timed)
+        if times is None:
             continue
-        # Support vector machines take about the square of the rows, trees about their number.
-        power = 2.0 if model.is_kernel else 1.1
-        times = sum(each.parts * (each.rows / timed.rows) ** power for each in work)
-        seconds[model.name] = one * times / check_n_jobs(n_jobs)
+        total = sum(each.parts * times(each.rows) for each in work)
+        seconds[model.name] = total / check_n_jobs(n_jobs)
         if model.is_kernel:
             n = max(each.rows for each in work)
             peak = max(peak, 16 * len(kernel_settings(model)) * n * n)
@@ -74,8 +73,9 @@ def plan_compare(
         seconds,
         peak,
         4 * len(work) * len(config.models) * config.n_geometry**2,
-        f"Times are those of one data set of {timed.rows} rows, scaled: within a factor of three."
-        + (f" {unread} files cannot be read." if unread else ""),
+        f"Times are those of data sets of {' and '.join(str(t.rows) for t in timed)} rows, scaled "
+        "by their number: columns and classes may make it twice as much, or half."
+        + (f" {unread} file(s) cannot be read." if unread else ""),
     )
 
 
@@ -95,17 +95,27 @@ class _Set:
         self.fits = self.parts * (config.budget * len(part.tuning) + len(part.testing))
 
 
-def _seconds_of(config: CompareConfig, model: Model, timed: _Set) -> float | None:
-    """Return the time of a part, from some of the settings; None where the model fails."""
+def _nearest(sets: list[_Set], rows: int) -> _Set:
+    return min(sets, key=lambda each: abs(each.rows - rows))
+
+
+def _seconds_of(
+    config: CompareConfig, model: Model, small: _Set, large: _Set
+) -> Callable[[int], float] | None:
+    """Return the time of a part by its rows, a power of them; None where the model fails."""
     key = list(model.grid)[-1]
     few = Model(model.name, model.kind, {**model.grid, key: model.grid[key][::3]})
     share = len(model.settings()) / len(few.settings())
+    times = []
     try:
-        part = next(parts_of(config, timed.data, timed.size))
-        if model.is_kernel:
-            work_on(config, few, part, Found())  # compiles
-        found = Found()
-        work_on(config, few, part, found)
+        for timed in (small, small, large):  # the first one compiles
+            found = Found()
+            work_on(config, few, next(parts_of(config, timed.data, timed.size)), found)
+            parts = found.seconds_kernel + share * found.seconds_tune + found.seconds_test
+            times.append(parts)
     except (ValueError, TypeError, MemoryError):
         return None
-    return found.seconds_kernel + share * found.seconds_tune + found.seconds_test
+    _, one, other = times
+    growth = large.rows / small.rows
+    power = math.log(max(other / one, 1.0)) / math.log(growth) if growth > 1.5 else 2.0
+    return lambda rows: one * (rows / small.rows) ** min(power, 3.0)
