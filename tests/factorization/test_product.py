@@ -73,6 +73,11 @@ def test_a_batch_leaves_nothing_behind_in_the_next_gradient():
     assert np.abs(first - second).max() > 1e-3
     objective.gradient(factors, objective.factors(second))
     np.testing.assert_array_equal(first, second)
+    fresh = ProductLoss(some_entries(), 2)
+    fresh.gradient(factors, fresh.factors(first), np.array([5]))
+    for batch in (np.array([0, 3]), np.array([5])):
+        objective.gradient(factors, objective.factors(second), batch)
+    np.testing.assert_array_equal(first, second)
 
 
 @pytest.mark.parametrize("depth", [2, 3, 4])

@@ -22,7 +22,7 @@ from ntkreg.report.shared.document import Document, Picture, Points, Section, Ta
 from ntkreg.report.shared.page import write_html
 from ntkreg.report.shared.provenance import provenance
 from ntkreg.report.shared.read import StudyFolder
-from ntkreg.studies.complete.verdicts import STATEMENTS
+from ntkreg.studies.complete.statements import STATEMENTS
 
 __all__ = ["document", "write_complete_report"]
 

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from ntkreg.report.shared.tables import with_spread
-from ntkreg.studies.complete.verdicts import STATEMENTS
+from ntkreg.studies.complete.statements import STATEMENTS
 
 __all__ = ["instance_table", "optimiser_table", "sentences", "verdict_table", "window_table"]
 

@@ -10,17 +10,7 @@ from ntkreg.studies.complete.config import REFERENCE, CompleteConfig
 from ntkreg.studies.complete.paths import SHARES
 from ntkreg.studies.shared.intervals import Interval, mean_interval, ratio_interval
 
-__all__ = ["STATEMENTS", "cell", "make_verdicts"]
-
-STATEMENTS = {
-    "window": "Depth beats the nuclear norm in a window of seen entries, and loses below it",
-    "depth 2": "Depth 2 from a small start is not the solution of least nuclear norm",
-    "start": "A smaller start gives a lower rank",
-    "optimisers": "Adam and AdaGrad end elsewhere than gradient descent at equal loss",
-    "quasi-norms": "No Schatten quasi-norm orders what depth does",
-    "equation": "Singular values follow their differential equation",
-}
-"""By the key in the column `statement`."""
+__all__ = ["make_verdicts"]
 
 UNDECIDED = "undecided"
 MEASURED = "measured"
@@ -35,7 +25,8 @@ def make_verdicts(
 ) -> pd.DataFrame:
     """Return one line a quantity: estimate and 95 % interval over instances, and a verdict.
 
-    Columns statement (key of `STATEMENTS`), subject, quantity, estimate, low, high, n
+    Columns statement (key of
+    `ntkreg.studies.complete.statements.STATEMENTS`), subject, quantity, estimate, low, high, n
     (instances), verdict. Ratios are geometric means of ratios of the same instance. What an
     interval does not decide is "undecided"; "measured" are numbers that no verdict is asked of.
     """
@@ -50,7 +41,7 @@ def make_verdicts(
     return pd.DataFrame(lines)
 
 
-def cell(
+def _cell(
     rows: pd.DataFrame, column: str, rank: int, n_seen: int, depth: int, **how: Any
 ) -> pd.Series:
     """Return a column by instance, of one matrix size completed in one way."""
@@ -82,8 +73,8 @@ def _window(config: CompleteConfig, rows: pd.DataFrame) -> Iterator[Row]:
         for rank in sorted(rows["rank"].unique()):
             judged = []
             for _, n_seen in sorted(c for c in _cells(rows) if c[0] == rank):
-                ours = cell(rows, "error", rank, n_seen, depth, **_plain(config, depth))
-                ratio = _ratio(ours, cell(rows, "error", rank, n_seen, 0))
+                ours = _cell(rows, "error", rank, n_seen, depth, **_plain(config, depth))
+                ratio = _ratio(ours, _cell(rows, "error", rank, n_seen, 0))
                 said = _side(ratio, "depth is nearer", "the nuclear norm is nearer")
                 judged.append((n_seen, ratio, said))
                 subject = f"rank {rank}, {n_seen} seen" if rank else f"{n_seen} seen"
@@ -120,7 +111,7 @@ def _depth_two(config: CompleteConfig, rows: pd.DataFrame) -> Iterator[Row]:
             ("error", "error over that of the least nuclear norm", "another matrix, farther"),
         ):
             ratio = _ratio(
-                cell(rows, column, rank, n_seen, 2, **how), cell(rows, column, rank, n_seen, 0)
+                _cell(rows, column, rank, n_seen, 2, **how), _cell(rows, column, rank, n_seen, 0)
             )
             nearer = "another matrix, nearer" if column == "error" else "below the least"
             yield _line("depth 2", f"start {scale:g}", name, ratio, _side(ratio, nearer, other))
@@ -137,7 +128,7 @@ def _starts(config: CompleteConfig, rows: pd.DataFrame) -> Iterator[Row]:
             ("error", ("smaller error", "larger error")),
         ):
             small, large = (
-                cell(rows, column, rank, n_seen, depth, init_scale=s, optimizer=REFERENCE)
+                _cell(rows, column, rank, n_seen, depth, init_scale=s, optimizer=REFERENCE)
                 for s in (least, most)
             )
             ratio = _ratio(small, large)
@@ -154,7 +145,7 @@ def _optimisers(config: CompleteConfig, rows: pd.DataFrame) -> Iterator[Row]:
                 continue
             for column in ("error", "effective_rank"):
                 own, usual = (
-                    cell(rows, column, rank, n_seen, depth, init_scale=scale, optimizer=o)
+                    _cell(rows, column, rank, n_seen, depth, init_scale=scale, optimizer=o)
                     for o in (optimizer, REFERENCE)
                 )
                 ratio = _ratio(own, usual)
@@ -171,7 +162,7 @@ def _quasi_norms(config: CompleteConfig, rows: pd.DataFrame) -> Iterator[Row]:
         for rank, n_seen in _cells(rows):
             for before, after in pairs:
                 less, more = (
-                    cell(rows, column, rank, n_seen, d, **_plain(config, d))
+                    _cell(rows, column, rank, n_seen, d, **_plain(config, d))
                     for d in (before, after)
                 )
                 where = f"rank {rank}, {n_seen} seen, " if rank else f"{n_seen} seen, "

@@ -7,7 +7,7 @@ from spoilt_study import MARKUP, spoilt
 from ntkreg.report.complete.figures import wall_figure
 from ntkreg.report.complete.page import write_complete_report
 from ntkreg.report.complete.tables import optimiser_table, sentences, window_table
-from ntkreg.studies.complete.verdicts import STATEMENTS
+from ntkreg.studies.complete.statements import STATEMENTS
 
 
 def test_the_page_has_every_statement_with_its_figures(complete_folder, tmp_path):

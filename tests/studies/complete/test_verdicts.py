@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from ntkreg.studies.complete.config import CompleteConfig
-from ntkreg.studies.complete.verdicts import STATEMENTS, make_verdicts
+from ntkreg.studies.complete.statements import STATEMENTS
+from ntkreg.studies.complete.verdicts import make_verdicts
 
 CONFIG = CompleteConfig(
     "low-rank", size=30, ranks=(2,), n_seen=(100, 200, 300), depths=(2, 3), n_instances=4,
