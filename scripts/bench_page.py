@@ -248,7 +248,7 @@ def gp_kernel(rows: pd.DataFrame, record: dict[str, Any]) -> Document:
     about = (
         f"{record['clock']}; contenders take turns, medians of {record['rounds']} rounds, with the "
         f"least and greatest ratio, compilation excluded. Depth {record['depth']}, "
-        f"{record['features']} columns of Gaussian numbers, one thread but for `all cores`. "
+        f"{record['features']} columns of Gaussian numbers, one thread but for `all cores`."
     )
     fits = (
         f"Fits are whole: {record['restarts']} restarts, one run each, a fitted `WhiteKernel`, "
@@ -267,7 +267,7 @@ def estimators(rows: pd.DataFrame, record: dict[str, Any]) -> Document:
     about = (
         f"{record['clock']}, one thread, to fit 1,000 of scikit-learn's digits, to predict "
         "1,000 others, and accuracy on those in percent: medians over splits, and their spread; "
-        "compilation excluded. Estimators with a choice have theirs included. "
+        "compilation excluded. Estimators with a choice have theirs included."
     )
     spread = [f"{r.median:.3g} ({r.least:.3g} to {r.greatest:.3g})" for r in rows.itertuples()]
     wide = rows.assign(shown=spread).pivot(index="estimator", columns="figure", values="shown")

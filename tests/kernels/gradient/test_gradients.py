@@ -98,7 +98,9 @@ def test_compiled_and_plain_gradients_agree(get):
 
 @pytest.mark.parametrize("get", FIELDS)
 @pytest.mark.parametrize("activation", ["relu", "erf"])
-def test_gradients_come_with_the_kernel_and_have_the_same_bits_on_any_number_of_threads(activation, get):
+def test_gradients_come_with_the_kernel_and_have_the_same_bits_on_any_number_of_threads(
+    activation, get
+):
     X = np.random.default_rng(3).normal(size=(300, 5))
     X[280] = X[3]
     network = fully_connected(2, bias_std=0.3, activation=activation)
