@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 
 from ntkreg.architecture import Activation, Architecture, Dense, Identity
-from ntkreg.errors import SpecError
+from ntkreg.errors import PlanError, SpecError
 from ntkreg.kernels.features.pointwise import pointwise
 from ntkreg.kernels.features.projection import draw_projection
 from ntkreg.kernels.features.random_features import Hidden, RandomFeatures
+from ntkreg.machine import free_memory, readable
 
 __all__ = ["draw_features"]
 
@@ -54,6 +55,15 @@ def draw_features(
     layers = _checked(network, tangents)
     hidden, tangent = _widths(layers, n_components, tangents)
     dtype = np.dtype(dtype)
+    # The first layer's weights and the square ones after it; projections are a few numbers a unit.
+    n_layers = sum(isinstance(layer, Activation) for layer in layers)
+    needed = dtype.itemsize * hidden * (n_inputs + max(n_layers - 1, 0) * hidden)
+    free = free_memory()
+    if free is not None and needed > free:
+        raise PlanError(
+            f"n_components={n_components} needs {readable(needed)} of random weights, and "
+            f"{readable(free)} are free. Ask for fewer components."
+        )
     rng = np.random.default_rng(seed)
     steps: list[Dense | Hidden] = []
     f, g = n_inputs, 0

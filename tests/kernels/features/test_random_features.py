@@ -20,7 +20,7 @@ from ntkreg import (
     fully_connected,
     kernel,
 )
-from ntkreg.errors import SpecError
+from ntkreg.errors import PlanError, SpecError
 from ntkreg.kernels.features import draw_features
 from ntkreg.kernels.features.pointwise import pointwise
 from ntkreg.kernels.features.projection import draw_projection
@@ -179,3 +179,8 @@ def test_the_mean_is_the_kernel_with_a_single_component_too(network, X):
     errors = _errors(network, X[:4], 1, seeds=2000)
     scores = errors.mean(axis=0) / (errors.std(axis=0, ddof=1) / np.sqrt(2000))
     assert np.abs(scores).max() < 5
+
+
+def test_weights_that_no_memory_holds_are_refused_before_they_are_drawn():
+    with pytest.raises(PlanError, match=r"n_components=1000000000000 needs .* Ask for fewer"):
+        draw_features(fully_connected(3), 3, n_components=10**12, get="ntk", seed=0, dtype=float)
