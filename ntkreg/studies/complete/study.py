@@ -14,11 +14,12 @@ from tqdm.auto import tqdm
 from ntkreg.cpus import check_n_jobs, one_blas_thread
 from ntkreg.storage import write_table
 from ntkreg.studies.complete.config import CompleteConfig
-from ntkreg.studies.complete.finished import Finished
+from ntkreg.studies.complete.finished import finished_of
 from ntkreg.studies.complete.paths import SHARES, follow, path_specs, spectra
 from ntkreg.studies.complete.runs import complete, run_specs
 from ntkreg.studies.complete.task import Task, load_task
 from ntkreg.studies.complete.verdicts import make_verdicts
+from ntkreg.studies.shared.pieces import Pieces
 from ntkreg.studies.shared.record import write_record
 
 __all__ = ["pieces_of", "run_complete"]
@@ -70,7 +71,7 @@ def run_complete(
     output = Path(output)
     output.mkdir(parents=True, exist_ok=True)
     task = load_task(config)
-    finished = Finished(output, task)
+    finished = finished_of(output, task)
     hide = None if progress is None else not progress
     with warnings.catch_warnings():
         # Rows say whether the loss was reached, and sparse ratings leave rows without any.
@@ -106,7 +107,7 @@ def pieces_of(task: Task) -> Iterator[Piece]:
     yield from (("path", spec, follow) for spec in path_specs(task))
 
 
-def _work(task: Task, finished: Finished, n_jobs: int, hide: bool | None) -> None:
+def _work(task: Task, finished: Pieces, n_jobs: int, hide: bool | None) -> None:
     """Do what is not there, some pieces at a time; keep each as it ends."""
     pieces = list(pieces_of(task))
     left = [p for p in pieces if finished.get(p[0], asdict(p[1])) is None]
