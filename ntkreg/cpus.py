@@ -26,7 +26,7 @@ class _Limit:
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.holders = 0
+        self.callers: list[int] = []  # a thread each, as often as it asks
         self.before: list[tuple[Any, int]] = []
 
     def set(self) -> None:
@@ -53,10 +53,13 @@ def check_n_jobs(n_jobs: int | None) -> int:
     n_jobs : int or None
         -1: the CPUs this process may use. None: no more of them than the variables
         OMP_NUM_THREADS and LOKY_MAX_CPU_COUNT allow, so that the processes of a grid search
-        share the machine.
+        share the machine; and an equal part of these where other threads of the process are at
+        work here too, such as those of a search with joblib's threads.
     """
     if n_jobs is None:
-        return min([_usable_cpus(), *(_limit_in(name) for name in _LIMITS if _limit_in(name))])
+        limits = [_limit_in(name) for name in _LIMITS if _limit_in(name)]
+        at_work = {threading.get_ident(), *_limit.callers}
+        return max(1, min([_usable_cpus(), *limits]) // len(at_work))
     if n_jobs == -1 and not isinstance(n_jobs, float):
         return _usable_cpus()
     if not isinstance(n_jobs, Integral) or isinstance(n_jobs, bool) or n_jobs < 1:
@@ -91,21 +94,21 @@ def one_blas_thread() -> Iterator[None]:
     Builds on OpenMP (``openmp`` in what threadpoolctl calls their threading layer) keep a number
     for each thread: there threads of a pool are not held, and bits may depend on their number.
     """
-    limit = _limit
+    limit, caller = _limit, threading.get_ident()
     entered = False
     try:
         with limit.lock:
             # Counted first: a Ctrl-C at any moment from here on ends below.
-            limit.holders += 1
+            limit.callers.append(caller)
             entered = True
-            if limit.holders == 1:
+            if len(limit.callers) == 1:
                 limit.set()
         yield
     finally:
         if entered:
             with limit.lock:
-                limit.holders -= 1
-                if not limit.holders:
+                limit.callers.remove(caller)
+                if not limit.callers:
                     limit.restore()
 
 
@@ -123,7 +126,7 @@ def _after_fork() -> None:
     """Forget, in a child, the callers of its parent: their threads are not there."""
     global _limit
     held, _limit = _limit, _Limit()
-    if held.holders:
+    if held.callers:
         held.restore()
     held.lock = threading.Lock()  # for the forking thread, if it holds the limit itself
 

@@ -117,6 +117,30 @@ def test_none_is_this_process_s_share_and_minus_one_is_all(monkeypatch):
     assert check_n_jobs(None) == 2
 
 
+def test_threads_that_work_at_the_same_time_share_the_cpus(monkeypatch):
+    for name in ("OMP_NUM_THREADS", "LOKY_MAX_CPU_COUNT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("ntkreg.cpus._usable_cpus", lambda: 8)
+    entered, leave, found = threading.Barrier(3), threading.Event(), []
+
+    def work():
+        with one_blas_thread(), one_blas_thread():  # a thread counts once
+            entered.wait(10)
+            found.append(check_n_jobs(None))
+            leave.wait(10)
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    entered.wait(10)
+    assert (check_n_jobs(None), check_n_jobs(-1), check_n_jobs(3)) == (8 // 3, 8, 3)
+    leave.set()
+    for thread in threads:
+        thread.join()
+    assert found == [4, 4]
+    assert check_n_jobs(None) == 8
+
+
 @pytest.mark.parametrize("nonsense", ["", " ", "0", "-3", "many", "2.5", ",4", "²"])
 def test_a_variable_that_is_no_number_of_threads_is_none(monkeypatch, nonsense):
     monkeypatch.delenv("LOKY_MAX_CPU_COUNT", raising=False)

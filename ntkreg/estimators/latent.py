@@ -12,7 +12,8 @@ from sklearn.utils.validation import check_is_fitted
 from ntkreg.arrays import refuse_masked
 from ntkreg.cpus import check_n_jobs, one_blas_thread
 from ntkreg.errors import ShapeError
-from ntkreg.estimators.kernel_base import CROSS_BYTES, KernelEstimator, multiply
+from ntkreg.estimators.kernel_base import CROSS_BYTES, PRODUCT_ROWS, KernelEstimator
+from ntkreg.estimators.products import multiply_rows
 from ntkreg.estimators.stop import Stop
 from ntkreg.gram import kernel_of
 from ntkreg.solvers import CholeskySolver, SpectralSolver
@@ -348,7 +349,7 @@ class LatentFunction(KernelEstimator):
                 rows = slice(start, start + batch)
                 nngp, cross = self._kernels(X[rows], both)
                 own = self._prior(X[rows], diag=True) if prior is None else prior[rows]
-                multiply(cross, self.dual_coef_, mean[rows])
+                multiply_rows(cross, self.dual_coef_, mean[rows], at_once=PRODUCT_ROWS)
                 std[:, rows] = np.sqrt(covariance.variances(own, cross, nngp, n_jobs))
         return mean, std
 
@@ -360,5 +361,5 @@ class LatentFunction(KernelEstimator):
         with one_blas_thread():
             nngp, cross = self._kernels(X, covariance.nngp is not None)
             own = self._prior(X, diag=False) if prior is None else prior
-            multiply(cross, self.dual_coef_, mean)
+            multiply_rows(cross, self.dual_coef_, mean, at_once=PRODUCT_ROWS)
             return mean, covariance.covariances(own, cross, nngp)

@@ -13,7 +13,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ntkreg.arrays import refuse_masked
 from ntkreg.cpus import check_n_jobs
 from ntkreg.errors import ShapeError
-from ntkreg.estimators.transformer_base import multiply_rows
+from ntkreg.estimators.products import multiply_rows
+from ntkreg.estimators.transformer_base import PRODUCT_ROWS
 from ntkreg.estimators.weights import read_weights
 from ntkreg.solvers.normal_equations import LinearSolution, NormalEquations
 
@@ -128,6 +129,7 @@ class StreamingEstimator(BaseEstimator):
         linear = self._linear()
         X = self._read(X, reset=False)
         values = np.empty((X.shape[0], len(linear.intercept)))
+        n_jobs = check_n_jobs(self.n_jobs)
         for part, A in self._batches(X):
-            multiply_rows(A, linear.coef, values[part], self.n_jobs)
+            multiply_rows(A, linear.coef, values[part], at_once=PRODUCT_ROWS, n_jobs=n_jobs)
         return values + linear.intercept

@@ -15,7 +15,7 @@ from ntkreg.arrays import refuse_infinite
 from ntkreg.errors import DivergenceError, ShapeError, SpecError
 from ntkreg.finite.base import Network, Params, check_seeds, dtype_of
 from ntkreg.finite.checkpoint import Checkpoint, State, describe_run
-from ntkreg.finite.losses import check_inputs, check_targets, losses_of
+from ntkreg.finite.losses import check_inputs, check_targets, check_weights, losses_of
 from ntkreg.finite.observers import ObserveLoss, Observer, Snapshot, log_steps
 from ntkreg.finite.optimizers import Training
 from ntkreg.finite.precision import check_dtype, precision
@@ -77,6 +77,7 @@ def train(
     X: Any,
     y: Any,
     *,
+    sample_weight: Any = None,
     seeds: Sequence[int] = (0,),
     params: Params | None = None,
     dtype: Any = np.float32,
@@ -96,6 +97,9 @@ def train(
     X : array (n, *network.shape)
     y : array (n, n_outputs), or (n,)
         (n,) for one output, or for classes 0, 1, ... with cross-entropy.
+    sample_weight : array (n,), default=None
+        Weights > 0: the loss is the weighted mean over examples. Batches are drawn as without,
+        and take the mean over theirs of losses times weights over the mean weight of all.
     seeds : sequence of int, default=(0,)
         Each gives a start (``network.init(seed)``) and an order of batches.
     params : stacked parameters, default=None
@@ -146,7 +150,7 @@ def train(
     >>> run.predict(X).shape, bool(np.all(run.observed["loss"][-1] < 0.1))
     ((2, 3, 1), True)
     """
-    run = _Run(network, training, X, y, seeds, params, dtype)
+    run = _Run(network, training, (X, y, sample_weight), seeds, params, dtype)
     watch = _check_observers(observers)
     at = _check_steps(observe_at, training.n_steps) if watch else ()
     with precision(run.dtype):
@@ -154,9 +158,7 @@ def train(
         file = None
         if checkpoint is not None:
             given = None if params is None else run.start
-            config = describe_run(
-                network, training, run.X, run.y, run.seeds, given, dict(watch), at
-            )
+            config = describe_run(network, training, run.data, run.seeds, given, dict(watch), at)
             file = Checkpoint(checkpoint, config)
             state = file.load(state) or state
         bar = _progress_bar(training.n_steps, state.step, progress)
@@ -186,8 +188,7 @@ class _Run:
         self,
         network: Network,
         training: Training,
-        X: Any,
-        y: Any,
+        data: tuple[Any, Any, Any],
         seeds: Any,
         params: Params | None,
         dtype: Any,
@@ -202,8 +203,10 @@ class _Run:
             )
         self.network, self.training = network, training
         self.dtype = check_dtype("train", dtype)
+        X, y, weights = data
         self.X = check_inputs("train", "X", network, X, self.dtype)
         self.y = check_targets("train", network, y, len(self.X), training.loss, self.dtype)
+        self.weights = check_weights("train", weights, len(self.X), self.dtype)
         if training.batch_size is not None and training.batch_size > len(self.X):
             raise SpecError(
                 f"train: batch_size is {training.batch_size}, but there are {len(self.X)} samples."
@@ -220,7 +223,7 @@ class _Run:
             if not jax.tree.leaves(self.trained):
                 raise SpecError("train: no layer of the network is trainable.")
             self.steps: Steps = make_steps(network, training)
-        losses = losses_of(network, self.start, self.X, self.y, training.loss)
+        losses = self.losses(self.start)
         if not np.isfinite(losses).all():
             raise SpecError(
                 f"train: the loss at the start overflows {self.dtype}. X or y are too large, or "
@@ -229,14 +232,22 @@ class _Run:
         silent = 0.5 * float(np.square(self.y).sum(axis=1).mean())
         self.limits = np.asarray(_GROWTH * (losses + silent), self.dtype)
 
+    @property
+    def data(self) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """Inputs, targets and weights."""
+        return self.X, self.y, self.weights
+
+    def losses(self, params: Params) -> np.ndarray:
+        """Return the loss of each seed over all examples."""
+        return losses_of(self.network, params, self.X, self.y, self.training.loss, self.weights)
+
     def advance(self, state: State, last: int) -> None:
         """Do the steps up to `last`; raise if a seed's loss is above its limit."""
         trained, optimizer, bad = self.steps.run(
             state.trained,
             state.optimizer,
             self.fixed,
-            self.X,
-            self.y,
+            self.data,
             self.seeds,
             np.asarray(self.training.learning_rate, self.dtype),
             self.limits,
@@ -249,7 +260,7 @@ class _Run:
     def finish(self, state: State) -> None:
         """Raise if the last step made a loss that no further step has looked at."""
         params = self.network.join(state.trained, self.fixed)
-        losses = losses_of(self.network, params, self.X, self.y, self.training.loss)
+        losses = self.losses(params)
         self._check(np.where(losses <= self.limits, -1, state.step))
 
     def _check(self, bad: np.ndarray) -> None:
@@ -258,7 +269,7 @@ class _Run:
         lost = np.flatnonzero(bad >= 0)
         first = lost[np.argmin(bad[lost])]
         start = jax.tree.map(lambda leaf: leaf[first], self.start)
-        bound = stable_learning_rate(self.network, start, self.X, self.training)
+        bound = stable_learning_rate(self.network, start, self.X, self.training, self.weights)
         rate, name = self.training.learning_rate, self.training.optimizer
         whose = "gradient descent's" if self.training.normalized else "the"
         batches = " for full batches" if self.training.batch_size is not None else ""
@@ -339,6 +350,7 @@ def _snapshot(run: _Run, state: State) -> Snapshot:
         run.X,
         run.y,
         run.training.loss,
+        run.weights,
     )
 
 

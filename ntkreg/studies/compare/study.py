@@ -19,6 +19,7 @@ from ntkreg.errors import DataError, SpecError
 from ntkreg.storage import write_table
 from ntkreg.studies.compare.config import CompareConfig
 from ntkreg.studies.compare.models import Model
+from ntkreg.studies.compare.rivals import check_installed
 from ntkreg.studies.compare.splits import sizes_of
 from ntkreg.studies.compare.store import Results, key_of
 from ntkreg.studies.compare.tables import all_tables
@@ -84,6 +85,7 @@ def run_compare(
     JMLR 15.
     """
     output, n_jobs = Path(output), check_n_jobs(n_jobs)
+    check_installed([model.kind for model in config.each_model()])
     output.mkdir(parents=True, exist_ok=True)
     files = chosen_files(config)
     results, began = Results(output), time.perf_counter()
@@ -151,7 +153,7 @@ def _look(
     for path in files.values():
         try:
             data = load_data_set(path)
-        except DataError as error:
+        except (DataError, OSError) as error:  # a dead link, no permission
             failed.append(_failure(path.stem, "every model", _said(error)))
             continue
         if config.most_rows is not None and len(data.y) > config.most_rows:
