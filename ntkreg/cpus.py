@@ -1,6 +1,7 @@
 """How many threads share the work: ours, and those of BLAS, which change bits."""
 
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -28,10 +29,17 @@ class _Limit:
         self.lock = threading.Lock()
         self.callers: list[int] = []  # a thread each, as often as it asks
         self.before: list[tuple[Any, int]] = []
+        self.n_modules = 0
+        self.libraries: list[Any] = []
 
     def set(self) -> None:
-        libraries = ThreadpoolController().select(user_api="blas").lib_controllers
-        self.before = [(library, library.num_threads) for library in libraries]
+        # A BLAS comes with a module that is imported. To look for them is to read the map of the
+        # process's memory, several milliseconds where JAX and pandas are loaded.
+        n_modules = len(sys.modules)
+        if n_modules != self.n_modules:
+            self.libraries = ThreadpoolController().select(user_api="blas").lib_controllers
+            self.n_modules = n_modules
+        self.before = [(library, library.num_threads) for library in self.libraries]
         for library, _ in self.before:
             _set_threads(library, 1)
 

@@ -4,7 +4,7 @@ import sys
 import threading
 
 import pytest
-from threadpoolctl import threadpool_info, threadpool_limits
+from threadpoolctl import ThreadpoolController, threadpool_info, threadpool_limits
 
 from ntkreg import cpus
 from ntkreg.cpus import check_n_jobs, one_blas_thread
@@ -99,6 +99,25 @@ after = {info["filepath"] for info in threadpool_info() if info["user_api"] == "
 assert before == after, after - before
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_libraries_are_looked_for_again_only_after_an_import(monkeypatch):
+    looked = []
+
+    def look():
+        looked.append(1)
+        return ThreadpoolController()
+
+    monkeypatch.setattr(cpus, "ThreadpoolController", look)
+    monkeypatch.setattr(cpus._limit, "n_modules", 0)
+    for name, count in ((None, 1), (None, 1), ("a_new_module", 2), (None, 3), (None, 3)):
+        with monkeypatch.context() as imported:
+            if name:
+                imported.setitem(sys.modules, name, sys)
+            with one_blas_thread():
+                assert set(_blas()) == {1}
+        assert len(looked) == count
+    assert set(_blas()) == {2}
 
 
 def test_none_is_this_process_s_share_and_minus_one_is_all(monkeypatch):
