@@ -210,7 +210,9 @@ class LatentFunction(KernelEstimator):
             ridge = {"alpha": self.alpha, "alpha_scale": self.alpha_scale}
             self.solver_result_ = solver.solve(targets, **ridge)
         self.dual_coef_ = self.solver_result_.dual_coef
-        self._keep_latent(solver, nngp, targets, sample_weight)
+        self._keep_latent(targets, sample_weight)
+        if self.store_covariance:
+            self._covariance = self._covariance_by(solver, nngp)
 
     def _fit_both(self, X: np.ndarray, variants: Any = None) -> tuple[Any, Any]:
         """Return the Grams of NNGP, None where it is not needed beside it, and of the fit."""
@@ -224,15 +226,10 @@ class LatentFunction(KernelEstimator):
             )
         return self._fit_gram(X, variants, BOTH)
 
-    def _keep_latent(
-        self,
-        solver: Any,
-        nngp: np.ndarray | None,
-        targets: np.ndarray,
-        weights: np.ndarray | None,
-    ) -> None:
-        """Keep the marginal likelihood, what deviations need, and these if they are asked for."""
+    def _keep_latent(self, targets: np.ndarray, weights: np.ndarray | None) -> None:
+        """Keep the marginal likelihood and what deviations need, and forget those of old."""
         self.sample_weight_ = weights
+        self._covariance: EnsembleCovariance | None = None
         for name in ("log_marginal_likelihood_value_", "output_scale_"):
             if hasattr(self, name):  # of an earlier fit
                 delattr(self, name)
@@ -240,9 +237,6 @@ class LatentFunction(KernelEstimator):
             self.output_scale_ = likeliest_scale(targets, self.solver_result_, weights)
             found = log_evidence(targets, self.solver_result_, weights)
             self.log_marginal_likelihood_value_ = found
-        self._covariance: EnsembleCovariance | None = None
-        if self.store_covariance:
-            self._covariance = self._covariance_by(solver, nngp)
 
     def _covariance_of_fit(self) -> EnsembleCovariance:
         """Return the covariance of the fit, computed and kept if there is none yet."""

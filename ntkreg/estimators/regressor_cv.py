@@ -227,6 +227,8 @@ class NTKRegressorCV(Regression, LatentFunction, KernelSelection):
         shares = None if weights is None else weights / weights.max()
         self.y_mean_ = np.average(y, axis=0, weights=shares) if self.center_y else 0.0
         grid, nngp = self._choose(X, y, y, weights, groups)
-        solver = CholeskySolver(grid.K, sample_weight=weights, n_jobs=self.n_jobs)
-        self._keep_latent(solver, nngp, y - self.y_mean_, weights)
+        self._keep_latent(y - self.y_mean_, weights)
+        if self.store_covariance:  # a solver checks all of K: none is made for nothing
+            solver = CholeskySolver(grid.K, sample_weight=weights, n_jobs=self.n_jobs)
+            self._covariance = self._covariance_by(solver, nngp)
         return self
