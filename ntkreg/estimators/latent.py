@@ -58,6 +58,7 @@ class LatentFunction(KernelEstimator):
     log_marginal_likelihood_value_: float
     output_scale_: np.ndarray
     _stop: Stop | None = None
+    _covariance: EnsembleCovariance | None
 
     def predict(
         self,
@@ -229,7 +230,7 @@ class LatentFunction(KernelEstimator):
     def _keep_latent(self, targets: np.ndarray, weights: np.ndarray | None) -> None:
         """Keep the marginal likelihood and what deviations need, and forget those of old."""
         self.sample_weight_ = weights
-        self._covariance: EnsembleCovariance | None = None
+        self._covariance = None
         for name in ("log_marginal_likelihood_value_", "output_scale_"):
             if hasattr(self, name):  # of an earlier fit
                 delattr(self, name)
