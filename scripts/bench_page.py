@@ -13,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import choice_pages
 import numpy as np
 import pandas as pd
 import uncertainty_pages
@@ -189,44 +190,34 @@ def slopes(table: pd.DataFrame) -> str:
 def model_selection(rows: pd.DataFrame, record: dict[str, Any]) -> Document:
     """Return the page of bench_model_selection.py on what a choice costs."""
     about = (
-        f"{record['clock']}; contenders take turns; medians over rounds, and the spread of the "
-        "rounds. A Cholesky fit is a leave-one-out fit by the solver of `NTKRegressor`. A textbook "
+        f"{record['clock']}; contenders take turns; medians over rounds with the bootstrap's 95 % "
+        "interval of the median, of fewer than six rounds their spread. A Cholesky fit is the same "
+        "work by the estimator of one ridge: scikit-learn's checks, factor, coefficients, samples "
+        "left out. A solve is that of the solver alone, without an estimator's checks. A textbook "
         "fit is LAPACK's potrf and potri alone, one BLAS thread, for the diagonal of the inverse: "
         "ours also checks K, and estimates its condition and its least eigenvalue by Lanczos."
     )
     table = rows.assign(claim=rows.claim.fillna(""))
-    verdicts = [verdict(r.claim, r.median, r.least, r.greatest) for r in table.itertuples()]
+    verdicts = [verdict(r.claim, r.median, r.low, r.high) for r in table.itertuples()]
     shown = table.assign(verdict=verdicts).map(lambda v: f"{v:.3g}" if isinstance(v, float) else v)
-    return _document("What choosing a ridge costs", record, about, (VERDICTS,), shown)
+    meaning = (
+        "`holds`: in the whole interval; `holds at the median only`: not in all of it; `missed`: "
+        "not at the median."
+    )
+    return _document("What choosing a ridge costs", record, about, (meaning,), shown)
 
 
 def ridge_choices(rows: pd.DataFrame, record: dict[str, Any]) -> Document:
-    """Return the page of bench_model_selection.py on what is chosen."""
-    about = (
-        "Ridge (of eleven) and depth (1 to 4) of a dense NTK, chosen without the test half; "
-        "accuracy there, mean and standard deviation over splits. `loo`: leave-one-out mean "
-        "squared error of coded labels; `best`: the best ridge and depth for the test half itself, "
-        "which nobody can choose. alpha: median of ridges chosen, in units of the mean diagonal."
-    )
-    means = rows.groupby(["data", "n", "criterion"], sort=False)
-    shown = means.agg(
-        accuracy=("accuracy", lambda a: f"{100 * a.mean():.1f} +- {100 * a.std():.1f}"),
-        alpha=("alpha", lambda a: f"{a.median():.2g}"),
-    )
-    wide = shown.unstack("criterion")
-    wide.columns = [f"{criterion} {what}" for what, criterion in wide.columns]
-    paired = rows.pivot_table(index=["data", "split"], columns="criterion", values="accuracy")
-    by_set = paired.groupby("data").mean()
-    texts = []
-    for name in ("kare", "likelihood"):
-        less = 100 * (by_set[name] - by_set["loo"])
-        half = 1.96 * less.std() / len(less) ** 0.5
-        texts.append(
-            f"{name} less loo, mean over {len(less)} sets and 95 % interval: {less.mean():+.2f} "
-            f"({less.mean() - half:+.2f} to {less.mean() + half:+.2f}) points of accuracy."
-        )
+    """Return the page of ridge_choices.py."""
+    about, texts = choice_pages.choices_about(record), choice_pages.choices_texts(rows)
     title = "Ridges chosen by leave-one-out, KARE and marginal likelihood"
-    return _document(title, record, about, tuple(texts), wide.reset_index())
+    return _document(title, record, about, texts, choice_pages.choices_table(rows))
+
+
+def training_time(rows: pd.DataFrame, record: dict[str, Any]) -> Document:
+    """Return the page of training_time.py."""
+    blocks, shown = choice_pages.time_blocks(rows, record), choice_pages.time_table(rows)
+    return _document("Training that stops early, and ridges", record, "", (), shown, blocks)
 
 
 def coverage(rows: pd.DataFrame, record: dict[str, Any]) -> Document:
@@ -307,6 +298,7 @@ PAGES: dict[str, Callable[[pd.DataFrame, dict[str, Any]], Document]] = {
     "features": features,
     "model_selection": model_selection,
     "ridge_choices": ridge_choices,
+    "training_time": training_time,
     "coverage": coverage,
     "calibration": calibration,
     "gp_kernel": gp_kernel,
