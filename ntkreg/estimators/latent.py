@@ -167,7 +167,13 @@ class LatentFunction(KernelEstimator):
         mean, cov = self.predict(X, return_cov=True, test_kernel=test_kernel)
         rng = check_random_state(random_state)
         means, covs = mean.reshape(len(mean), -1), cov.reshape(*cov.shape[:2], -1)
-        draws = np.empty((*means.shape, n_samples))
+        try:
+            draws = np.empty((*means.shape, n_samples))
+        except (MemoryError, ValueError):
+            raise ValueError(
+                f"{type(self).__name__}: n_samples must be an integer >= 0 of draws that memory "
+                f"holds, {means.size} numbers each; got {n_samples!r}."
+            ) from None
         with one_blas_thread():
             for k in range(means.shape[1]):
                 # Not Cholesky: a posterior is often singular, and rounding makes it indefinite.
@@ -327,6 +333,8 @@ class LatentFunction(KernelEstimator):
             raise ShapeError(f"{name}: test_kernel must have shape {wanted}; got {values.shape}.")
         if not np.isfinite(values).all():
             raise ValueError(f"{name}: test_kernel contains NaN or infinity.")
+        if (np.diagonal(values) if square else values).min() < 0:
+            raise ValueError(f"{name}: test_kernel must hold variances >= 0; got {values.min()}.")
         return values.astype(np.float64)
 
     def _deviations(

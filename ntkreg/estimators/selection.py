@@ -81,6 +81,7 @@ class KernelSelection(KernelEstimator):
         if self.cv is not None:
             split = check_cv(self.cv, y, classifier=classes is not None).split
             folds = list(split(np.zeros((len(y), 1)), y, **routed.split))
+            self._check_folds(folds, len(y))
         scoring = self.scoring
         if scoring is None and folds is not None:
             scoring = self._default_scoring
@@ -138,6 +139,20 @@ class KernelSelection(KernelEstimator):
                 f'[{{"depth": 2}}, {{"depth": 5}}]; got {self.variants!r}.'
             )
         return tuple(self.variants)
+
+    def _check_folds(self, folds: list[Any], n_samples: int) -> None:
+        """Raise unless folds, which may be a user's own list, are rows of X."""
+        every = np.arange(n_samples)
+        for fold in folds:
+            try:
+                rows, others = (every[part] for part in fold)
+            except (IndexError, TypeError, ValueError):
+                rows = others = every[0]
+            if rows.ndim != 1 or others.ndim != 1:
+                raise ValueError(
+                    f"{type(self).__name__}: cv must give two lists of rows below {n_samples} for "
+                    f"each fold; got {fold!r}."
+                )
 
     def _check_choice(self) -> None:
         """Raise where parameters of the choice do not go together."""
