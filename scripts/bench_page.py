@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import choice_pages
 import estimator_pages
 import kernel_pages
 import pandas as pd
@@ -29,8 +30,9 @@ PAGES: dict[str, Callable[[pd.DataFrame, dict[str, Any]], Document]] = {
     "empirical": kernel_pages.empirical,
     "sizes": kernel_pages.sizes,
     "features": kernel_pages.features,
-    "model_selection": estimator_pages.model_selection,
-    "ridge_choices": estimator_pages.ridge_choices,
+    "model_selection": choice_pages.model_selection,
+    "ridge_choices": choice_pages.ridge_choices,
+    "training_time": choice_pages.training_time,
     "coverage": uncertainty_pages.coverage,
     "calibration": uncertainty_pages.calibration,
     "gp_kernel": estimator_pages.gp_kernel,

@@ -1,4 +1,4 @@
-"""Pages of the benchmarks of estimators: choices, Gaussian processes, costs, completion."""
+"""Pages of the benchmarks of estimators: Gaussian processes, costs, completion."""
 
 from typing import Any
 
@@ -9,57 +9,7 @@ from verdicts import VERDICTS, verdict
 
 from ntkreg.report.shared.document import Document
 
-__all__ = [
-    "completion_speed",
-    "estimators",
-    "gp_kernel",
-    "grid_search",
-    "model_selection",
-    "ridge_choices",
-]
-
-
-def model_selection(rows: pd.DataFrame, record: dict[str, Any]) -> Document:
-    """Return the page of bench_model_selection.py on what a choice costs."""
-    about = (
-        f"{record['clock']}; contenders take turns; medians over rounds, and the spread of the "
-        "rounds. A Cholesky fit is a leave-one-out fit by the solver of `NTKRegressor`. A textbook "
-        "fit is LAPACK's potrf and potri alone, one BLAS thread, for the diagonal of the inverse: "
-        "ours also checks K, and estimates its condition and its least eigenvalue by Lanczos."
-    )
-    table = rows.assign(claim=rows.claim.fillna(""))
-    verdicts = [verdict(r.claim, r.median, r.least, r.greatest) for r in table.itertuples()]
-    shown = table.assign(verdict=verdicts).map(lambda v: f"{v:.3g}" if isinstance(v, float) else v)
-    return page_of("What choosing a ridge costs", record, about, (VERDICTS,), shown)
-
-
-def ridge_choices(rows: pd.DataFrame, record: dict[str, Any]) -> Document:
-    """Return the page of bench_model_selection.py on what is chosen."""
-    about = (
-        "Ridge (of eleven) and depth (1 to 4) of a dense NTK, chosen without the test half; "
-        "accuracy there, mean and standard deviation over splits. `loo`: leave-one-out mean "
-        "squared error of coded labels; `best`: the best ridge and depth for the test half itself, "
-        "which nobody can choose. alpha: median of ridges chosen, in units of the mean diagonal."
-    )
-    means = rows.groupby(["data", "n", "criterion"], sort=False)
-    shown = means.agg(
-        accuracy=("accuracy", lambda a: f"{100 * a.mean():.1f} +- {100 * a.std():.1f}"),
-        alpha=("alpha", lambda a: f"{a.median():.2g}"),
-    )
-    wide = shown.unstack("criterion")
-    wide.columns = [f"{criterion} {what}" for what, criterion in wide.columns]
-    paired = rows.pivot_table(index=["data", "split"], columns="criterion", values="accuracy")
-    by_set = paired.groupby("data").mean()
-    texts = []
-    for name in ("kare", "likelihood"):
-        less = 100 * (by_set[name] - by_set["loo"])
-        half = 1.96 * less.std() / len(less) ** 0.5
-        texts.append(
-            f"{name} less loo, mean over {len(less)} sets and 95 % interval: {less.mean():+.2f} "
-            f"({less.mean() - half:+.2f} to {less.mean() + half:+.2f}) points of accuracy."
-        )
-    title = "Ridges chosen by leave-one-out, KARE and marginal likelihood"
-    return page_of(title, record, about, tuple(texts), wide.reset_index())
+__all__ = ["completion_speed", "estimators", "gp_kernel", "grid_search"]
 
 
 def gp_kernel(rows: pd.DataFrame, record: dict[str, Any]) -> Document:

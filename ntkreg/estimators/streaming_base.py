@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ntkreg.arrays import refuse_masked
+from ntkreg.arrays import refuse_dates, refuse_masked
 from ntkreg.cpus import check_n_jobs
 from ntkreg.errors import ShapeError
 from ntkreg.estimators.products import multiply_rows
@@ -68,6 +68,7 @@ class StreamingEstimator(BaseEstimator):
         name = type(self).__name__
         refuse_masked(f"{name}: X", X)
         refuse_masked(f"{name}: y", y)
+        refuse_dates(f"{name}: X", X)
         shape = None
         if getattr(X, "ndim", 2) > 2:
             if self.features is None:
