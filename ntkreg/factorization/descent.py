@@ -100,17 +100,19 @@ def descend(
     time, before, first, on_plateau = 0.0, np.inf, np.inf, True
     for step in range(training.max_iter + 1):
         given = training.learning_rate or rule.default_rate(step)
-        if given is None:
-            rate = curvature.rate(theta) * (_ON_PLATEAU if on_plateau else 1)
-        else:
-            rate = given
-        # After the curvature, whose differences pass through the same arrays.
         with np.errstate(over="ignore", invalid="ignore"):
+            if given is None:
+                rate = curvature.rate(theta) * (_ON_PLATEAU if on_plateau else 1)
+            else:
+                rate = given
+            # After the curvature, whose differences pass through the same arrays.
             loss = objective.gradient(factors, parts, None if batches is None else next(batches))
         if not np.isfinite(loss):
             raise DivergenceError(
-                f"training diverged after {step} steps of {training.optimizer} at rate {rate:.3g}. "
-                "Take a smaller learning_rate, or leave it at None."
+                "float64 does not hold the loss of the start. Take a smaller init_scale."
+                if step == 0
+                else f"training diverged after {step} steps of {training.optimizer} at rate "
+                f"{rate:.3g}. Take a smaller learning_rate, or leave it at None."
             )
         last = loss <= training.tol or step == training.max_iter
         observe(Point(step, time, loss, last))
