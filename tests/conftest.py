@@ -143,5 +143,5 @@ def complete_folder(complete_config, tmp_path_factory):
     from ntkreg.studies.complete.study import run_complete
 
     folder = tmp_path_factory.mktemp("complete")
-    run_complete(complete_config, folder, n_jobs=2, progress=False)
+    run_complete(complete_config, folder, n_jobs=1, progress=False)
     return folder
