@@ -128,7 +128,7 @@ def complete_config():
         n_seen=(50, 100),
         depths=(2, 3),
         init_scales=(1e-2, 1e-3),
-        optimizers=("gd", "adam"),
+        optimizers=("gd", "adam", "gd_long"),
         optimizer_depths=(2,),
         n_instances=2,
         n_paths=1,

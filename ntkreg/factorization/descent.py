@@ -15,14 +15,6 @@ __all__ = ["SHARE", "Point", "Training", "descend"]
 SHARE = 0.5
 """Of 1/curvature, a quarter of what is stable."""
 
-_ON_PLATEAU = 0.2
-"""Of that, until the loss has halved. There all singular values grow by factors, and longer steps
-would let large ones run less far ahead of small ones than gradient flow does: a higher rank."""
-
-_MOST_WAY = 0.05
-"""Of the norm of all factors, that one step goes. Where factors are small the curvature rises with
-their growth: a step of any share of it that was long could end far beyond the entries."""
-
 
 @dataclass(frozen=True)
 class Training:
@@ -102,7 +94,7 @@ def descend(
         given = training.learning_rate or rule.default_rate(step)
         with np.errstate(over="ignore", invalid="ignore"):
             if given is None:
-                rate = curvature.rate(theta) * (_ON_PLATEAU if on_plateau else 1)
+                rate = curvature.rate(theta) * (rule.on_plateau if on_plateau else 1)
             else:
                 rate = given
             # After the curvature, whose differences pass through the same arrays.
@@ -119,10 +111,10 @@ def descend(
         if last:
             break
         if given is None:
-            if loss > before and training.optimizer == "gd":
+            if loss > before and training.optimizer in ("gd", "gd_long"):
                 curvature.look_again()
             way = rate * float(np.linalg.norm(gradient))
-            most = _MOST_WAY * float(np.linalg.norm(theta))
+            most = rule.most_way * float(np.linalg.norm(theta))
             if way > most and len(factors) > 1:  # of one factor the loss has one curvature
                 rate, way = rate * most / way, most
             curvature.moved(way)

@@ -10,7 +10,7 @@ import numpy as np
 from ntkreg.errors import DivergenceError
 from ntkreg.factorization import DeepMatrixFactorization, NuclearNormCompletion
 from ntkreg.factorization.path import spectrum_of
-from ntkreg.studies.complete.config import REFERENCE
+from ntkreg.studies.complete.config import LONG, REFERENCE
 from ntkreg.studies.complete.task import Task
 
 __all__ = ["NUMBERS", "OUTCOMES", "RunSpec", "complete", "run_specs"]
@@ -63,6 +63,8 @@ def run_specs(task: Task) -> Iterator[RunSpec]:
         reference = (config.reference_rank, task.reference_seen, number)
         others = [(d, s, REFERENCE) for d in config.depths for s in config.init_scales]
         others += [(d, first, o) for d in config.optimizer_depths for o in config.optimizers]
+        if LONG in config.optimizers and 2 in config.depths:
+            others += [(2, s, LONG) for s in config.init_scales]
         for other in others:
             spec = RunSpec(*reference, *other)  # type: ignore[arg-type]
             if spec not in done:

@@ -25,8 +25,8 @@ def rows(complete_folder):
 
 def test_every_run_is_there_once(complete_config, rows):
     # Two instances: two numbers of entries by nuclear norm and two depths; the smaller start at
-    # the reference for two depths; adam for one.
-    assert len(rows) == 2 * (2 * 3 + 2 + 1)
+    # the reference for two depths; adam for one; long steps for depth 2 from both starts.
+    assert len(rows) == 2 * (2 * 3 + 2 + 1 + 2)
     keys = ["rank", "n_seen", "instance", "depth", "init_scale", "optimizer"]
     assert not rows.duplicated(keys).any()
     assert len(set(run_specs(load_task(complete_config)))) == len(rows)
@@ -183,7 +183,7 @@ def test_paths_lie_on_their_equation_the_nearer_the_smaller_the_step(complete_fo
 
 def test_a_plan_counts_runs_and_seconds_and_makes_nothing(complete_config, tmp_path):
     [plan] = plan_complete(complete_config, tmp_path / "x")
-    assert plan.counts == {"completions": 18, "paths": 8}
+    assert plan.counts == {"completions": 22, "paths": 8}
     assert set(plan.seconds) == {"nuclear norm", "depth 2", "depth 3", "paths"}
     assert all(seconds > 0 for seconds in plan.seconds.values())
     assert not (tmp_path / "x").exists()
