@@ -44,7 +44,11 @@ def error_figure(rows: pd.DataFrame, verdicts: pd.DataFrame) -> Figure:
 
 
 def start_figure(rows: pd.DataFrame) -> Figure:
-    """Draw error and effective rank against the scale of the start, a line a depth."""
+    """Draw error and effective rank against the scale of the start, a line a depth.
+
+    Of runs that came to their loss: others are at another place of their way.
+    """
+    rows = rows[rows.outcome == "reached"]
     figure = Figure(figsize=(9.6, 4), layout="constrained")
     titles = {"error": "mean square error", "effective_rank": "effective rank"}
     for axes, (column, title) in zip(figure.subplots(1, 2), titles.items(), strict=True):
@@ -59,7 +63,10 @@ def start_figure(rows: pd.DataFrame) -> Figure:
         nuclear = rows[rows.depth == 0][column].mean()
         axes.axhline(nuclear, color="0.4", linestyle="--", label="nuclear norm")
         axes.set(xscale="log", xlabel="scale of the start", title=title)
-        axes.set_yscale("log")
+        if column == "error":
+            axes.set_yscale("log")
+        else:
+            axes.set_ylim(bottom=0)
         axes.grid(alpha=0.25)
         axes.legend(frameon=False, fontsize="small")
     return figure
@@ -123,7 +130,8 @@ def wall_figure(paths: pd.DataFrame, rows: pd.DataFrame) -> Figure:
     )
     for axes, depth in zip(all_axes, depths, strict=False):
         own = paths[paths.depth == depth]
-        share = np.linspace(0, 1, len(own))
+        # In steps, which are long where nothing moves; depth 1 has no plateau to shorten.
+        share = np.linspace(0, 1, len(own)) if depth > 1 else own.time / own.time.max()
         for r in reversed(range(len(followed))):
             axes.plot(
                 share, own[followed[r]], color=shades[r], solid_capstyle="round",

@@ -107,7 +107,8 @@ def document(study: StudyFolder) -> Document:
             (
                 Picture(
                     "starts", lambda: start_figure(starts),
-                    "Means over instances; bars: least and greatest.", "starts",
+                    "Means over the instances that came to the loss; bars: least and greatest.",
+                    "starts",
                 ),
                 Table(ending_table(by_start)),
                 Table(verdict_table(verdicts, "start")),

@@ -42,4 +42,45 @@ def _chosen(
     return rows[chosen]
 
 
-QUANTITIES: dict[str, Quantity] = {"estimate": estimate, "errors": errors, "missed": missed}
+EXPECTED = {
+    "5; 1000; 0": ".50 to .55",
+    "5; 1000; 2": ".62 to .63",
+    "5; 1000; 3": "1.1 to 1.2",
+    "5; 1500; 0": ".18 to .21",
+    "5; 1500; 2": ".23 to .25",
+    "5; 1500; 3": "7e-5 to 3e-4",
+    "5; 2000; 0": ".034 to .048",
+    "5; 2000; 2": ".041 to .043",
+    "5; 2000; 2; 1e-6": ".006 to .015",
+    "5; 2000; 2; 0.001; gd_long": ".06 to .10",
+    "5; 2000; 2; 1e-6; gd_long": ".006 to .015",
+    "5; 2000; 3": "2e-5 to 3e-5",
+    "5; 2000; 3; 0.001; sgd": "1.7e-5",
+    "5; 2000; 3; 0.001; group_rmsprop": "1.7e-5",
+    "5; 2000; 3; 0.001; adam": "2.1e-3",
+    "5; 2000; 3; 0.001; adagrad": ".78",
+    "5; 2000; 2; 0.001; adam": ".25",
+    "5; 3000; 0": "0 to 2e-4",
+    "5; 3000; 2": ".001 to .002",
+    "5; 3000; 3": "8e-6",
+    "10; 2000; 0": ".34 to .41",
+    "10; 2000; 2": ".34 to .41",
+    "10; 2000; 3": ".45 to 1.1",
+    "10; 2500; 0": ".18 to .21",
+    "10; 2500; 2": ".14 to .20",
+    "10; 2500; 3": "9e-5 to 1.4e-4",
+}
+"""Errors that smaller studies, of one to three instances, ended with; by the words of `errors`."""
+
+
+def expected(study: KeptStudy, *words: str) -> str:
+    """Return what smaller studies led to expect of `errors`."""
+    return EXPECTED["; ".join(words)]
+
+
+QUANTITIES: dict[str, Quantity] = {
+    "estimate": estimate,
+    "errors": errors,
+    "expected": expected,
+    "missed": missed,
+}

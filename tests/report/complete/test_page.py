@@ -5,7 +5,7 @@ import pytest
 from spoilt_study import MARKUP, spoilt
 
 from ntkreg.errors import SpecError
-from ntkreg.report.complete.figures import wall_figure
+from ntkreg.report.complete.figures import start_figure, wall_figure
 from ntkreg.report.complete.page import write_complete_report
 from ntkreg.report.complete.quoted import QUANTITIES
 from ntkreg.report.complete.statements import sentences, statement_table
@@ -37,6 +37,16 @@ def test_tables_say_what_the_rows_hold(complete_folder):
     reached = at[(at.init_scale == 1e-3) & (at.optimizer == "gd")].outcome == "reached"
     [said] = ends[ends[""] == "gd, depth 2 from 0.001"].reached
     assert said == f"{reached.sum()} of 2"
+
+
+def test_starts_are_drawn_of_runs_that_came_to_their_loss(complete_folder):
+    rows = pd.read_csv(complete_folder / "rows.csv").fillna({"optimizer": ""})
+    starts = rows[(rows.n_seen == 100) & rows.optimizer.isin(["", "gd"])].assign(outcome="reached")
+    starts.loc[(starts.depth == 3) & (starts.init_scale == 1e-3), "outcome"] = "not reached"
+    errors, ranks = start_figure(starts).axes
+    lines = {c.get_label(): c.lines[0].get_xdata() for c in errors.containers}
+    assert [len(lines[f"depth {d}"]) for d in (2, 3)] == [2, 1]
+    assert ranks.get_ylim()[0] == 0
 
 
 def test_remarks_quote_what_the_rows_hold(complete_folder):
