@@ -32,7 +32,9 @@ def as_array(name: str, X: Any) -> np.ndarray:
     """
     refuse_masked(name, X)
     if hasattr(X, "toarray"):
-        raise TypeError(f"{name} must be a dense array; got a sparse one. Use {name}.toarray().")
+        raise TypeError(
+            f"{name} must be a dense array; got a sparse one. Use {name.split()[-1]}.toarray()."
+        )
     try:
         array = np.asarray(X)
     except ValueError as error:

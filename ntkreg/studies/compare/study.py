@@ -18,14 +18,15 @@ from ntkreg.data.folders import DataSet, list_data_sets, load_data_set
 from ntkreg.errors import DataError, SpecError
 from ntkreg.storage import write_table
 from ntkreg.studies.compare.config import CompareConfig
+from ntkreg.studies.compare.memory import peak_memory
 from ntkreg.studies.compare.models import Model
 from ntkreg.studies.compare.rivals import check_installed
 from ntkreg.studies.compare.splits import sizes_of
 from ntkreg.studies.compare.store import Results, key_of
 from ntkreg.studies.compare.tables import all_tables
 from ntkreg.studies.compare.work import STEPS, tune_and_test
-from ntkreg.studies.compare.workers import peak_memory, run_all
 from ntkreg.studies.shared.record import write_record
+from ntkreg.studies.shared.workers import run_all
 
 __all__ = ["CompareConfig", "chosen_files", "run_compare", "set_name"]
 
