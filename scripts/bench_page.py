@@ -300,6 +300,17 @@ def completion_speed(rows: pd.DataFrame, record: dict[str, Any]) -> Document:
     return _document(title, record, about, (trained, VERDICTS), shown)
 
 
+def cuda_code(rows: pd.DataFrame, record: dict[str, Any]) -> Document:
+    """Return the page of cuda_report.py."""
+    about = (
+        f"Compiler: {record['compiler']} No card is needed, and none was there. Networks on images "
+        "of 32 x 32 x 3 unless said, one pass, NNGP and NTK. Instructions: of the hottest loop, "
+        "for each row of 32 entries in a ReLU layer. What finds no room in shared memory is read "
+        "from afar, through the caches. sm_80: A100; sm_90: H100; sm_100: B200."
+    )
+    return _document("What the CUDA engine is compiled to", record, about, (), rows)
+
+
 PAGES: dict[str, Callable[[pd.DataFrame, dict[str, Any]], Document]] = {
     "kernels": kernels,
     "empirical": empirical,
@@ -312,6 +323,7 @@ PAGES: dict[str, Callable[[pd.DataFrame, dict[str, Any]], Document]] = {
     "gp_kernel": gp_kernel,
     "estimators": estimators,
     "completion_speed": completion_speed,
+    "cuda_code": cuda_code,
 }
 """From the rows and the record of a run to its page."""
 
