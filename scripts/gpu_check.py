@@ -166,10 +166,10 @@ def rates(emit: Emit, options: argparse.Namespace) -> None:
 
 
 def bound(program: Any, entries: int) -> float:
-    """Pairs a second if every scheduler issued an instruction a cycle: 37 a row and layer."""
+    """Pairs a second if every scheduler issued an instruction a cycle: 39 a row and layer."""
     properties = device()
     schedulers, clock = 4 * properties["multiProcessorCount"], 1e3 * properties["clockRate"]
-    return schedulers * clock / (37 * entries / 32)
+    return schedulers * clock / (39 * entries / 32)
 
 
 def device() -> dict[str, Any]:

@@ -31,7 +31,7 @@ class CudaPairs(ImagePairs):
     Runs what the compiled loops run, on images of up to 32 x 32 pixels, in float32; sums of
     read-outs are float64. Values have the same bits in every run, for every block of pairs and
     every number of warps, and agree with the compiled loops' to rounding. Cost of a pair: (h w)^2
-    entries a layer where all offsets are read, 37 instructions for 32 of them (ReLU, one tangent).
+    entries a layer where all offsets are read, 39 instructions for 32 of them (ReLU, one tangent).
     Memory on the card: two blocks' tables, O(layers h w) an image, and 8 bytes a pair and result.
     The first call of a network compiles it, for some seconds; CuPy keeps what comes of it.
 
