@@ -39,6 +39,7 @@ PAGES: dict[str, Callable[[pd.DataFrame, dict[str, Any]], Document]] = {
     "estimators": estimator_pages.estimators,
     "grid_search": estimator_pages.grid_search,
     "completion_speed": estimator_pages.completion_speed,
+    "cuda_code": kernel_pages.cuda_code,
 }
 """From the rows and the record of a run to its page."""
 

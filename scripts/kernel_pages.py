@@ -9,7 +9,7 @@ from verdicts import VERDICTS, claims, judged
 
 from ntkreg.report.shared.document import Document
 
-__all__ = ["empirical", "features", "kernels", "sizes"]
+__all__ = ["cuda_code", "empirical", "features", "kernels", "sizes"]
 
 
 def kernels(rows: pd.DataFrame, record: dict[str, Any]) -> Document:
@@ -123,3 +123,14 @@ def slopes(table: pd.DataFrame) -> str:
         f"The rms error of NTKFeatures falls as the number of components to the {slope:.2f} "
         f"(stated: -0.5), fitted to {len(rows)} numbers."
     )
+
+
+def cuda_code(rows: pd.DataFrame, record: dict[str, Any]) -> Document:
+    """Return the page of cuda_report.py."""
+    about = (
+        f"Compiler: {record['compiler']} No card is needed, and none was there. Networks on images "
+        "of 32 x 32 x 3 unless said, one pass, NNGP and NTK. Instructions: of the hottest loop, "
+        "for each row of 32 entries in a ReLU layer. What finds no room in shared memory is read "
+        "from afar, through the caches. sm_80: A100; sm_90: H100; sm_100: B200."
+    )
+    return page_of("What the CUDA engine is compiled to", record, about, (), rows)

@@ -48,7 +48,7 @@ class NTKNystroem(KernelTransformer):
         "unit_diagonal": K(x, z) / sqrt(K(x, x) K(z, z)).
     symmetry : {"flip"} or None, default=None
         "flip", for networks that read images: the kernel averaged over left and right.
-    backend : {"jax"} or None, default=None
+    backend : {"jax", "cuda"} or None, default=None
         What computes the kernel, as in `ntkreg.kernel`.
     image_shape : (int, int, int) or None, default=None
         (height, width, channels) as which the rows of a flat X are read.
