@@ -146,6 +146,7 @@ def test_threads_that_work_at_the_same_time_share_the_cpus(monkeypatch):
         with one_blas_thread(), one_blas_thread():  # a thread counts once
             entered.wait(10)
             found.append(check_n_jobs(None))
+            entered.wait(10)  # both have asked
             leave.wait(10)
 
     threads = [threading.Thread(target=work) for _ in range(2)]
@@ -153,6 +154,7 @@ def test_threads_that_work_at_the_same_time_share_the_cpus(monkeypatch):
         thread.start()
     entered.wait(10)
     assert (check_n_jobs(None), check_n_jobs(-1), check_n_jobs(3)) == (8 // 3, 8, 3)
+    entered.wait(10)
     leave.set()
     for thread in threads:
         thread.join()
