@@ -128,7 +128,7 @@ def complete_config():
         n_seen=(50, 100),
         depths=(2, 3),
         init_scales=(1e-2, 1e-3),
-        optimizers=("gd", "adam"),
+        optimizers=("gd", "adam", "gd_long"),
         optimizer_depths=(2,),
         n_instances=2,
         n_paths=1,
@@ -143,7 +143,7 @@ def complete_folder(complete_config, tmp_path_factory):
     from ntkreg.studies.complete.study import run_complete
 
     folder = tmp_path_factory.mktemp("complete")
-    run_complete(complete_config, folder, n_jobs=2, progress=False)
+    run_complete(complete_config, folder, n_jobs=1, progress=False)
     return folder
 
 
@@ -177,5 +177,5 @@ def landscape_folder(landscape_config, tmp_path_factory):
     from ntkreg.studies.landscape.study import run_landscape
 
     folder = tmp_path_factory.mktemp("landscape")
-    run_landscape(landscape_config, folder, progress=False)
+    run_landscape(landscape_config, folder, n_jobs=1, progress=False)
     return folder

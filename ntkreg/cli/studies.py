@@ -158,7 +158,6 @@ it ends: a study that was stopped goes on. Needs matfree (ntkreg[landscape])."""
   ntkreg landscape configs/landscape.yaml --widths '[4,8,16]' --depths '[1]' \\
       --n_train 12 --n_test 16 --n_seeds 4 --max_steps 500   # a trial in minutes
   ntkreg landscape configs/landscape_digits.yaml""",
-        takes_n_jobs=False,
     ),
 )
 

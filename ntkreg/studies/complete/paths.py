@@ -1,7 +1,7 @@
 """Singular values along gradient descent, beside the differential equation that they follow."""
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -13,7 +13,16 @@ from ntkreg.factorization.product import ProductLoss
 from ntkreg.factorization.starts import start
 from ntkreg.studies.complete.task import Task
 
-__all__ = ["DEPTHS", "N_FOLLOWED", "SHARES", "PathSpec", "follow", "path_specs", "spectra"]
+__all__ = [
+    "DEPTHS",
+    "NUMBERS",
+    "N_FOLLOWED",
+    "SHARES",
+    "PathSpec",
+    "follow",
+    "path_specs",
+    "spectra",
+]
 
 DEPTHS = (1, 2, 3, 4)
 
@@ -22,6 +31,9 @@ SHARES = (0.1, 0.05)
 
 N_FOLLOWED = 10
 """Singular values, the largest."""
+
+NUMBERS = ("deviation", "steps", "loss")
+"""What is kept of a path beside its spec and its points."""
 
 _TOL = 1e-4
 """Loss at which a path ends: later singular values stand still."""
@@ -35,6 +47,8 @@ _N_POINTS = 150
 @dataclass(frozen=True)
 class PathSpec:
     """Which path: its instance, depth and share of 1/curvature."""
+
+    kind: ClassVar[str] = "path"
 
     instance: int
     depth: int

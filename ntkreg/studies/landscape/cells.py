@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -25,6 +25,8 @@ Row = dict[str, Any]
 @dataclass(frozen=True)
 class CellSpec:
     """Which networks."""
+
+    kind: ClassVar[str] = "cell"
 
     depth: int
     width: int

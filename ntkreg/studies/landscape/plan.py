@@ -6,7 +6,7 @@ from pathlib import Path
 from ntkreg import finite, landscape
 from ntkreg.studies.landscape.config import LandscapeConfig
 from ntkreg.studies.landscape.extras import EXTRAS
-from ntkreg.studies.landscape.study import pieces_of
+from ntkreg.studies.landscape.study import specs_of
 from ntkreg.studies.landscape.task import Task, load_task
 from ntkreg.studies.shared.plan import COPIES, StudyPlan, seconds_of
 
@@ -57,7 +57,7 @@ def plan_landscape(
             # Lanczos keeps a vector a product for each network.
             peak = max(peak, 8 * config.n_seeds * parameters * (COPIES + 48))
         seconds[f"depth {depth}"] = total
-    pieces = list(pieces_of(task))
+    pieces = specs_of(task)
     networks = config.n_seeds * len(config.depths) * len(config.widths)
     yield StudyPlan(
         {"pieces": len(pieces), "networks": networks},

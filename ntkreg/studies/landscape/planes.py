@@ -1,13 +1,14 @@
 """A plane through two trained networks and a curve that joins them, to be looked at."""
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 
 from ntkreg import finite, landscape
 from ntkreg.studies.landscape.task import Task
 
-__all__ = ["POINTS", "look"]
+__all__ = ["POINTS", "PlaneSpec", "look"]
 
 POINTS = 41
 """Along each side of the plane."""
@@ -15,7 +16,16 @@ POINTS = 41
 _CURVE = 61
 
 
-def look(task: Task, width: int) -> dict[str, Any]:
+@dataclass(frozen=True)
+class PlaneSpec:
+    """Of which networks, of one hidden layer."""
+
+    kind: ClassVar[str] = "plane"
+
+    width: int
+
+
+def look(task: Task, spec: PlaneSpec) -> dict[str, Any]:
     """Return the loss on the plane of two minima and the bend of their Bezier curve.
 
     Returns
@@ -26,7 +36,7 @@ def look(task: Task, width: int) -> dict[str, Any]:
         row a place of `at`; curve: coordinates of the Bezier curve; bend: its control point.
     """
     config = task.config
-    network = task.network(1, width)
+    network = task.network(1, spec.width)
     run = finite.train(
         network,
         finite.Training(task.rate(1), config.max_steps),
@@ -54,7 +64,7 @@ def look(task: Task, width: int) -> dict[str, Any]:
     weights = curve.weights(t)
     places = np.array([[0.0, 0.0], [float((bend @ way.T)[0, 0]) / length**2, top], [1.0, 0.0]])
     return {
-        "width": width,
+        "width": spec.width,
         "at": at.tolist(),
         "at_other": at_other.tolist(),
         "losses": losses.tolist(),

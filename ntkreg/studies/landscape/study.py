@@ -1,39 +1,35 @@
 """The landscape study: every cell and question, kept as it ends, and the tables made of them."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import asdict
-from functools import partial
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from tqdm.auto import tqdm
 
-from ntkreg import __version__
-from ntkreg.storage import write_table
-from ntkreg.studies.landscape.cells import cell_specs, measure_cell
+from ntkreg.cpus import check_n_jobs
+from ntkreg.journal import Journal
+from ntkreg.storage import held_alone, write_table
+from ntkreg.studies.landscape.cells import CellSpec, cell_specs, measure_cell
 from ntkreg.studies.landscape.config import LandscapeConfig
 from ntkreg.studies.landscape.extras import EXTRAS
-from ntkreg.studies.landscape.planes import look
+from ntkreg.studies.landscape.finished import QuestionSpec, Spec, finished_of
+from ntkreg.studies.landscape.planes import PlaneSpec, look
 from ntkreg.studies.landscape.task import Task, load_task
 from ntkreg.studies.landscape.verdicts import make_verdicts
-from ntkreg.studies.shared.config import config_to_dict
-from ntkreg.studies.shared.pieces import Pieces
+from ntkreg.studies.shared.pieces import MOST_BYTES, Pieces
 from ntkreg.studies.shared.record import write_record
+from ntkreg.studies.shared.workers import run_all
 
-__all__ = ["pieces_of", "run_landscape"]
-
-_GRIDS = ("depths", "widths")
-"""Keys that say which pieces there are, not what they are."""
-
-Piece = tuple[str, dict[str, Any], Callable[[], dict[str, Any]]]
-"""Kind, spec, and what does it."""
+__all__ = ["run_landscape", "specs_of"]
 
 
 def run_landscape(
     config: LandscapeConfig,
     output: str | Path,
     *,
+    n_jobs: int | None = None,
     progress: bool | None = None,
 ) -> pd.DataFrame:
     """Run the study and write everything it found into a folder.
@@ -46,6 +42,8 @@ def run_landscape(
     config : LandscapeConfig
     output : path of a folder
         Made if absent.
+    n_jobs : int or None
+        Cells and questions at the same time; None for one a core.
     progress : bool or None
         Progress bar over pieces; None for one on terminals.
 
@@ -58,57 +56,78 @@ def run_landscape(
     Raises
     ------
     SpecError, DataError
-        Data that do not fit the configuration.
+        Data that do not fit the configuration; a journal that is none.
     DivergenceError
         Training that diverges: lower `rate`.
     BackendError
         If matfree is missing.
+    OSError
+        The folder cannot be written, the disk is full, or another process works in it. What is
+        finished is kept.
+    MemoryError
+        A worker was killed.
+
+    Notes
+    -----
+    With `n_jobs` above 1 pieces are done in processes of their own: a script that calls this
+    must guard its main part by ``if __name__ == "__main__"``. On Ctrl-C they are ended.
     """
-    output = Path(output)
+    output, n_jobs = Path(output), check_n_jobs(n_jobs)
     output.mkdir(parents=True, exist_ok=True)
     task = load_task(config)
-    common = {k: v for k, v in config_to_dict(config).items() if k not in (*_GRIDS, "surface")}
-    finished = Pieces("landscape", output, {"version": __version__, "data": task.sha256, **common})
-    pieces = list(pieces_of(task))
-    left = [p for p in pieces if finished.get(p[0], p[1]) is None]
-    hide = None if progress is None else not progress
-    done = len(pieces) - len(left)
-    with tqdm(total=len(pieces), initial=done, desc="landscape", disable=hide) as bar:
-        for kind, spec, work in left:
-            finished.add(kind, spec, work())
+    journal = Journal(output / "finished.jsonl", MOST_BYTES)
+    with held_alone(journal.path):
+        finished = finished_of(journal, task, specs_of(task))
+        _work(task, finished, n_jobs, None if progress is None else not progress)
+        return _write(task, finished, output)
+
+
+def specs_of(task: Task) -> list[Spec]:
+    """Return everything that is to be done, the longest pieces last."""
+    widths = min(task.config.widths), max(task.config.widths)
+    return [*map(QuestionSpec, EXTRAS), *map(PlaneSpec, widths), *cell_specs(task)]
+
+
+def do(task: Task, spec: Spec) -> dict[str, Any]:
+    """Do a piece, in whatever process."""
+    if isinstance(spec, CellSpec):
+        return measure_cell(task, spec)
+    if isinstance(spec, PlaneSpec):
+        return look(task, spec)
+    return {"name": spec.name, "values": EXTRAS[spec.name](task)}
+
+
+def _work(task: Task, finished: Pieces, n_jobs: int, hide: bool | None) -> None:
+    """Do what is not there, some pieces at a time; keep each as it ends."""
+    specs = specs_of(task)
+    left = [(task, spec) for spec in specs if finished.get(spec) is None]
+    bar = tqdm(total=len(specs), initial=len(specs) - len(left), desc="landscape", disable=hide)
+    with bar, contextlib.closing(run_all(do, left, n_jobs)) as done:
+        for (_, spec), piece in done:
+            finished.add(spec, piece)
             bar.update()
-    found = [(kind, finished.get(kind, spec) or {}) for kind, spec, _ in pieces]
+
+
+def _write(task: Task, finished: Pieces, output: Path) -> pd.DataFrame:
+    """Write all tables of a study that is through; return its rows."""
+    found = [(spec.kind, finished.get(spec) or {}) for spec in specs_of(task)]
     rows = pd.DataFrame(_rows(found))
     limits = task.kernel_eigenvalues
     tables = {
         "rows": rows,
-        "verdicts": make_verdicts(config, rows, limits),
+        "verdicts": make_verdicts(task.config, rows, limits),
         "planes": pd.DataFrame(_plane_rows(found)),
     }
     for name, table in tables.items():
         write_table(output / f"{name}.csv", table)
     write_record(
         output,
-        config,
+        task.config,
         data={"source": task.source, "sha256": task.sha256},
         kernel_eigenvalues={str(depth): value for depth, value in limits.items()},
         barriers={str(p["width"]): [p["straight"], p["barrier"]] for k, p in found if k == "plane"},
     )
     return rows
-
-
-def pieces_of(task: Task) -> Iterator[Piece]:
-    """Yield everything that is to be done."""
-    for name, ask in EXTRAS.items():
-        yield "extra", {"name": name}, partial(_ask, task, name, ask)
-    for width in (min(task.config.widths), max(task.config.widths)):
-        yield "plane", {"width": width}, partial(look, task, width)
-    for spec in cell_specs(task):
-        yield "cell", asdict(spec), partial(measure_cell, task, spec)
-
-
-def _ask(task: Task, name: str, ask: Callable[[Task], Any]) -> dict[str, Any]:
-    return {"name": name, "values": ask(task)}
 
 
 def _rows(found: list[tuple[str, dict[str, Any]]]) -> Iterator[dict[str, Any]]:

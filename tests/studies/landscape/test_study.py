@@ -12,7 +12,7 @@ from ntkreg.report.landscape.page import write_landscape_report
 from ntkreg.studies.landscape import study as study_module
 from ntkreg.studies.landscape.plan import plan_landscape
 from ntkreg.studies.landscape.statements import STATEMENTS
-from ntkreg.studies.landscape.study import pieces_of, run_landscape
+from ntkreg.studies.landscape.study import run_landscape, specs_of
 from ntkreg.studies.landscape.task import load_task
 
 
@@ -21,7 +21,7 @@ def test_a_killed_study_goes_on_to_the_same_rows(
     landscape_config, landscape_folder, tmp_path, monkeypatch
 ):
     whole = (landscape_folder / "finished.jsonl").read_bytes().splitlines(keepends=True)
-    assert len(whole) == len(list(pieces_of(load_task(landscape_config)))) == 5 + 2 + 3
+    assert len(whole) == len(specs_of(load_task(landscape_config))) == 5 + 2 + 3
     journal = tmp_path / "finished.jsonl"
     journal.write_bytes(b"".join(whole[:-1]) + whole[-1][:40])  # a kill in the midst of a line
     again = run_landscape(landscape_config, tmp_path, progress=False)
