@@ -11,11 +11,10 @@ from ntkreg.studies.landscape.task import Task
 
 __all__ = ["CellSpec", "cell_specs", "measure_cell"]
 
-PER_DECADE = 32
-"""Observations of a decade of steps: losses at a level scatter by the distance of two."""
-
 _PRODUCTS = 48
-_LEFT_OUT = 2
+_LEFT_OUT = 4
+"""Points that leave, one at a time."""
+
 _POLISH = 60
 """Trust-region iterations that polish an end point, or a batch's minimum, at most."""
 
@@ -49,26 +48,16 @@ def measure_cell(task: Task, spec: CellSpec) -> dict[str, Any]:
     """
     config = task.config
     network = task.network(spec.depth, spec.width)
-    training = finite.Training(task.rate(spec.depth), config.max_steps)
-    watch = landscape.ObserveLevels(config.levels)
-    run = finite.train(
-        network,
-        training,
-        task.X,
-        task.y,
-        seeds=range(config.n_seeds),
-        dtype="float64",
-        observers={"loss": watch},
-        observe_at=finite.log_steps(config.max_steps, PER_DECADE),
-        progress=False,
-    )
+    run, levels = task.descend(network, task.rate(spec.depth))
     values: list[list[Any]] = []
-    for level, found in zip(config.levels, watch.found, strict=True):
+    for level, found in zip(config.levels, levels, strict=True):
         edge = level in (config.levels[0], config.levels[-1])
         for quantity, per_seed in _at_level(task, network, found, edge):
             values += _lines(level, quantity, np.ma.MaskedArray(per_seed, mask=~found.reached))
         values += _lines(level, "reached", found.reached.astype(float))
     for quantity, per_seed in _at_end(task, network, run):
+        values += _lines(0.0, quantity, per_seed)
+    for quantity, per_seed in _left_out(task, network, run, spec.depth):
         values += _lines(0.0, quantity, per_seed)
     for quantity, per_pair in _between(task, network, run):
         values += _lines(0.0, quantity, per_pair, step=2)
@@ -138,9 +127,28 @@ def _at_end(task: Task, network: Any, run: Any) -> Iterator[tuple[str, Any]]:
     yield "gradient_norm", np.linalg.norm(surface.gradients(), axis=1)
     yield "polished_gradient_norm", low.gradient_norms
     yield "polished_loss", surface.losses(low.theta) / surface.null_loss
-    bottom = task.surface(network, surface.params(low.theta))
-    left = landscape.leave_one_out(bottom, range(_LEFT_OUT), max_iterations=_POLISH)
-    yield "left_out_shift", left.shift.mean(axis=1) / np.linalg.norm(low.theta, axis=1)
+
+
+def _left_out(task: Task, network: Any, run: Any, depth: int) -> Iterator[tuple[str, Any]]:
+    """Yield shifts where one point leaves and the same starts are trained again, and its residual.
+
+    Beside that of the kernel in closed form, a / diag K^-1 with a = K^-1 (y - f_0): where the
+    network is its kernel both are the same.
+    """
+    inverse = task.inverse_kernels[depth]
+    all_, begun = task.surface(network, run.params), task.surface(network, run.start)
+    moved = np.linalg.norm(all_.theta - begun.theta, axis=1)
+    outputs = network.predict_seeds(run.start, task.X)[..., 0]
+    wanted = (task.y - outputs) @ inverse / np.diag(inverse)
+    shifts, apart = [], []
+    for row in range(_LEFT_OUT):
+        rest = np.delete(np.arange(len(task.X)), row)
+        left, _ = task.descend(network, task.rate(depth), X=task.X[rest], y=task.y[rest])
+        shifts.append(np.linalg.norm(all_.vector(left.params) - all_.theta, axis=1) / moved)
+        found = task.y[row] - left.predict(task.X[row : row + 1])[:, 0, 0]
+        apart.append(np.abs(found - wanted[:, row]))
+    yield "left_out_shift", np.mean(shifts, axis=0)
+    yield "left_out_apart", np.mean(apart, axis=0) / np.sqrt(np.square(task.y).mean())
 
 
 def _between(task: Task, network: Any, run: Any) -> Iterator[tuple[str, Any]]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ntkreg import finite, landscape
 from ntkreg.studies.landscape.config import LandscapeConfig
-from ntkreg.studies.landscape.extras import EXTRAS
+from ntkreg.studies.landscape.questions import QUESTIONS
 from ntkreg.studies.landscape.study import specs_of
 from ntkreg.studies.landscape.task import Task, load_task
 from ntkreg.studies.shared.plan import COPIES, StudyPlan, seconds_of
@@ -44,7 +44,7 @@ def plan_landscape(
         As of the study.
     """
     task = load_task(config)
-    seconds: dict[str, float] = {"questions": _EXTRA_SECONDS * len(EXTRAS)}
+    seconds: dict[str, float] = {"questions": _EXTRA_SECONDS * len(QUESTIONS)}
     peak = 0
     for depth in config.depths:
         total = 0.0

@@ -34,6 +34,19 @@ STATEMENTS = {
         "they are large on the way",
         "Ma et al. 2018 (1712.06559)",
     ),
+    "detour": Statement(
+        "Who has gone to the minimum of a batch does not come back to the same minimum of all",
+        "Bottou 1991 (Neuro-Nimes), of the noise that carries from basin to basin; no theorem",
+    ),
+    "sublevel": Statement(
+        "From any start a path along which the loss never rises leads to zero, and two such paths "
+        "meet without leaving it",
+        "Nguyen 2019 (1901.07417); Kuditipudi et al. 2019 (1906.06247)",
+    ),
+    "cross-entropy": Statement(
+        "Cross-entropy falls below any bound once all points are told apart, and attains none",
+        "Soudry et al. 2018 (1710.10345)",
+    ),
     "straight": Statement(
         "Straight lines between networks of different starts keep their barrier as width grows",
         "Frankle et al. 2020 (1912.05671); Entezari et al. 2022 (2110.06296)",
@@ -61,6 +74,15 @@ STATEMENTS = {
         "Test loss falls with width, and so does what perturbed weights make of it",
         "Neyshabur et al. 2018 (1805.12076)",
     ),
+    "very wide": Statement(
+        "Very wide networks are worse on new data than narrower ones, whose features move, and as "
+        "their kernel is",
+        "Chizat et al. 2019 (1812.07956); the opposite of the statement before",
+    ),
+    "flat region": Statement(
+        "Throughout a flat region the test loss is no higher than at its minimum",
+        "said of flat minima since Hochreiter and Schmidhuber 1997 (Neural Computation 9)",
+    ),
     "sharpness": Statement(
         "Sharper minima have higher test losses (no sign is expected: both are claimed)",
         "Keskar et al. 2017 (1609.04836); Dinh et al. 2017 (1703.04933)",
@@ -69,9 +91,13 @@ STATEMENTS = {
         "Late in training the last layer keeps more than its share of the gradient",
         "said of training by gradient descent; no theorem",
     ),
-    "left out": Statement(
-        "The minimum moves less when a point leaves, the wider the network",
+    "left out shift": Statement(
+        "The minimum that training ends in moves less when a point leaves, the wider the network",
         "stability: Bousquet and Elisseeff 2002 (JMLR 2); no theorem on width",
+    ),
+    "left out apart": Statement(
+        "What a point's leaving does to its prediction tends to the kernel's closed form",
+        "Jacot et al. 2018 (1806.07572) with the leave-one-out formula of kernel interpolation",
     ),
     "linear": Statement(
         "Linear networks without bottleneck reach least squares from every start but a saddle",
@@ -84,6 +110,39 @@ STATEMENTS = {
     "wide layer": Statement(
         "One wide layer is enough, if it is the last hidden one",
         "Nguyen and Hein 2017 (1704.08045)",
+    ),
+    "narrowing": Statement(
+        "A wide layer followed by narrowing ones lets descent reach zero",
+        "Nguyen and Mondelli 2020 (2002.07867), under conditions on the start",
+    ),
+    "clusters": Statement("Data in clusters need less width", "Li and Liang 2018 (1808.01204)"),
+    "index": Statement(
+        "The higher the loss of a critical point, the more directions lead down from it",
+        "Dauphin et al. 2014 (1406.2572)",
+    ),
+    "global": Statement(
+        "Global minima are no better on new data than typical local ones, and worse where targets "
+        "are noisy",
+        "Choromanska et al. 2015 (1412.0233)",
+    ),
+    "bulk": Statement(
+        "Most curvatures are near zero, the more so the wider; others are no more than points",
+        "Sagun et al. 2018 (1706.04454)",
+    ),
+    "optimizer": Statement(
+        "Noise and large rates find flatter minima, adaptive rates those worse on new data",
+        "Keskar et al. 2017 (1609.04836); Wilson et al. 2017 (1705.08292)",
+    ),
+    "loss function": Statement(
+        "The curvature of cross-entropy vanishes as it falls", "Cohen et al. 2021 (2103.00065)"
+    ),
+    "dropout": Statement(
+        "Noise of dropout stays where that of batches vanishes, and matters less the wider",
+        "Wei et al. 2020 (2002.12915)",
+    ),
+    "escape": Statement("Noise of batches leaves saddles sooner", "Ge et al. 2015 (1503.02101)"),
+    "plateau": Statement(
+        "Small starts linger on a plateau", "Saad and Solla 1995 (Physical Review Letters 74)"
     ),
     "basins": Statement("Flatter basins are hit more often", "Huang et al. 2020 (1906.03291)"),
     "subspace": Statement(

@@ -13,9 +13,9 @@ from ntkreg.journal import Journal
 from ntkreg.storage import held_alone, write_table
 from ntkreg.studies.landscape.cells import CellSpec, cell_specs, measure_cell
 from ntkreg.studies.landscape.config import LandscapeConfig
-from ntkreg.studies.landscape.extras import EXTRAS
 from ntkreg.studies.landscape.finished import QuestionSpec, Spec, finished_of
 from ntkreg.studies.landscape.planes import PlaneSpec, look
+from ntkreg.studies.landscape.questions import QUESTIONS
 from ntkreg.studies.landscape.task import Task, load_task
 from ntkreg.studies.landscape.verdicts import make_verdicts
 from ntkreg.studies.shared.pieces import MOST_BYTES, Pieces
@@ -85,7 +85,7 @@ def run_landscape(
 def specs_of(task: Task) -> list[Spec]:
     """Return everything that is to be done, the longest pieces last."""
     widths = min(task.config.widths), max(task.config.widths)
-    return [*map(QuestionSpec, EXTRAS), *map(PlaneSpec, widths), *cell_specs(task)]
+    return [*map(QuestionSpec, QUESTIONS), *map(PlaneSpec, widths), *cell_specs(task)]
 
 
 def do(task: Task, spec: Spec) -> dict[str, Any]:
@@ -94,7 +94,7 @@ def do(task: Task, spec: Spec) -> dict[str, Any]:
         return measure_cell(task, spec)
     if isinstance(spec, PlaneSpec):
         return look(task, spec)
-    return {"name": spec.name, "values": EXTRAS[spec.name](task)}
+    return {"name": spec.name, "values": QUESTIONS[spec.name](task)}
 
 
 def _work(task: Task, finished: Pieces, n_jobs: int, hide: bool | None) -> None:
@@ -115,7 +115,7 @@ def _write(task: Task, finished: Pieces, output: Path) -> pd.DataFrame:
     limits = task.kernel_eigenvalues
     tables = {
         "rows": rows,
-        "verdicts": make_verdicts(task.config, rows, limits),
+        "verdicts": make_verdicts(task.config, rows, limits, task.kernel_test_losses),
         "planes": pd.DataFrame(_plane_rows(found)),
     }
     for name, table in tables.items():
@@ -125,6 +125,7 @@ def _write(task: Task, finished: Pieces, output: Path) -> pd.DataFrame:
         task.config,
         data={"source": task.source, "sha256": task.sha256},
         kernel_eigenvalues={str(depth): value for depth, value in limits.items()},
+        kernel_test_losses={str(depth): value for depth, value in task.kernel_test_losses.items()},
         barriers={str(p["width"]): [p["straight"], p["barrier"]] for k, p in found if k == "plane"},
     )
     return rows

@@ -16,6 +16,12 @@ from ntkreg.studies.landscape.config import GAUSSIAN, LandscapeConfig
 __all__ = ["Task", "load_task", "network_of"]
 
 _TEACHER_WIDTH = 4
+_DEEPEST = 3
+"""Hidden layers of questions beside the grid."""
+
+PER_DECADE = 32
+"""Observations of a decade of steps: losses at a level scatter by the distance of two."""
+
 _ODD_DIGITS = (1, 3, 5, 7, 9)
 
 
@@ -49,7 +55,7 @@ class Task:
     def kernel_eigenvalues(self) -> dict[int, float]:
         """Largest eigenvalue of the analytic NTK over the number of points, by depth."""
         found = {}
-        for depth in {1, *self.config.depths}:
+        for depth in {*range(1, _DEEPEST + 1), *self.config.depths}:
             ntk = kernel(network_of(depth), self.X, get="ntk")
             found[depth] = float(np.linalg.eigvalsh(ntk)[-1]) / len(self.X)
         return found
@@ -58,9 +64,77 @@ class Task:
         """Return the learning rate of a depth, the same for all widths."""
         return self.config.rate * 2 / self.kernel_eigenvalues[depth]
 
-    def network(self, depth: int, width: Any) -> Any:
+    @cached_property
+    def inverse_kernels(self) -> dict[int, np.ndarray]:
+        """Inverses of the analytic NTK, by depth."""
+        found = {}
+        for depth in self.config.depths:
+            found[depth] = np.linalg.inv(kernel(network_of(depth), self.X, get="ntk"))
+        return found
+
+    @property
+    def middle(self) -> int:
+        """Width of questions at one width."""
+        return self.config.widths[len(self.config.widths) // 2]
+
+    @cached_property
+    def kernel_test_losses(self) -> dict[int, float]:
+        """Test loss of the analytic NTK's interpolation, over that of zero outputs, by depth."""
+        found = {}
+        for depth in self.config.depths:
+            cross = kernel(network_of(depth), self.X_test, self.X, get="ntk")
+            left = self.y_test - cross @ self.inverse_kernels[depth] @ self.y
+            found[depth] = float(np.square(left).mean() / np.square(self.y_test).mean())
+        return found
+
+    def network(self, depth: int, width: Any, *, n_outputs: int = 1) -> Any:
         """Return the finite network of a depth and a width, or widths by layer."""
-        return finite.finite_network(network_of(depth), self.X.shape[1:], width=width)
+        return finite.finite_network(
+            network_of(depth), self.X.shape[1:], width=width, n_outputs=n_outputs
+        )
+
+    def descend(
+        self,
+        network: Any,
+        rate: float,
+        *,
+        X: Any = None,
+        y: Any = None,
+        params: Any = None,
+        seeds: Any = None,
+        **training: Any,
+    ) -> tuple[Any, Any]:
+        """Train until every network is at the least level; return the run and all its levels.
+
+        Parameters
+        ----------
+        network : Network
+        rate : float
+        X, y : array, default=None
+            None for the task's own.
+        params : stacked parameters, default=None
+            Starts; None for those of the seeds.
+        seeds : sequence of int, default=None
+            None for the first ones, as many as the configuration says.
+        training : of `ntkreg.finite.Training`
+        """
+        from ntkreg.landscape import ObserveLevels
+
+        config = self.config
+        watch = ObserveLevels(config.levels)
+        run = finite.train(
+            network,
+            finite.Training(rate, config.max_steps, **training),
+            self.X if X is None else X,
+            self.y if y is None else y,
+            seeds=range(config.n_seeds) if seeds is None else seeds,
+            params=params,
+            dtype="float64",
+            observers={"loss": watch},
+            observe_at=finite.log_steps(config.max_steps, PER_DECADE),
+            progress=False,
+        )
+        return run, watch.found
 
     def surface(self, network: Any, params: Any) -> Any:
         """Return the training surface of stacked parameters."""
@@ -76,14 +150,17 @@ def network_of(depth: int, kind: str = "erf") -> Architecture:
     Parameters
     ----------
     depth : int
-    kind : {"erf", "linear", "skip"}
-        skip: every hidden layer but the first is the body of a residual block.
+    kind : {"erf", "linear", "skip", "scaled skip"}
+        skip: every hidden layer but the first is the body of a residual block; scaled: bodies
+        count one over the square root of their number, as layers do that leave sizes as they are.
     """
     if kind == "linear":
         return fully_connected(depth, weight_std=1.0, activation=Identity())
     if kind == "erf":
         return fully_connected(depth, bias_std=0.1, activation=Erf())
-    blocks = [Residual((Erf(), Dense(bias_std=0.1))) for _ in range(depth - 1)]
+    scale = 1.0 if kind == "skip" else (depth - 1) ** -0.5
+    body = Dense(scale * Dense().weight_std, 0.1)
+    blocks = [Residual((Erf(), body)) for _ in range(depth - 1)]
     return Architecture((Dense(bias_std=0.1), *blocks, Erf(), Dense(1.0)))
 
 
