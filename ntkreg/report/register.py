@@ -17,6 +17,7 @@ from ntkreg.report.few_samples_network import page as network
 from ntkreg.report.few_samples_network import quoted as network_quoted
 from ntkreg.report.landscape import page as landscape
 from ntkreg.report.landscape import quoted as landscape_quoted
+from ntkreg.report.narrow_to_wide.page import write_narrow_to_wide
 from ntkreg.report.optimizers import page as optimizers
 from ntkreg.report.optimizers import quoted as optimizers_quoted
 from ntkreg.report.precision import page as precision
@@ -32,7 +33,7 @@ from ntkreg.studies.few_samples_network.beside import beside_kernel
 from ntkreg.studies.precision.errors import safe_alphas
 from ntkreg.studies.widths.tables import spread_points
 
-__all__ = ["REPORTS", "remake_benchmark", "write_benchmark", "write_page"]
+__all__ = ["REPORTS", "remake_benchmark", "write_benchmark", "write_joined", "write_page"]
 
 
 def write_page(folder: str | Path) -> Path:
@@ -44,6 +45,39 @@ def write_page(folder: str | Path) -> Path:
         The folder is not that of a finished study.
     """
     return _report_of(StudyFolder(folder)).write_page(Path(folder))
+
+
+def write_joined(widths: str | Path, landscape: str | Path) -> list[Path]:
+    """Write the page that joins a width study and a landscape study; return the paths of pages.
+
+    Parameters
+    ----------
+    widths, landscape : path
+        Folders of the studies, or stems of those that are kept. The page comes beside that of the
+        width study, which is made again, if it is a folder, and links to it.
+
+    Raises
+    ------
+    DataError
+        One of them is no such study; both have no depth in common.
+    """
+    found = [_finished(path) for path in (widths, landscape)]
+    for study, wanted in zip(found, ("Widths", "Landscape"), strict=True):
+        name = study.record().get("study")
+        if name != wanted:
+            raise DataError(
+                f"report: {study.file('record.json')} is of a study {name!r}; of two studies the "
+                "first is of `ntkreg widths`, the second of `ntkreg landscape`."
+            )
+    made = [write_narrow_to_wide(*found)]
+    return made if isinstance(found[0], KeptStudy) else [*made, write_page(widths)]
+
+
+def _finished(path: str | Path) -> StudyFolder:
+    """Return the study in a folder, or the one that is kept as a stem."""
+    if Path(path).is_dir():
+        return StudyFolder(path)
+    return KeptStudy(path, _report_of(KeptStudy(path, {})).derived)
 
 
 def write_benchmark(

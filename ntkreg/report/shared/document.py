@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pandas as pd
 from matplotlib.figure import Figure
 
-__all__ = ["Block", "Code", "Document", "Picture", "Points", "Section", "Table", "Text"]
+__all__ = ["Block", "Code", "Document", "Link", "Picture", "Points", "Section", "Table", "Text"]
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,14 @@ class Text:
 
     text: str
     kind: str = ""
+
+
+@dataclass(frozen=True)
+class Link:
+    """A paragraph that leads to another page beside this one."""
+
+    text: str
+    target: str
 
 
 @dataclass(frozen=True)
@@ -65,7 +73,7 @@ class Code:
     language: str = ""
 
 
-Block = Text | Points | Table | Picture | Code
+Block = Text | Link | Points | Table | Picture | Code
 
 
 @dataclass(frozen=True)

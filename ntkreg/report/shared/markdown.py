@@ -2,7 +2,16 @@
 
 from itertools import takewhile
 
-from ntkreg.report.shared.document import Block, Code, Document, Picture, Points, Table, Text
+from ntkreg.report.shared.document import (
+    Block,
+    Code,
+    Document,
+    Link,
+    Picture,
+    Points,
+    Table,
+    Text,
+)
 from ntkreg.report.shared.tables import markdown_table
 
 __all__ = ["markdown_page"]
@@ -35,6 +44,8 @@ def _block(block: Block, picture: str) -> str:
     match block:
         case Text(text):
             return f"{text}\n"
+        case Link(text, target):
+            return f"[{text}]({target})\n"
         case Points(items):
             return "".join(f"- {item}\n" for item in items)
         case Table(frame):

@@ -11,7 +11,16 @@ from pathlib import Path
 from matplotlib import style
 from matplotlib.figure import Figure
 
-from ntkreg.report.shared.document import Block, Code, Document, Picture, Points, Table, Text
+from ntkreg.report.shared.document import (
+    Block,
+    Code,
+    Document,
+    Link,
+    Picture,
+    Points,
+    Table,
+    Text,
+)
 from ntkreg.report.shared.tables import html_table
 from ntkreg.storage import replacing, write_text
 
@@ -121,6 +130,8 @@ def _block(block: Block, pictures: Mapping[str, bytes]) -> str:
         case Text(text, kind):
             mark = f' class="{kind}"' if kind else ""
             return f"<p{mark}>{_inline(text)}</p>"
+        case Link(text, target):
+            return f'<p><a href="{html.escape(target)}">{html.escape(text)}</a></p>'
         case Points(items):
             return "<ul>" + "".join(f"<li>{_inline(item)}</li>\n" for item in items) + "</ul>"
         case Table(frame):

@@ -74,6 +74,10 @@ class StudyFolder:
             )
         return config
 
+    def file(self, name: str) -> Path:
+        """Return the path of a file that studies call `name`."""
+        return self.path / self._file(name)
+
     def _file(self, name: str) -> str:
         """Return what a file that studies call `name` is called in this folder."""
         return name

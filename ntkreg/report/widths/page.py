@@ -6,7 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from ntkreg.report.shared.document import Document, Picture, Section, Table, Text
+from ntkreg.report.narrow_to_wide.page import NAME
+from ntkreg.report.shared.document import Document, Link, Picture, Section, Table, Text
 from ntkreg.report.shared.page import write_html
 from ntkreg.report.shared.provenance import provenance
 from ntkreg.report.shared.read import StudyFolder
@@ -80,8 +81,12 @@ def document(study: StudyFolder) -> Document:
     summary, slopes, record = study.table("summary"), study.table("slopes"), study.record()
     limits = _limits(study)
     answer, setting = Text(_verdicts(slopes, limits), "lead"), Text(_setting(record))
-    sections = [
-        Section("", (answer, setting)),
+    sections = [Section("", (answer, setting))]
+    beside = study.file(NAME)
+    if beside.exists():
+        link = Link("Beside the loss surface: how a network becomes its kernel", beside.name)
+        sections += [Section("From narrow to wide", (link,), kept=False)]
+    sections += [
         Section("Slopes against width", (Table(verdict_table(slopes)), Text(METHOD, "small"))),
     ]
     for title, quantities, ylabel, caption in FIGURES:
