@@ -12,6 +12,9 @@ __all__ = ["barrier_figure", "curvature_figure", "wall_figure"]
 _LEAST = 1e-6
 """What is smaller is drawn here: zero has no place on a log axis."""
 
+_COLOURED = 1e-4, 10.0
+"""Losses that the colours of a plane tell apart; what is beyond has the last one."""
+
 _BARRIERS = {
     "barrier_straight": "straight, different starts",
     "barrier_matched": "straight, after matching",
@@ -64,29 +67,43 @@ def curvature_figure(rows: pd.DataFrame, limits: dict[str, float]) -> Figure:
 
 
 def wall_figure(planes: pd.DataFrame, barriers: dict[str, list[float]]) -> Figure:
-    """Draw the plane of two minima and their curve, narrow and wide side by side."""
+    """Draw the plane of two minima and their curve, narrow and wide side by side.
+
+    Both have the same colours and the same scale, of the distance between their minima.
+    """
     widths = sorted(planes.width.unique())
-    figure = Figure(figsize=(14, 6), layout="constrained")
-    for axes, width in zip(figure.subplots(1, len(widths), squeeze=False)[0], widths, strict=True):
+    figure = Figure(figsize=(14.5, 6.4), layout="constrained")
+    all_axes = figure.subplots(1, len(widths), squeeze=False)[0]
+    for axes, width in zip(all_axes, widths, strict=True):
         own = planes[planes.width == width]
         grid = own[own.of == "plane"].pivot(index="y", columns="x", values="loss")
-        logs = np.log10(np.maximum(grid.to_numpy(), 1e-4))
-        levels = np.linspace(-4, min(2.0, float(logs.max())), 25)
-        axes.contourf(grid.columns, grid.index, logs, levels=levels, cmap="magma", extend="both")
+        logs = np.log10(grid.clip(*_COLOURED).to_numpy())
+        levels = np.linspace(*np.log10(_COLOURED), 101)
+        filled = axes.contourf(grid.columns, grid.index, logs, levels=levels, cmap="magma")
+        filled.set_edgecolor("face")  # no hairlines between neighbours
         axes.contour(
-            grid.columns, grid.index, logs, levels=levels[::3], colors="white", linewidths=0.3
-        )
+            grid.columns, grid.index, logs, levels=[-3, -2, -1, 0], colors="white",
+            linewidths=0.6, linestyles="-", alpha=0.45,
+        )  # fmt: skip
         curve = own[own.of == "curve"]
-        axes.plot(curve.x, curve.y, color="white", linewidth=2.4)
-        axes.plot([0, 1], [0, 0], color="white", linewidth=1.2, linestyle=":")
-        axes.plot([0, 1], [0, 0], "o", color="white", markersize=9, markeredgecolor="black")
+        axes.plot(curve.x, curve.y, color="black", linewidth=5, alpha=0.55)
+        axes.plot(curve.x, curve.y, color="#7fe7dc", linewidth=2.6)
+        axes.plot([0, 1], [0, 0], color="white", linewidth=1.6, linestyle=(0, (1, 2)))
+        axes.plot([0, 1], [0, 0], "o", color="white", markersize=11, markeredgecolor="black")
         straight, bent = barriers[str(width)]
-        axes.set_title(
-            f"width {width}: barrier {straight:.2g} straight, {bent:.2g} along the curve",
-            fontsize="x-large",
+        shown = f"{bent:.2g}" if bent > _LEAST else "none"
+        axes.set_title(f"{width} units", fontsize=20, pad=10)
+        axes.set_xlabel(
+            f"barrier {straight:.2g} on the straight way, {shown} along the curve", fontsize=13
         )
-        axes.set_xticks([])
-        axes.set_yticks([])
+        axes.set(xticks=[], yticks=[], aspect="equal")
+        for side in axes.spines.values():
+            side.set_visible(False)
+    ticks = np.arange(*np.log10(_COLOURED).round().astype(int) + [0, 1])
+    bar = figure.colorbar(filled, ax=list(all_axes), ticks=ticks, pad=0.015, aspect=34)
+    bar.set_ticklabels([f"$10^{{{tick}}}$" for tick in ticks])
+    bar.set_label("loss over that of zero outputs", fontsize=12)
+    bar.outline.set_visible(False)
     return figure
 
 

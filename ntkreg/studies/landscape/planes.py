@@ -10,7 +10,7 @@ from ntkreg.studies.landscape.task import Task
 
 __all__ = ["POINTS", "PlaneSpec", "look"]
 
-POINTS = 41
+POINTS = 81
 """Along each side of the plane."""
 
 _CURVE = 61
@@ -58,7 +58,7 @@ def look(task: Task, spec: PlaneSpec) -> dict[str, Any]:
     across *= length / height
     top = height / length
     at = np.linspace(-0.3, 1.3, POINTS)
-    at_other = np.linspace(-0.6, max(1.0, 1.3 * top / 2 + 0.3), POINTS)
+    at_other = np.linspace(-0.5, max(0.8, top / 2 + 0.35), POINTS)
     losses = landscape.plane(surface, way, across, at, at_other)[0] / surface.null_loss
     t = np.linspace(0, 1, _CURVE)
     weights = curve.weights(t)

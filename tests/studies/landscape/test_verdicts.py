@@ -26,7 +26,7 @@ def asked(part, subject, quantity, values):
 
 def verdicts(lines):
     names = ["part", "subject", "depth", "width", "level", "seed", "quantity", "value"]
-    return make_verdicts(CONFIG, pd.DataFrame(lines, columns=names), {1: 2.0})
+    return make_verdicts(CONFIG, pd.DataFrame(lines, columns=names), {1: 2.0}, {1: 0.5})
 
 
 def said(table, statement, words):
@@ -77,18 +77,45 @@ def test_questions_beside_the_grid_are_judged():
     lines = asked("skips", "skip", "lambda_max", SPREAD)
     lines += asked("skips", "erf", "lambda_max", 20 * SPREAD)
     lines += asked("linear networks", "no bottleneck", "reached", [1, 1, 1, 0])
-    lines += asked("conflicts", "width 8", "loss_over_floor", 1.2 * SPREAD)
+    lines += asked("conflicts", "width 8", "loss_over_floor", [1.2, 1.0, 1 - 1e-15])
+    lines += asked("sublevel", "to zero", "rise", [0, 0, 1e-30, 0])
+    lines += asked("sublevel", "to zero", "end", [0, 0, 1e-3, 0])
+    lines += asked("global minima", "clean", "test_ratio", 0.5 * SPREAD)
+    lines += asked("global minima", "noisy", "test_ratio", 1.5 * SPREAD)
+    lines += asked("flat regions", "flat", "test_ratio", SPREAD)
+    lines += asked("critical points", "distinct", "loss", [0.1, 0.2, 0.3, 0.4, 0.5])
+    lines += asked("critical points", "distinct", "index", [0.0, 0.1, 0.1, 0.2, 0.3])
     lines += asked("wide layer", "the last", "rank_share", [1, 1, 1, 1])
     lines += asked("wide layer", "the first", "rank_share", [0.25, 0.25, 0.25, 0.25])
     lines += asked("basins", "basins", "hits", [90, 50, 30, 20, 5, 3, 1])
     lines += asked("basins", "basins", "hessian_norm", [1, 2, 3, 4, 5, 6, 7])
     table = verdicts(lines)
-    assert said(table, "skip", "curvature") == "agrees"
+    assert said(table, "skip", "with skips") == "agrees"
     own = table[(table.statement == "linear") & (table.subject == "no bottleneck")]
     assert own.verdict.item() == "disagrees"
     assert said(table, "conflicts", "leave") == "agrees"
+    assert said(table, "sublevel", "rise") == "agrees"
+    assert said(table, "sublevel", "its end") == "disagrees"  # one start is enough
+    own = table[table.statement == "global"].set_index("subject").verdict
+    assert own.to_dict() == {"clean targets": "disagrees", "noisy targets": "agrees"}
+    assert said(table, "flat region", "edge") == "undecided"
+    assert said(table, "index", "correlation") == "agrees"
     assert table[table.statement == "wide layer"].verdict.tolist() == ["agrees", "agrees"]
     assert said(table, "basins", "correlation") == "agrees"
+
+
+def test_optimisers_are_compared_start_by_start():
+    far = np.array([1.0, 10.0, 100.0, 1000.0])
+    lines = asked("optimizers", "sgd", "lambda_max", 0.9 * far * SPREAD**0.01)
+    lines += asked("optimizers", "gradient descent", "lambda_max", far)
+    lines += asked("small starts", "width 8, small start, gradient descent", "plateau", [0.2, 0.3])
+    lines += asked("small starts", "width 8, usual start, gradient descent", "plateau", [0.0, 0.0])
+    table = verdicts(lines)
+    assert said(table, "optimizer", "curvature of sgd") == "agrees"
+    assert said(table, "optimizer", "test loss of sgd") == "undecided"  # there are no values
+    own = table[(table.statement == "plateau") & (table.subject == "width 8")]
+    assert own.n.item() == 2
+    assert own.estimate.item() == pytest.approx(0.25)
 
 
 def test_every_row_has_a_statement_and_every_statement_a_row():
