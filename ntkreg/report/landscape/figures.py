@@ -99,8 +99,9 @@ def wall_figure(planes: pd.DataFrame, barriers: dict[str, list[float]]) -> Figur
         axes.set(xticks=[], yticks=[], aspect="equal")
         for side in axes.spines.values():
             side.set_visible(False)
-    ticks = np.arange(*np.log10(_COLOURED).round().astype(int) + [0, 1])
-    bar = figure.colorbar(filled, ax=list(all_axes), ticks=ticks, pad=0.015, aspect=34)
+    low, high = np.log10(_COLOURED).round().astype(int)
+    ticks = range(low, high + 1)
+    bar = figure.colorbar(filled, ax=list(all_axes), ticks=list(ticks), pad=0.015, aspect=34)
     bar.set_ticklabels([f"$10^{{{tick}}}$" for tick in ticks])
     bar.set_label("loss over that of zero outputs", fontsize=12)
     bar.outline.set_visible(False)

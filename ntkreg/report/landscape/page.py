@@ -31,8 +31,8 @@ METHOD = (
 
 WALL = (
     "The plane through two trained networks of different starts (dots) and the bend of a Bezier "
-    "curve of low loss between them (line); dotted: the straight way. Colour: the loss over that of "
-    "zero outputs, dark is low; thin lines: its powers of ten. The same scale on both sides, in "
+    "curve of low loss between them (line); dotted: the straight way. Colour: the loss over that "
+    "of zero outputs, dark is low; thin lines: its powers of ten. The same scale on both sides, in "
     "units of the distance between the two networks."
 )
 

@@ -121,8 +121,8 @@ def _ways_down(asked: _Asked) -> Iterator[Row]:
     ):
         values = asked("sublevel", subject, quantity)
         found, said = mean_interval(values), all_are(values < ROUNDING)[1]
-        width = f"width {2 * asked.config.n_train}, {subject}"
-        yield line("sublevel", width, words, "0", found, said)
+        of = f"width {2 * asked.config.n_train}, {subject}"
+        yield line("sublevel", of, words, "0", found, said)
     for quantity, words in (
         ("rise", "greatest rise of the loss as the read-out grows"),
         ("end", "loss over that of zero outputs, at 2,048 times the read-out"),
@@ -146,14 +146,14 @@ def _minima(asked: _Asked) -> Iterator[Row]:
 
 
 def _regions(asked: _Asked) -> Iterator[Row]:
-    width = f"width {asked.middle}"
+    middle = f"width {asked.middle}"
     found = geometric_interval(asked("flat regions", "flat", "test_ratio"))
     words = "test loss at the region's edge over that at its minimum"
-    yield line("flat region", width, words, "<= 1", found, no_more(found))
+    yield line("flat region", middle, words, "<= 1", found, no_more(found))
     pair = [asked("flat regions", kind, "radius") for kind in ("flat", "any")]
     found = paired(*pair)
     words = "how far it reaches, over how far in any direction"
-    yield line("flat region", width, words, "> 1", found, above(found))
+    yield line("flat region", middle, words, "> 1", found, above(found))
     pair = [asked("spectra", f"width {w}", "share") for w in (asked.middle, asked.ends[0])]
     found = unpaired(*pair)
     words = f"share not near zero at width {asked.middle} over that at {asked.ends[0]}"
@@ -166,7 +166,7 @@ def _regions(asked: _Asked) -> Iterator[Row]:
 
 def _trainings(asked: _Asked) -> Iterator[Row]:
     plain = "gradient descent"
-    width = f"width {asked.middle}, loss {asked.config.levels[-1]:g}"
+    of = f"width {asked.middle}, loss {asked.config.levels[-1]:g}"
     for name, quantity, expected, judge in (
         ("sgd", "lambda_max", "< 1", below),
         ("a fifth of the rate", "lambda_max", "> 1", above),
@@ -178,7 +178,7 @@ def _trainings(asked: _Asked) -> Iterator[Row]:
         found = paired(*(asked("optimizers", n, quantity) for n in (name, plain)))
         shown = {"lambda_max": "largest curvature", "test_loss": "test loss"}[quantity]
         words = f"{shown} of {name} over that of {plain}"
-        yield line("optimizer", width, words, expected, found, judge(found) if judge else MEASURED)
+        yield line("optimizer", of, words, expected, found, judge(found) if judge else MEASURED)
     for name, expected in (("cross_entropy", "< 1"), ("squared", "either")):
         pair = [asked("losses", name, f"lambda_max_{when}") for when in ("late", "early")]
         found = paired(*pair)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ntkreg import finite, landscape
+from ntkreg.cpus import check_n_jobs
 from ntkreg.studies.landscape.config import LandscapeConfig
 from ntkreg.studies.landscape.questions import QUESTIONS
 from ntkreg.studies.landscape.study import specs_of
@@ -18,11 +19,14 @@ _PRODUCTS = 1500
 _CURVE_GRADIENTS = 2 * 8
 """Of each step of the search for two curves, for each pair."""
 
-_COMPILE_SECONDS = 25.0
+_TRAININGS = 5
+"""Of a cell: with all points, and without one of four."""
+
+_COMPILE_SECONDS = 20.0
 """Until the functions of one cell are compiled."""
 
-_EXTRA_SECONDS = 60.0
-"""Of a question beside the grid, with compilation."""
+_QUESTION_SECONDS = 12.0
+"""Of a question beside the grid, with compilation, on the average."""
 
 _TIMED_STEPS = 20
 
@@ -35,35 +39,37 @@ def plan_landscape(
     Parameters
     ----------
     config : LandscapeConfig
-    output, n_jobs
-        As every study's plan takes them; networks take all CPUs, and the disk is small.
+    output : path
+        Not looked at: the disk is small.
+    n_jobs : int or None
+        Pieces at the same time; None for one a core.
 
     Raises
     ------
     SpecError, DataError
         As of the study.
     """
-    task = load_task(config)
-    seconds: dict[str, float] = {"questions": _EXTRA_SECONDS * len(QUESTIONS)}
+    task, jobs = load_task(config), check_n_jobs(n_jobs)
+    seconds: dict[str, float] = {"questions": _QUESTION_SECONDS * len(QUESTIONS) / jobs}
     peak = 0
     for depth in config.depths:
         total = 0.0
         for width in config.widths:
             step, product = _times(task, depth, width)
             curves = config.curve_steps * _CURVE_GRADIENTS / 2
-            total += step * (config.max_steps + config.sgd_steps + curves)
+            total += step * (_TRAININGS * config.max_steps + 2 * config.sgd_steps + curves)
             total += product * _PRODUCTS + _COMPILE_SECONDS
             parameters = task.network(depth, width).n_parameters
             # Lanczos keeps a vector a product for each network.
             peak = max(peak, 8 * config.n_seeds * parameters * (COPIES + 48))
-        seconds[f"depth {depth}"] = total
+        seconds[f"depth {depth}"] = total / jobs
     pieces = specs_of(task)
     networks = config.n_seeds * len(config.depths) * len(config.widths)
     yield StudyPlan(
         {"pieces": len(pieces), "networks": networks},
         seconds,
-        peak_bytes=peak,
-        disk_bytes=60_000 * len(pieces),
+        peak_bytes=peak * jobs,
+        disk_bytes=100_000 * len(pieces),
         note="steps   all max_steps; those that reach the least level sooner take less",
     )
 

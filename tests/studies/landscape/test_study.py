@@ -16,6 +16,9 @@ import pytest
 from ntkreg.errors import DataError, DivergenceError, SpecError
 from ntkreg.journal import Journal
 from ntkreg.report.landscape.page import write_landscape_report
+from ntkreg.storage import held_alone
+from ntkreg.studies.landscape.cells import CellSpec
+from ntkreg.studies.landscape.finished import finished_of
 from ntkreg.studies.landscape.plan import plan_landscape
 from ntkreg.studies.landscape.questions import QUESTIONS
 from ntkreg.studies.landscape.statements import STATEMENTS
