@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ntkreg.landscape.basins import find_basins as find_basins
     from ntkreg.landscape.batches import BatchLandscape as BatchLandscape
     from ntkreg.landscape.batches import batch_landscape as batch_landscape
+    from ntkreg.landscape.batches import split_batches as split_batches
     from ntkreg.landscape.box import box_sharpness as box_sharpness
     from ntkreg.landscape.conflicts import Floor as Floor
     from ntkreg.landscape.conflicts import loss_floor as loss_floor
@@ -124,6 +125,7 @@ _HOME = {
     "polish": "minimum",
     "sam_sharpness": "sharpness",
     "spectral_density": "spectrum",
+    "split_batches": "batches",
     "spread_shares": "subspace",
     "straight": "paths",
     "symmetries_of": "symmetry",

@@ -48,7 +48,7 @@ CURVATURE = (
 
 
 def document(study: StudyFolder) -> Document:
-    """Return the page of a landscape study; Markdown has the figure of barriers."""
+    """Return the page of a landscape study; Markdown has the planes alone."""
     rows, verdicts, record = study.table("rows"), study.table("verdicts"), study.record()
     opening = Section(
         "",
@@ -65,6 +65,7 @@ def document(study: StudyFolder) -> Document:
         lambda: wall_figure(study.table("planes"), record["barriers"]),
         WALL,
         "loss planes of a narrow and a wide network",
+        True,
     )
     curvature = Picture(
         "curvature",
@@ -72,10 +73,8 @@ def document(study: StudyFolder) -> Document:
         CURVATURE,
         "curvature against width",
     )
-    barriers = Picture(
-        "barriers", lambda: barrier_figure(rows), BARRIERS, "barriers against width", True
-    )
-    sections = [opening, Section("Narrow and wide", (wall,), kept=False)]
+    barriers = Picture("barriers", lambda: barrier_figure(rows), BARRIERS, "barriers against width")
+    sections = [opening, Section("Narrow and wide", (wall,))]
     for key, statement in STATEMENTS.items():
         table = verdict_table(verdicts, key)
         if not len(table):

@@ -10,7 +10,7 @@ from ntkreg.studies.landscape.task import Task
 
 __all__ = ["POINTS", "PlaneSpec", "look"]
 
-POINTS = 81
+POINTS = 61
 """Along each side of the plane."""
 
 _CURVE = 61
@@ -67,7 +67,7 @@ def look(task: Task, spec: PlaneSpec) -> dict[str, Any]:
         "width": spec.width,
         "at": at.tolist(),
         "at_other": at_other.tolist(),
-        "losses": losses.tolist(),
+        "losses": [[float(f"{loss:.6g}") for loss in line] for line in losses],
         "curve": (weights @ places).tolist(),
         "barrier": float(landscape.barrier(surface, curve).relative[0]),
         "straight": float(landscape.barrier(surface, landscape.straight(a, b)).relative[0]),

@@ -130,7 +130,7 @@ def _teacher(task: Task) -> tuple[Any, np.ndarray, np.ndarray]:
     return network, X, network.predict(network.init(config.seed + 10_000, "float64"), X)
 
 
-def _level(surface: landscape.LossSurface) -> tuple[np.ndarray, np.ndarray]:
+def _level(surface: Any) -> tuple[np.ndarray, np.ndarray]:
     """Return points of least gradient near a surface's own, and its norms (Levenberg-Marquardt)."""
     theta = surface.theta.copy()
     hessian, eye = landscape.Hessian(surface), np.eye(surface.n_parameters)

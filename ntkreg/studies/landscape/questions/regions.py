@@ -1,11 +1,10 @@
 """Flat regions: what the test loss is throughout one, and how much of a spectrum is near zero."""
 
-import jax
+from typing import Any
+
 import numpy as np
 
 from ntkreg import landscape
-from ntkreg.finite.precision import precision
-from ntkreg.landscape.surface import LossSurface, pure
 from ntkreg.studies.landscape.questions.lines import Values, lines
 from ntkreg.studies.landscape.task import Task
 
@@ -83,8 +82,13 @@ def spectra(task: Task) -> Values:
     return values
 
 
-def _null_projections(surface: LossSurface) -> list[np.ndarray]:
+def _null_projections(surface: Any) -> list[np.ndarray]:
     """Return orthonormal columns that span the rows of each network's Jacobian."""
+    import jax
+
+    from ntkreg.finite.precision import precision
+    from ntkreg.landscape.surface import pure
+
     outputs = pure(surface.network, surface.loss).outputs
     found = []
     with precision(surface.dtype):

@@ -2,11 +2,9 @@
 
 from typing import Any
 
-import jax
 import numpy as np
 
 from ntkreg import finite, landscape
-from ntkreg.landscape.batches import split_batches
 from ntkreg.studies.landscape.questions.lines import Values, lines
 from ntkreg.studies.landscape.task import Task
 
@@ -93,6 +91,8 @@ def dropout(task: Task) -> Values:
     ----------
     Wei, Kakade and Ma 2020 (arXiv 2002.12915).
     """
+    import jax
+
     rng = np.random.default_rng(task.config.seed)
     size = len(task.X) // task.config.n_batches
     values: Values = []
@@ -111,7 +111,7 @@ def dropout(task: Task) -> Values:
                 heights.append(loss / surface.null_loss)
             parts = [
                 surface.on(surface.X[rows], surface.y[rows]).gradients()
-                for rows in split_batches(len(task.X), size)
+                for rows in landscape.split_batches(len(task.X), size)
             ]
             subject = f"width {width}, {when}"
             values += _if_reached(level, subject, "dropout", _noise(gradients))
@@ -122,6 +122,8 @@ def dropout(task: Task) -> Values:
 
 def small_starts(task: Task) -> Values:
     """Steps to leave the saddle at zero, full gradient and SGD, and plateaus on the way."""
+    import jax
+
     batch = len(task.X) // task.config.n_batches
     n_steps = min(task.config.max_steps, _ESCAPE_STEPS)
     rate = task.rate(1) / 20  # so that escapes take many steps, and one says little
@@ -161,7 +163,7 @@ def small_starts(task: Task) -> Values:
 def batch_minima(task: Task) -> Values:
     """Go to a batch's minimum early on, then down again: how far off the end is the new one."""
     config = task.config
-    rows = split_batches(len(task.X), len(task.X) // config.n_batches)[0]
+    rows = landscape.split_batches(len(task.X), len(task.X) // config.n_batches)[0]
     values: Values = []
     for width in (min(config.widths), max(config.widths)):
         network = task.network(1, width)

@@ -2,11 +2,9 @@
 
 from typing import Any
 
-import jax
 import numpy as np
 
-from ntkreg import landscape
-from ntkreg.landscape import Path, feature_rank
+from ntkreg import finite, landscape
 from ntkreg.studies.landscape.questions.lines import Values, lines
 from ntkreg.studies.landscape.task import Task
 
@@ -27,12 +25,14 @@ def sublevel(task: Task) -> Values:
     ----------
     Nguyen 2019 (arXiv 1901.07417); Kuditipudi et al. 2019 (arXiv 1906.06247).
     """
+    import jax
+
     n = len(task.X)
     network = task.network(1, 2 * n)
     params = network.init_seeds(range(task.config.n_seeds), "float64")
     one, other = (jax.tree.map(lambda p, k=k: np.asarray(p)[k::2], params) for k in (0, 1))
     surface = task.surface(network, one)
-    rank = feature_rank(network, one, task.X).rank
+    rank = landscape.feature_rank(network, one, task.X).rank
     every, first, last = np.arange(2 * n), np.arange(n), np.arange(n, 2 * n)
     stops = [one, _fitted(task, network, one, every), _fitted(task, network, one, first)]
     stops.append(_with_units(stops[-1], other, last))
@@ -41,7 +41,10 @@ def sublevel(task: Task) -> Values:
     stops.append(_fitted(task, network, other, every))
     points = np.stack([surface.vector(stop) for stop in stops], axis=1)
     t = np.linspace(0, 1, 32 * (len(stops) - 1) + 1)
-    losses = surface.losses_along(points, Path(points, "polygon").weights(t)) / surface.null_loss
+    losses = (
+        surface.losses_along(points, landscape.Path(points, "polygon").weights(t))
+        / surface.null_loss
+    )
     down = surface.vector(other), points[:, -1]
     back = landscape.barrier(surface, landscape.straight(*down)).losses / surface.null_loss
     rises = [np.maximum(np.diff(way, axis=1), 0).max(axis=1) for way in (losses[:, :33], back)]
@@ -79,13 +82,13 @@ def cross_entropy(task: Task) -> Values:
 
 def _fitted(task: Task, network: Any, params: Any, units: np.ndarray) -> Any:
     """Return the networks with the least read-out of some units that fits every point."""
-    from ntkreg.finite import readout_features
+    import jax
 
     w = np.zeros_like(np.asarray(params[-1]["w"]))
     scale = 1 / np.sqrt(w.shape[1])  # of the read-out's sum over units
     for k in range(len(w)):
         one = jax.tree.map(lambda p, k=k: np.asarray(p)[k], params)
-        features = readout_features(network, one, task.X)[:, units] * scale
+        features = finite.readout_features(network, one, task.X)[:, units] * scale
         w[k, units, 0] = np.linalg.lstsq(features, task.y, rcond=None)[0]
     return (*params[:-1], {**params[-1], "w": w})
 
@@ -100,4 +103,4 @@ def _with_units(params: Any, other: Any, units: np.ndarray) -> Any:
 
 
 def _scaled(params: Any, factor: float) -> Any:
-    return (*params[:-1], jax.tree.map(lambda p: factor * np.asarray(p), params[-1]))
+    return (*params[:-1], {name: factor * np.asarray(p) for name, p in params[-1].items()})
