@@ -12,8 +12,8 @@ __all__ = ["barrier_figure", "curvature_figure", "wall_figure"]
 _LEAST = 1e-6
 """What is smaller is drawn here: zero has no place on a log axis."""
 
-_COLOURED = 1e-4, 10.0
-"""Losses that the colours of a plane tell apart; what is beyond has the last one."""
+_DECADES = -4, 1
+"""Powers of ten of the losses that colours of a plane tell apart; what is beyond has the last."""
 
 _BARRIERS = {
     "barrier_straight": "straight, different starts",
@@ -77,8 +77,8 @@ def wall_figure(planes: pd.DataFrame, barriers: dict[str, list[float]]) -> Figur
     for axes, width in zip(all_axes, widths, strict=True):
         own = planes[planes.width == width]
         grid = own[own.of == "plane"].pivot(index="y", columns="x", values="loss")
-        logs = np.log10(grid.clip(*_COLOURED).to_numpy())
-        levels = np.linspace(*np.log10(_COLOURED), 101)
+        logs = np.log10(grid.to_numpy()).clip(*_DECADES)
+        levels = np.linspace(*_DECADES, 101)
         filled = axes.contourf(grid.columns, grid.index, logs, levels=levels, cmap="magma")
         filled.set_edgecolor("face")  # no hairlines between neighbours
         axes.contour(
@@ -99,9 +99,9 @@ def wall_figure(planes: pd.DataFrame, barriers: dict[str, list[float]]) -> Figur
         axes.set(xticks=[], yticks=[], aspect="equal")
         for side in axes.spines.values():
             side.set_visible(False)
-    low, high = np.log10(_COLOURED).round().astype(int)
-    ticks = range(low, high + 1)
-    bar = figure.colorbar(filled, ax=list(all_axes), ticks=list(ticks), pad=0.015, aspect=34)
+    low, high = _DECADES
+    ticks = list(range(low, high + 1))
+    bar = figure.colorbar(filled, ax=list(all_axes), ticks=ticks, pad=0.015, aspect=34)
     bar.set_ticklabels([f"$10^{{{tick}}}$" for tick in ticks])
     bar.set_label("loss over that of zero outputs", fontsize=12)
     bar.outline.set_visible(False)

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from ntkreg.report.landscape.figures import barrier_figure, curvature_figure, wall_figure
-from ntkreg.report.landscape.tables import count_sentence, grid_table, sentences, verdict_table
-from ntkreg.report.shared.document import Document, Picture, Points, Section, Table, Text
+from ntkreg.report.landscape.tables import count_sentence, grid_table, summary_table, verdict_table
+from ntkreg.report.shared.document import Document, Picture, Section, Table, Text
 from ntkreg.report.shared.page import write_html
 from ntkreg.report.shared.provenance import provenance
 from ntkreg.report.shared.read import StudyFolder
@@ -56,7 +56,6 @@ def document(study: StudyFolder) -> Document:
             Text(PLAIN, "lead"),
             Text(_setting(study)),
             Text(count_sentence(verdicts)),
-            Points(tuple(sentences(verdicts))),
             Text(METHOD, "small"),
         ),
     )
@@ -74,7 +73,11 @@ def document(study: StudyFolder) -> Document:
         "curvature against width",
     )
     barriers = Picture("barriers", lambda: barrier_figure(rows), BARRIERS, "barriers against width")
-    sections = [opening, Section("Narrow and wide", (wall,))]
+    sections = [
+        opening,
+        Section("Narrow and wide", (wall,)),
+        Section("Rows of each statement", (Table(summary_table(verdicts)),)),
+    ]
     for key, statement in STATEMENTS.items():
         table = verdict_table(verdicts, key)
         if not len(table):

@@ -4,7 +4,9 @@ import pandas as pd
 
 from ntkreg.studies.landscape.statements import STATEMENTS
 
-__all__ = ["count_sentence", "grid_table", "sentences", "verdict_table"]
+__all__ = ["count_sentence", "grid_table", "sentences", "summary_table", "verdict_table"]
+
+_VERDICTS = ("agrees", "disagrees", "undecided", "measured")
 
 _SHOWN = {
     "steps": "steps",
@@ -15,6 +17,17 @@ _SHOWN = {
     "batch_gap": "batch gap",
     "batch_noise": "gradient noise",
 }
+
+
+def summary_table(verdicts: pd.DataFrame) -> pd.DataFrame:
+    """Return how many rows of each statement were judged how, blank for none."""
+    counts = verdicts.groupby(["statement", "verdict"]).size().unstack(fill_value=0)
+    counts = counts.reindex([key for key in STATEMENTS if key in counts.index])
+    table = pd.DataFrame({"statement": [STATEMENTS[key].words for key in counts.index]})
+    for name in _VERDICTS:
+        found = counts.get(name, pd.Series(0, counts.index))
+        table[name] = [str(n) if n else "" for n in found]
+    return table
 
 
 def verdict_table(verdicts: pd.DataFrame, statement: str) -> pd.DataFrame:
@@ -58,8 +71,5 @@ def sentences(verdicts: pd.DataFrame) -> list[str]:
 def count_sentence(verdicts: pd.DataFrame) -> str:
     """Return how many rows agree, disagree and are undecided."""
     counts = verdicts.verdict.value_counts()
-    parts = [
-        f"{counts.get(name, 0)} {name.replace('agrees', 'agree')}"
-        for name in ("agrees", "disagrees", "undecided", "measured")
-    ]
+    parts = [f"{counts.get(name, 0)} {name.replace('agrees', 'agree')}" for name in _VERDICTS]
     return f"Of {len(verdicts)} rows {', '.join(parts)}."
