@@ -14,9 +14,9 @@ __all__ = ["document", "write_landscape_report"]
 
 PLAIN = (
     "The loss of a network is a surface over its weights, and gradient descent walks down on it. "
-    "For narrow networks it is rough: negative curvature, barriers between minima, mini-batches "
-    "that disagree. As networks get wider it becomes the convex bowl of their kernel, as far as "
-    "training gets. Each row below says what the literature expects, what was measured, and "
+    "The literature says that it is rough for narrow networks, with negative curvature, barriers "
+    "between minima and mini-batches that disagree, and that it becomes the convex bowl of their "
+    "kernel as they get wider. Each row below says what is expected, what was measured, and "
     "whether they agree."
 )
 

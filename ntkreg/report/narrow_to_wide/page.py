@@ -18,9 +18,10 @@ __all__ = ["NAME", "document", "write_narrow_to_wide"]
 NAME = "narrow_to_wide.html"
 
 PLAIN = (
-    "From left to right a network becomes its kernel: the surface loses its negative curvature "
-    "and takes the kernel's, features stop moving and suffice to fit every point, training "
-    "follows its linearisation, and what is predicted is what the kernel predicts."
+    "From left to right a network becomes its kernel, as far as these widths go: the surface takes "
+    "the kernel's curvature and curves without barrier join its minima, features suffice to fit "
+    "every point and stop moving, training follows its linearisation, and what is predicted comes "
+    "to what the kernel predicts."
 )
 
 READING = (
@@ -52,9 +53,10 @@ def document(widths: StudyFolder, landscape: StudyFolder) -> Document:
         "surface, features, trajectory and prediction against width",
         True,
     )
+    columns = sorted(lines.width.unique())
     opening = Section("", (Text(PLAIN, "lead"), Text(setting), picture))
     tables = [
-        Section(group.capitalize(), (Table(_table(lines[lines.group == group])),))
+        Section(group.capitalize(), (Table(_table(lines[lines.group == group], columns)),))
         for group in GROUPS
     ]
     title = "From narrow to wide: how a network becomes its kernel"
@@ -75,10 +77,11 @@ def write_narrow_to_wide(widths: StudyFolder, landscape: StudyFolder) -> Path:
     return target
 
 
-def _table(lines: pd.DataFrame) -> pd.DataFrame:
-    """Return values with widths from left to right, a line a quantity."""
+def _table(lines: pd.DataFrame, columns: list[int]) -> pd.DataFrame:
+    """Return values with widths from left to right, the same in each table, a line a quantity."""
     table = lines.pivot(index=["quantity", "study"], columns="width", values="value")
-    table = table.reindex(dict.fromkeys(zip(lines.quantity, lines.study, strict=True)))
+    names = list(dict.fromkeys(zip(lines.quantity, lines.study, strict=True)))
+    table = table.reindex(index=names, columns=columns)
     shown = table.map(lambda v: "" if np.isnan(v) else f"{v:.2g}")
     shown.columns = [str(width) for width in shown.columns]
     return shown.reset_index().rename(columns={"quantity": "", "study": "of"})

@@ -30,7 +30,7 @@ class _Quantity(NamedTuple):
 
 _LANDSCAPE = (
     _Quantity("surface", "largest curvature, off the kernel's", "kernel_distance", "last"),
-    _Quantity("surface", "share of negative curvature", "negative_share", "last"),
+    _Quantity("surface", "share of negative curvature, early", "negative_share", "first"),
     _Quantity("surface", "straight barrier", "barrier_straight", "end", True),
     _Quantity("surface", "barrier along a Bezier curve", "barrier_bezier", "end", True),
     _Quantity("features", "rank over points", "rank_share", "end", True),
