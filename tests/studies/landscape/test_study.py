@@ -78,6 +78,7 @@ def test_a_piece_that_is_no_cell_is_refused(landscape_config, tmp_path, damage):
         finished_of(Journal(path, 10_000), task, [spec])
 
 
+@pytest.mark.slow
 def test_too_large_a_rate_is_named(landscape_config):
     task = load_task(landscape_config)
     with pytest.raises(DivergenceError, match="Lower the learning rate"):
