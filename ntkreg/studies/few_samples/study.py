@@ -112,7 +112,8 @@ def run_few_samples(
     predicted, y_test = np.stack(predictions), data.y_test[test]
     answers = {"predicted": predicted, "y_test": y_test}
     write_arrays(output / "predictions.npz", answers, compressed=True)
-    steps = depth_steps(rows, predicted == y_test, pool=config.pool)
+    pool_of_draws = None if config.seed is None else config.pool
+    steps = depth_steps(rows, predicted == y_test, pool=pool_of_draws)
     write_table(output / "steps.csv", _beside_published(steps, config))
     write_summary(rows, config, len(test), output)
     write_record(
@@ -162,10 +163,13 @@ def write_summary(rows: pd.DataFrame, config: FewSamplesConfig, n_test: int, out
 
 
 def _beside_published(steps: pd.DataFrame, config: FewSamplesConfig) -> pd.DataFrame:
-    """Add the published difference of each step: of CIFAR-2 and GAP, whatever n; else NaN."""
-    published, _ = published_on(config.classes)
-    same = config.classes is not None and config.architecture.get("readout") == "gap"
-    known = {row.depth: row.accuracy for row in published if same}
+    """Add the published difference of each step, whatever n; NaN where none fits.
+
+    Of tables of one draw; that of CIFAR-2 is of GAP alone, that of few samples has four sizes.
+    """
+    published, _ = published_on(asdict(config))
+    same = config.seed is None or config.architecture.get("readout") == "gap"
+    known = {row.depth: row.accuracy for row in published if same and row.n_draws == 1}
     before, after = (steps[name].map(known).astype(float) for name in ("depth_before", "depth"))
     return steps.assign(published=after - before)
 

@@ -8,6 +8,7 @@ import pandas as pd
 from ntkreg.studies.shared.published import PublishedRow
 
 __all__ = [
+    "Z95",
     "binomial_error",
     "compare_with_published",
     "mean_and_spread",
