@@ -26,6 +26,8 @@ OF = {
     "completion_movielens": "complete",
     "completion_rank10": "complete",
     "digits_fit": "fit",
+    "landscape": "landscape",
+    "landscape_digits": "landscape",
     "optimizers_mnist": "optimizers",
     "widths_cifar10": "widths",
     "widths_conv16": "widths",
