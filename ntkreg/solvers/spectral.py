@@ -13,6 +13,7 @@ from ntkreg.gradient_flow import descent_share, flow_share, over_eigenvalues
 from ntkreg.solvers.base import Solver
 from ntkreg.solvers.definiteness import EPS, doubt, refusal
 from ntkreg.solvers.inputs import alpha_unit, check_alpha
+from ntkreg.solvers.lapack_limits import check_eigen
 from ntkreg.solvers.leave_one_out import Inverse
 from ntkreg.solvers.solution import Solution
 from ntkreg.solvers.system import System
@@ -75,6 +76,10 @@ class SpectralSolver(Solver):
     """
 
     name: ClassVar[str] = "SpectralSolver"
+
+    def _read_kernel(self, K: Any) -> Any:
+        check_eigen(self.name, max(np.shape(K), default=0))  # before a look at every value
+        return super()._read_kernel(K)
 
     @property
     def eigenvalues(self) -> np.ndarray:
