@@ -69,8 +69,8 @@ class ConjugateGradientSolver(Solver):
 
     Notes
     -----
-    An iteration reads K once, 2 n^2 flops a target. The pivots are found in some
-    n_pivots / 250 further passes. 8 n bytes times n_pivots, 1,536 and eight a target.
+    An iteration reads K once, 2 n^2 flops a target; one more pass checks K, and each finds up to
+    512 pivots. 8 n bytes times n_pivots, 1,536 and eight a target.
     The least eigenvalue of K is not known: an indefinite K that alpha makes positive definite
     passes without a word. `Solution.condition` is the largest eigenvalue of the factor over alpha.
 
