@@ -16,7 +16,7 @@ from ntkreg.solvers.preconditioner import Preconditioner
 from ntkreg.solvers.solution import Solution
 from ntkreg.solvers.tiled_matrix import TiledMatrix
 
-__all__ = ["ConjugateGradientSolver", "conjugate_gradient_bytes"]
+__all__ = ["ConjugateGradientSolver"]
 
 _AT_ONCE = 512
 """Pivots proposed together: each time the whole matrix is read."""
@@ -250,11 +250,6 @@ class ConjugateGradientSolver(Solver):
 def _stalled(history: list[float]) -> bool:
     """Return whether the last residuals are no smaller than those before them."""
     return len(history) > _PATIENCE and min(history[-_PATIENCE:]) > 0.9 * min(history[:-_PATIENCE])
-
-
-def conjugate_gradient_bytes(n: int, n_targets: int) -> int:
-    """Return the memory that a solve takes beside K and y, at the default number of pivots."""
-    return _factor_bytes(n, min(n, _PIVOTS * math.ceil(math.sqrt(n)))) + 64 * n * n_targets
 
 
 def _factor_bytes(n: int, n_pivots: int) -> int:
