@@ -15,6 +15,7 @@ from ntkreg.architecture import Architecture
 from ntkreg.cpus import one_blas_thread
 from ntkreg.errors import PrecisionWarning, ShapeError
 from ntkreg.estimators.network_base import NetworkEstimator
+from ntkreg.estimators.products import multiply_rows
 from ntkreg.estimators.stop import STOP_CONSTRAINTS, Stop
 from ntkreg.gram import kernel_of
 from ntkreg.kernels import KernelSpec, StaxNetwork, kernel_dtype, solve_dtype
@@ -23,13 +24,13 @@ from ntkreg.solvers import LeaveOneOut, Solver, SpectralSolver, ridge_solver
 from ntkreg.solvers.choice import SOLVERS
 from ntkreg.solvers.tiled_matrix import is_stored
 
-__all__ = ["CROSS_BYTES", "SOLVER_CONSTRAINTS", "KernelEstimator", "multiply", "spec_of"]
+__all__ = ["CROSS_BYTES", "PRODUCT_ROWS", "SOLVER_CONSTRAINTS", "KernelEstimator", "spec_of"]
 
 CROSS_BYTES = 2**27
 """Most bytes of one batch of the cross kernel in predict, 128 MiB, in float64."""
 
-_ROWS = 32
-"""Rows of one product of the cross kernel with the dual coefficients, padded with zeros."""
+PRODUCT_ROWS = 32
+"""Rows of one product of the cross kernel with the dual coefficients."""
 
 
 SOLVER_CONSTRAINTS: dict[str, Any] = {
@@ -184,7 +185,8 @@ class KernelEstimator(NetworkEstimator):
         with one_blas_thread():
             for start in range(0, len(X), rows):
                 cross = self._cross_rows(X, slice(start, min(start + rows, len(X))))
-                multiply(cross, self.dual_coef_, values[start : start + rows])
+                part = values[start : start + rows]
+                multiply_rows(cross, self.dual_coef_, part, at_once=PRODUCT_ROWS)
         return values
 
     def _cross_rows(self, X: Any, rows: slice) -> np.ndarray:
@@ -209,15 +211,3 @@ def spec_of(estimator: Any) -> KernelSpec:
     """
     options = {name: getattr(estimator, name) for name in OPTIONS}
     return KernelSpec(estimator.architecture_, get=estimator.get, dtype=estimator.dtype_, **options)
-
-
-def multiply(cross: np.ndarray, coef: np.ndarray, out: np.ndarray) -> None:
-    """Write ``cross @ coef`` in float64, each row the same bits whatever rows are beside it.
-
-    A BLAS gives other bits for one row than for many, so all products are of one shape.
-    """
-    block = np.zeros((_ROWS, len(coef)))
-    for start in range(0, len(cross), _ROWS):
-        part = cross[start : start + _ROWS]
-        block[: len(part)] = part
-        out[start : start + _ROWS] = (block @ coef)[: len(part)]

@@ -1,7 +1,6 @@
 """A Gram matrix in a folder, one file a tile, so that a killed run can go on."""
 
 import contextlib
-import errno
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,7 +17,7 @@ from ntkreg.gram.threads import run_tasks
 from ntkreg.gram.tile_files import TileFiles, inside
 from ntkreg.gram.tiles import GramTile, compute_tile, diagonal_norms, iter_tiles
 from ntkreg.gram.work import GramWork
-from ntkreg.storage import draft_of, open_regular, write_json
+from ntkreg.storage import draft_of, held_alone, write_json
 
 __all__ = ["compute_in_folder"]
 
@@ -151,16 +150,7 @@ def _fill(work: GramWork, files: TileFiles, n_jobs: int, progress: bool | None) 
 def _locked(folder: Path) -> Iterator[None]:
     """Hold the folder for this process; the system releases it however the process ends."""
     folder.mkdir(parents=True, exist_ok=True)
-    with open_regular(inside(folder, _LOCK), "ab") as file:
-        try:
-            import fcntl
-        except ImportError:  # no such locks on Windows: two runs would compute tiles twice
-            yield
-            return
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise BlockingIOError(errno.EWOULDBLOCK, "another process is working on it") from None
+    with held_alone(inside(folder, _LOCK)):
         yield
 
 

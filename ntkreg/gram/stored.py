@@ -17,7 +17,8 @@ class StoredValues:
 
     ``np.asarray(values)`` loads everything, `read` a part; both mirror the triangle that
     symmetric Grams leave out. A tile that is missing or damaged is a `DataError`. shape, dtype,
-    ndim and len are those of the array; `tile` is the side of what one file holds.
+    ndim and len are those of the array; `tile` is the side of a tile: reading whole ones costs
+    least.
     """
 
     def __init__(self, files: TileFiles, field: int, *, partial: bool = False) -> None:
@@ -29,7 +30,7 @@ class StoredValues:
 
     @property
     def tile(self) -> int:
-        """Side of what one file holds."""
+        """Side of a tile."""
         return self._files.layout.tile
 
     def __len__(self) -> int:

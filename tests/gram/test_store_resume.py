@@ -236,7 +236,7 @@ def test_a_read_only_folder_is_a_clear_error(folder, monkeypatch):
     def refused(path, *rest):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
 
-    monkeypatch.setattr(store, "open_regular", refused)
+    monkeypatch.setattr(store, "held_alone", refused)
     with pytest.raises(PermissionError, match=r"cannot write to folder .*Permission denied"):
         _compute(folder)
 
