@@ -136,7 +136,7 @@ def test_units_of_the_kernel_and_of_targets_change_no_bit(power):
 
 
 def test_bits_depend_on_no_number_of_threads_and_on_the_seed():
-    K, y = _rbf(700, features=8).astype("float32"), _targets(700, 2)
+    K, y = _rbf(530, features=8).astype("float32"), _targets(530, 2)
     one, three = (ConjugateGradientSolver(K, n_jobs=k).solve(y, alpha=1e-3) for k in (1, 3))
     assert np.array_equal(one.dual_coef, three.dual_coef)
     other = ConjugateGradientSolver(K, seed=1).solve(y, alpha=1e-3)
