@@ -17,7 +17,7 @@ from ntkreg.kernels import KernelSpec
 from ntkreg.kernels.engine import OuterEngine
 from ntkreg.machine import free_disk, free_memory, readable, stored_bytes
 
-__all__ = ["GramPlan", "check_plan", "make_plan", "plan_of"]
+__all__ = ["GramPlan", "check_plan", "make_plan", "plan_of", "readable_time"]
 
 _SHARE = 0.9
 """Part of the free memory or disk that one Gram may take."""
@@ -93,7 +93,7 @@ class GramPlan:
         if self.disk_bytes:
             lines.append(f"disk    {readable(self.disk_bytes)}")
         if self.seconds is not None:
-            lines.append(f"time    about {_readable_time(self.seconds)}")
+            lines.append(f"time    about {readable_time(self.seconds)}")
         return "\n".join(lines)
 
 
@@ -222,7 +222,8 @@ def _seconds_per_pair(work: GramWork) -> float:
             side = min(2 * side, engine.block)
 
 
-def _readable_time(seconds: float) -> str:
+def readable_time(seconds: float) -> str:
+    """Return a time in its unit."""
     if seconds < 120:
         return f"{seconds:.2g} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
