@@ -10,6 +10,7 @@ from ntkreg.cpus import check_n_jobs, one_blas_thread
 from ntkreg.errors import PlanError, SpecError, StoreMismatchError
 from ntkreg.gram.layout import MOST_TILES
 from ntkreg.gram.manifest import check_folder, read_manifest
+from ntkreg.gram.prepared import prepared_bytes
 from ntkreg.gram.tile_files import VALUES
 from ntkreg.gram.tiles import count_tiles, tile_size
 from ntkreg.gram.work import GramWork, check_work
@@ -153,7 +154,8 @@ def make_plan(
     while isinstance(engine, OuterEngine):
         outer, engine = outer + 1, engine.engine
     copies = outer * (work.X.nbytes + (0 if work.Z is None else work.Z.nbytes))
-    workspace = min(jobs, tiles) * worker + copies
+    kept = sum(prepared_bytes(work.engine, len(A)) for A in (work.X, work.Z) if A is not None)
+    workspace = min(jobs, tiles) * worker + copies + kept
     return GramPlan(
         network=repr(work.spec.network),
         n=n,
