@@ -30,15 +30,16 @@ def extend_folder(folder: Path, stored: dict[str, Any], asked: dict[str, Any]) -
     """Make a folder that of a larger Gram, which it is the beginning of; return its manifest.
 
     Tiles that the old edge cut off are no longer finished: they are computed again, whole. A
-    process killed on the way leaves the smaller Gram, without them at worst, or the larger one.
+    process killed on the way leaves the smaller Gram, or the larger one with lines for these in its
+    journal, which their checksums then refute.
     """
     old = TileFiles(folder, layout_of(stored))
     grown = {**stored, "X": asked["X"], "Z": asked["Z"]}
     new = layout_of(grown)
-    old.rewrite_journal(lambda i, j: old.layout.extent(i, j) == new.extent(i, j))
     # Two documents that contradict each other are a damaged folder; one that lacks is written.
     old.remove_metadata()
     write_json(inside(folder, MANIFEST), grown)
+    old.rewrite_journal(lambda i, j: old.layout.extent(i, j) == new.extent(i, j))
     return grown
 
 

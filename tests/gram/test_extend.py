@@ -115,7 +115,8 @@ def test_another_version_does_not_go_on(tmp_path):
         _extend(tmp_path, X)
 
 
-@pytest.mark.parametrize("step", ["rewrite_journal", "remove_metadata", "write_json", "after"])
+@pytest.mark.filterwarnings("ignore:.*do not match their checksums")  # those at the old edge
+@pytest.mark.parametrize("step", ["remove_metadata", "write_json", "rewrite_journal", "after"])
 @pytest.mark.parametrize("then", ["same", "larger"])
 def test_a_process_killed_while_a_folder_grows_leaves_one_that_goes_on(
     tmp_path, monkeypatch, step, then
@@ -134,7 +135,7 @@ def test_a_process_killed_while_a_folder_grows_leaves_one_that_goes_on(
             patched.setattr(owner, step, killed)
         with pytest.raises(OSError, match="Finished tiles are kept"):
             _extend(tmp_path, X)
-    if then == "same" and step != "after":
+    if then == "same" and step in ("remove_metadata", "write_json"):
         again = compute_gram(NET, X[:18], folder=tmp_path).values["ntk"]
         assert np.array_equal(np.asarray(again), compute_gram(NET, X[:18]).values["ntk"])
     assert np.array_equal(_extend(tmp_path, X), compute_gram(NET, X).values["ntk"])
