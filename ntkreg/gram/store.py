@@ -107,11 +107,12 @@ def _matching_manifest(
     folder: Path, asked: dict[str, Any], work: GramWork, how: Filling
 ) -> dict[str, Any] | None:
     """Return the folder's manifest, None if the folder is new or empty; else raise."""
+    # Listed first: another process may write its manifest now, and then its first tiles.
+    names = {path.name for path in folder.iterdir()} if folder.exists() else set()
     stored = read_manifest(folder)
     if stored is None:
         # What a run killed at its very start leaves.
-        ours = {LOCK, SHARDS, SHARDS_BEGIN, draft_of(folder / MANIFEST).name}
-        if folder.exists() and any(p.name not in ours for p in folder.iterdir()):
+        if names - {LOCK, SHARDS, SHARDS_BEGIN, draft_of(folder / MANIFEST).name}:
             raise StoreMismatchError(
                 f"compute_gram: folder {folder} is not empty and holds no kernel (no "
                 f"{MANIFEST}). Give a new or an empty folder."

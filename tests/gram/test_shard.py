@@ -64,6 +64,21 @@ def test_shards_at_the_same_time_share_the_work(folder, monkeypatch):
     assert np.array_equal(_compute(folder), WANTED)
 
 
+def test_a_folder_that_another_begins_meanwhile_is_no_strangers(folder, monkeypatch):
+    """It writes its manifest, and tiles, just when this process has found no manifest."""
+    read, begun = store.read_manifest, []
+
+    def slow(path):
+        found = read(path)
+        if not begun:
+            begun.append(1)
+            _compute(folder, "1/2")
+        return found
+
+    monkeypatch.setattr(store, "read_manifest", slow)
+    assert np.array_equal(_compute(folder, "2/2"), WANTED)
+
+
 def test_what_is_left_of_a_lost_shard_is_computed_by_whoever_comes(folder):
     _compute(folder, "1/2")
     assert np.array_equal(_compute(folder), WANTED)
