@@ -6,10 +6,20 @@ import numpy as np
 
 from ntkreg.errors import ShapeError, SpecError
 
-__all__ = ["as_array", "as_dtype", "channels_first_hint", "refuse_infinite", "refuse_masked"]
+__all__ = [
+    "as_array",
+    "as_dtype",
+    "channels_first_hint",
+    "refuse_dates",
+    "refuse_infinite",
+    "refuse_masked",
+]
 
 _CHANNELS = (1, 3, 4)
 """Channels of grey, colour and RGBA images."""
+
+_DATES = ("date", "time", "duration", "period")
+"""What names of such dtypes begin with, in NumPy, pandas, polars and Arrow."""
 
 
 def as_array(name: str, X: Any) -> np.ndarray:
@@ -22,7 +32,9 @@ def as_array(name: str, X: Any) -> np.ndarray:
     """
     refuse_masked(name, X)
     if hasattr(X, "toarray"):
-        raise TypeError(f"{name} must be a dense array; got a sparse one. Use {name}.toarray().")
+        raise TypeError(
+            f"{name} must be a dense array; got a sparse one. Use {name.split()[-1]}.toarray()."
+        )
     try:
         array = np.asarray(X)
     except ValueError as error:
@@ -58,6 +70,24 @@ def _n_masked(X: Any, nested: int = 0) -> int:
         for part in X
         if isinstance(part, list | tuple | np.ma.MaskedArray)
     )
+
+
+def refuse_dates(name: str, X: Any) -> None:
+    """Raise `TypeError` if X holds dates, times or spans of time, as a table maybe in one column.
+
+    NumPy would take them for whole numbers, of nanoseconds or of days as it happens.
+    """
+    columns = getattr(X, "columns", None)
+    if columns is None or not hasattr(X, "dtypes"):
+        dtypes = {"": X.dtype if hasattr(X, "dtype") else np.asarray(X).dtype}
+    else:  # a table of pandas or polars
+        dtypes = {f" in column {c!r}": d for c, d in zip(columns, X.dtypes, strict=True)}
+    for where, dtype in dtypes.items():
+        if str(dtype).lower().startswith(_DATES):
+            raise TypeError(
+                f"{name} must hold real numbers; got dtype {dtype}{where}. Turn dates into numbers "
+                "that mean something, such as days since a first one, or leave them out."
+            )
 
 
 def refuse_infinite(name: str, values: np.ndarray) -> np.ndarray:

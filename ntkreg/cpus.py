@@ -1,6 +1,7 @@
 """How many threads share the work: ours, and those of BLAS, which change bits."""
 
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -26,12 +27,19 @@ class _Limit:
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.holders = 0
+        self.callers: list[int] = []  # a thread each, as often as it asks
         self.before: list[tuple[Any, int]] = []
+        self.n_modules = 0
+        self.libraries: list[Any] = []
 
     def set(self) -> None:
-        libraries = ThreadpoolController().select(user_api="blas").lib_controllers
-        self.before = [(library, library.num_threads) for library in libraries]
+        # A BLAS comes with a module that is imported. To look for them is to read the map of the
+        # process's memory, several milliseconds where JAX and pandas are loaded.
+        n_modules = len(sys.modules)
+        if n_modules != self.n_modules:
+            self.libraries = ThreadpoolController().select(user_api="blas").lib_controllers
+            self.n_modules = n_modules
+        self.before = [(library, library.num_threads) for library in self.libraries]
         for library, _ in self.before:
             _set_threads(library, 1)
 
@@ -53,10 +61,13 @@ def check_n_jobs(n_jobs: int | None) -> int:
     n_jobs : int or None
         -1: the CPUs this process may use. None: no more of them than the variables
         OMP_NUM_THREADS and LOKY_MAX_CPU_COUNT allow, so that the processes of a grid search
-        share the machine.
+        share the machine; and an equal part of these where other threads of the process are at
+        work here too, such as those of a search with joblib's threads.
     """
     if n_jobs is None:
-        return min([_usable_cpus(), *(_limit_in(name) for name in _LIMITS if _limit_in(name))])
+        limits = [_limit_in(name) for name in _LIMITS if _limit_in(name)]
+        at_work = {threading.get_ident(), *_limit.callers}
+        return max(1, min([_usable_cpus(), *limits]) // len(at_work))
     if n_jobs == -1 and not isinstance(n_jobs, float):
         return _usable_cpus()
     if not isinstance(n_jobs, Integral) or isinstance(n_jobs, bool) or n_jobs < 1:
@@ -91,21 +102,21 @@ def one_blas_thread() -> Iterator[None]:
     Builds on OpenMP (``openmp`` in what threadpoolctl calls their threading layer) keep a number
     for each thread: there threads of a pool are not held, and bits may depend on their number.
     """
-    limit = _limit
+    limit, caller = _limit, threading.get_ident()
     entered = False
     try:
         with limit.lock:
             # Counted first: a Ctrl-C at any moment from here on ends below.
-            limit.holders += 1
+            limit.callers.append(caller)
             entered = True
-            if limit.holders == 1:
+            if len(limit.callers) == 1:
                 limit.set()
         yield
     finally:
         if entered:
             with limit.lock:
-                limit.holders -= 1
-                if not limit.holders:
+                limit.callers.remove(caller)
+                if not limit.callers:
                     limit.restore()
 
 
@@ -123,7 +134,7 @@ def _after_fork() -> None:
     """Forget, in a child, the callers of its parent: their threads are not there."""
     global _limit
     held, _limit = _limit, _Limit()
-    if held.holders:
+    if held.callers:
         held.restore()
     held.lock = threading.Lock()  # for the forking thread, if it holds the limit itself
 

@@ -22,6 +22,7 @@ __all__ = [
     "check_name",
     "differences",
     "draft_of",
+    "held_alone",
     "open_regular",
     "plain_number",
     "read_bytes",
@@ -167,6 +168,34 @@ def open_regular(path: Path, mode: str = "rb", *, links: bool = False) -> IO[byt
         os.close(descriptor)
         raise DataError(_not_plain(path, "not a plain file"))
     return open(descriptor, mode)
+
+
+@contextlib.contextmanager
+def held_alone(path: Path) -> Iterator[None]:
+    """Hold a file for this process, which makes it if need be; however it ends, it lets go.
+
+    Where the system has no such locks (Windows) nobody is kept out.
+
+    Raises
+    ------
+    BlockingIOError
+        Another process holds it.
+    OSError, DataError
+        As of `open_regular`.
+    """
+    with open_regular(path, "ab") as file:
+        try:
+            import fcntl
+        except ImportError:
+            yield
+            return
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BlockingIOError(
+                errno.EWOULDBLOCK, "another process is working on it", str(path)
+            ) from None
+        yield
 
 
 def read_bytes(path: Path, limit: int, *, links: bool = True) -> bytes:

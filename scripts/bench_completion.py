@@ -24,7 +24,11 @@ from ntkreg import DeepMatrixFactorization
 from ntkreg.factorization.entries import Entries
 from ntkreg.factorization.nuclear_norm import NuclearSolution, minimize_nuclear_norm
 
-CASES = [(30, 30, 2, 300), (60, 40, 3, 900), (100, 100, 5, 2000), (100, 100, 10, 2500)]
+CASES = [
+    *((20, 20, 1, 120), (30, 30, 2, 300), (60, 40, 3, 900), (40, 120, 4, 2000)),
+    *((100, 100, 5, m) for m in (1000, 2000, 3000, 5000)),
+    (100, 100, 10, 2500),
+]
 """Rows, columns, rank, seen entries."""
 
 LADDER = 10.0 ** np.arange(-2, -8.1, -0.25)

@@ -18,9 +18,11 @@ from bench_page import BENCHMARKS, keep
 from sklearn.datasets import load_digits
 
 from ntkreg import NTKFeatures, NTKNystroem, cntk, fully_connected, kernel
+from ntkreg.finite import empirical_kernels, finite_network
 
 SIZES = (64, 256, 1024, 4096)
 LANDMARKS, IMAGE_LANDMARKS = (16, 64, 256, 1024), (16, 64, 256)
+IMAGES, CHANNELS, DRAWS = (500, 1000), (16, 64), 3
 SAMPLES = 1500
 """Of the digits: kernels of them fit into memory many times over."""
 
@@ -111,6 +113,47 @@ def landmarks(arguments, clock) -> list[dict]:
     ]
 
 
+def convolutional(arguments, clock) -> list[dict]:
+    """What random features of a CNTK would have to beat: its Gram, and landmarks.
+
+    The features are the gradients of a random network, whose inner products tend to the CNTK as
+    its channels grow: no other random features of it are known that do not grow with the pixels.
+    """
+    network, rows = cntk(3), []
+    X = digits().reshape(-1, 8, 8, 1)
+
+    def measured(label: str, K: np.ndarray, make) -> None:
+        make(0)  # compiles
+        norm, errors, times = np.sqrt(np.diag(K)), [], []
+        for seed in range(DRAWS):
+            start = clock()
+            found = make(seed)
+            times.append(clock() - start)
+            errors.append(np.sqrt((((found - K) / np.outer(norm, norm)) ** 2).mean()))
+        case = f"CNTK of 3 conv + GAP, {len(K)} digits, {label}"
+        rows.append(row(case, "seconds", times))
+        rows.append(row(case, "rms of errors of K(x, z) / sqrt(K(x, x) K(z, z))", errors))
+        print(*rows[-2:], sep="\n", flush=True)
+
+    def landmarked(seed: int, n: int) -> np.ndarray:
+        features = NTKNystroem(network, n_components=256, random_state=seed, n_jobs=1)
+        A = features.fit_transform(X[:n]).astype(float)
+        return A @ A.T
+
+    def of_gradients(seed: int, n: int, channels: int) -> np.ndarray:
+        finite = finite_network(network, X.shape[1:], width=channels)
+        return np.asarray(empirical_kernels(finite, finite.init(seed), X[:n]).ntk)
+
+    for n in IMAGES:
+        K = kernel(network, X[:n], dtype="float64", n_jobs=1)
+        measured("the kernel itself", K, lambda seed, n=n: kernel(network, X[:n], n_jobs=1))
+        measured("256 uniform landmarks", K, lambda seed, n=n: landmarked(seed, n))
+        for channels in CHANNELS:
+            label = f"gradients of a random network of {channels} channels"
+            measured(label, K, lambda seed, n=n, c=channels: of_gradients(seed, n, c))
+    return rows
+
+
 def digits() -> np.ndarray:
     return load_digits().data[:SAMPLES].astype("float32") / 16
 
@@ -147,7 +190,12 @@ def stream(arguments, clock) -> list[dict]:
     ]
 
 
-PARTS = {"NTKFeatures, ": features, "NTKNystroem, ": landmarks, "StreamingRidge ": stream}
+PARTS = {
+    "NTKFeatures, ": features,
+    "NTKNystroem, ": landmarks,
+    "CNTK of ": convolutional,
+    "StreamingRidge ": stream,
+}
 """What measures the rows whose case has these words."""
 
 

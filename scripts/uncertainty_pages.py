@@ -4,12 +4,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from bench_layout import page_of
 from matplotlib.figure import Figure
 
-from ntkreg.report.shared.document import Picture, Text
+from ntkreg.report.shared.document import Document, Picture, Text
 from ntkreg.report.shared.figures import COLOURS
 
-__all__ = ["calibration_blocks", "calibration_table", "coverage_blocks", "coverage_table"]
+__all__ = ["calibration", "coverage"]
 
 _SPREAD = "mean and standard deviation over {} random splits, which share samples"
 
@@ -18,13 +19,13 @@ def _cells(values: pd.Series) -> str:
     return f"{values.mean():.3f} +- {values.std():.3f}"
 
 
-def coverage_table(rows: pd.DataFrame) -> pd.DataFrame:
+def _coverage_table(rows: pd.DataFrame) -> pd.DataFrame:
     """Return a line a set and model."""
     shown = [c for c in rows if c not in ("set", "n", "split", "model")]
     return rows.groupby(["set", "n", "model"], sort=False)[shown].agg(_cells).reset_index()
 
 
-def coverage_blocks(rows: pd.DataFrame, record: dict[str, Any]) -> tuple[Any, ...]:
+def _coverage_blocks(rows: pd.DataFrame, record: dict[str, Any]) -> tuple[Any, ...]:
     """Return what the page on coverage says before its table."""
     levels = [c for c in rows if c[0] == "0"]
     means = rows.groupby("model", sort=False)[levels].mean()
@@ -45,7 +46,7 @@ def coverage_blocks(rows: pd.DataFrame, record: dict[str, Any]) -> tuple[Any, ..
     )
 
 
-def calibration_table(rows: pd.DataFrame) -> pd.DataFrame:
+def _calibration_table(rows: pd.DataFrame) -> pd.DataFrame:
     """Return a line a set and model, with the expected calibration error of all splits."""
     shown = ["log loss", "accuracy", "confidence"]
     table = rows.groupby(["set", "n", "model"], sort=False)[shown].agg(_cells)
@@ -55,7 +56,7 @@ def calibration_table(rows: pd.DataFrame) -> pd.DataFrame:
     return table.reset_index()
 
 
-def calibration_blocks(rows: pd.DataFrame, record: dict[str, Any]) -> tuple[Any, ...]:
+def _calibration_blocks(rows: pd.DataFrame, record: dict[str, Any]) -> tuple[Any, ...]:
     """Return what the page on calibration says before its table, and its figure."""
     about = (
         "Probabilities of test samples; log-loss in natural logarithms, and accuracy beside the "
@@ -114,3 +115,17 @@ def _reliability(rows: pd.DataFrame) -> Figure:
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
     return figure
+
+
+def coverage(rows: pd.DataFrame, record: dict[str, Any]) -> Document:
+    """Return the page of uncertainty.py on deviations."""
+    blocks = _coverage_blocks(rows, record)
+    shown = _coverage_table(rows)
+    return page_of("What intervals cover", record, "", (), shown, blocks)
+
+
+def calibration(rows: pd.DataFrame, record: dict[str, Any]) -> Document:
+    """Return the page of uncertainty.py on probabilities."""
+    blocks = _calibration_blocks(rows, record)
+    shown = _calibration_table(rows)
+    return page_of("How probabilities are calibrated", record, "", (), shown, blocks)

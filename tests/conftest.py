@@ -128,7 +128,7 @@ def complete_config():
         n_seen=(50, 100),
         depths=(2, 3),
         init_scales=(1e-2, 1e-3),
-        optimizers=("gd", "adam"),
+        optimizers=("gd", "adam", "gd_long"),
         optimizer_depths=(2,),
         n_instances=2,
         n_paths=1,
@@ -143,5 +143,5 @@ def complete_folder(complete_config, tmp_path_factory):
     from ntkreg.studies.complete.study import run_complete
 
     folder = tmp_path_factory.mktemp("complete")
-    run_complete(complete_config, folder, n_jobs=2, progress=False)
+    run_complete(complete_config, folder, n_jobs=1, progress=False)
     return folder

@@ -10,7 +10,7 @@ from ntkreg.report.shared.remarks import in_words
 from ntkreg.studies.precision.errors import error_ratios, least_eigenvalues
 
 sys.path.insert(0, str(ROOT / "scripts"))
-import bench_page
+import verdicts
 
 POOLED = ["gap 5", "gap 10", "gap 20", "myrtle 5", "myrtle 10"]
 
@@ -55,7 +55,7 @@ def readme() -> Iterator[str]:
         f"on a CPU the default is {jax['median']:.1f} times as fast ({jax.least:.1f} to "
         f"{jax.greatest:.1f};"
     )
-    judged = bench_page.judged(rows("kernels"))
+    judged = verdicts.judged(rows("kernels"))
     missed = judged[judged.verdict == "missed"].set_index("case")
     myrtle, gram = missed.itertuples()
     yield (

@@ -4,7 +4,7 @@ import sys
 import threading
 
 import pytest
-from threadpoolctl import threadpool_info, threadpool_limits
+from threadpoolctl import ThreadpoolController, threadpool_info, threadpool_limits
 
 from ntkreg import cpus
 from ntkreg.cpus import check_n_jobs, one_blas_thread
@@ -101,6 +101,25 @@ assert before == after, after - before
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_libraries_are_looked_for_again_only_after_an_import(monkeypatch):
+    looked = []
+
+    def look():
+        looked.append(1)
+        return ThreadpoolController()
+
+    monkeypatch.setattr(cpus, "ThreadpoolController", look)
+    monkeypatch.setattr(cpus._limit, "n_modules", 0)
+    for name, count in ((None, 1), (None, 1), ("a_new_module", 2), (None, 3), (None, 3)):
+        with monkeypatch.context() as imported:
+            if name:
+                imported.setitem(sys.modules, name, sys)
+            with one_blas_thread():
+                assert set(_blas()) == {1}
+        assert len(looked) == count
+    assert set(_blas()) == {2}
+
+
 def test_none_is_this_process_s_share_and_minus_one_is_all(monkeypatch):
     for name in ("OMP_NUM_THREADS", "LOKY_MAX_CPU_COUNT"):
         monkeypatch.delenv(name, raising=False)
@@ -115,6 +134,32 @@ def test_none_is_this_process_s_share_and_minus_one_is_all(monkeypatch):
     assert check_n_jobs(None) == 1
     monkeypatch.setenv("OMP_NUM_THREADS", "100")
     assert check_n_jobs(None) == 2
+
+
+def test_threads_that_work_at_the_same_time_share_the_cpus(monkeypatch):
+    for name in ("OMP_NUM_THREADS", "LOKY_MAX_CPU_COUNT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("ntkreg.cpus._usable_cpus", lambda: 8)
+    entered, leave, found = threading.Barrier(3), threading.Event(), []
+
+    def work():
+        with one_blas_thread(), one_blas_thread():  # a thread counts once
+            entered.wait(10)
+            found.append(check_n_jobs(None))
+            entered.wait(10)  # both have asked
+            leave.wait(10)
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    entered.wait(10)
+    assert (check_n_jobs(None), check_n_jobs(-1), check_n_jobs(3)) == (8 // 3, 8, 3)
+    entered.wait(10)
+    leave.set()
+    for thread in threads:
+        thread.join()
+    assert found == [4, 4]
+    assert check_n_jobs(None) == 8
 
 
 @pytest.mark.parametrize("nonsense", ["", " ", "0", "-3", "many", "2.5", ",4", "²"])

@@ -124,6 +124,8 @@ def _one_line(error: BaseException) -> str:
         text = f"{error.filename or 'a file'}: {error.strerror}"
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             text += ". Free some space, or give another --output"
+        if error.errno == errno.EWOULDBLOCK and error.filename:
+            text += ". Wait until it is through, or give another --output"
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             text += ". Give another path, or change the permissions"
         return f"{text}."

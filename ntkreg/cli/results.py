@@ -113,7 +113,7 @@ def compare(config: Any, output: Path, rows: Any) -> str:
 
 def complete(config: Any, output: Path, rows: Any) -> str:
     """What was found on each statement."""
-    from ntkreg.report.complete.tables import sentences
+    from ntkreg.report.complete.statements import sentences
 
     return "\n".join([*sentences(StudyFolder(output).table("verdicts")), ""])
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ntkreg.arrays import refuse_masked
+from ntkreg.arrays import refuse_dates, refuse_masked
 
 __all__ = ["batches", "images_stay_arrays", "in_shape_of", "read_rows"]
 
@@ -50,6 +50,7 @@ def read_rows(
     if not reset:
         check_is_fitted(estimator)
     refuse_masked(f"{type(estimator).__name__}: X", X)
+    refuse_dates(f"{type(estimator).__name__}: X", X)
     shape = None
     if _ndim(X) == 4:
         X = np.asarray(X)

@@ -43,9 +43,10 @@ class NTKClassifier(Probabilities, Classification, KernelEstimator):
         "flip", for networks that read images: the kernel averaged over left and right. What
         it predicts at `alpha`, training on images and flips predicts at 2 `alpha`; see
         `NTKRegressor`.
-    backend : {"jax"} or None, default=None
-        What computes the kernel: None for compiled loops on the CPU; "jax", for networks that
-        read images, for the same programs through JAX on its device (`ntkreg.kernel`).
+    backend : {"jax", "cuda"} or None, default=None
+        What computes the kernel: None for compiled loops on the CPU; for networks that
+        read images "jax" or "cuda", the same programs on JAX's device or on NVIDIA cards
+        (`ntkreg.kernel`).
     image_shape : (int, int, int) or None, default=None
         (height, width, channels) as which the rows of a flat X are read. Not needed if X
         comes as (n, h, w, c), or for a dense network.

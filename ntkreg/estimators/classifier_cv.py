@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.base import _fit_context
 
 from ntkreg.estimators.probabilities import Probabilities
+from ntkreg.estimators.routing import route
 from ntkreg.estimators.selection import KernelSelection
 from ntkreg.estimators.tasks import Classification
 
@@ -59,9 +60,10 @@ class NTKClassifierCV(Probabilities, Classification, KernelSelection):
         "flip", for networks that read images: the kernel averaged over left and right. What
         it predicts at `alpha`, training on images and flips predicts at 2 `alpha`; see
         `NTKRegressor`.
-    backend : {"jax"} or None, default=None
-        What computes the kernel: None for compiled loops on the CPU; "jax", for networks that
-        read images, for the same programs through JAX on its device (`ntkreg.kernel`).
+    backend : {"jax", "cuda"} or None, default=None
+        What computes the kernel: None for compiled loops on the CPU; for networks that
+        read images "jax" or "cuda", the same programs on JAX's device or on NVIDIA cards
+        (`ntkreg.kernel`).
     image_shape : (int, int, int) or None, default=None
         (height, width, channels) as which the rows of a flat X are read. Not needed if X
         comes as (n, h, w, c), or for a dense network.
@@ -168,7 +170,7 @@ class NTKClassifierCV(Probabilities, Classification, KernelSelection):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
-        self, X: Any, y: Any, sample_weight: Any = None, *, groups: Any = None
+        self, X: Any, y: Any, sample_weight: Any = None, *, groups: Any = None, **params: Any
     ) -> "NTKClassifierCV":
         """Choose, and fit the dual coefficients to the coded labels of all samples.
 
@@ -184,6 +186,9 @@ class NTKClassifierCV(Probabilities, Classification, KernelSelection):
             where the scorer takes weights.
         groups : array-like of shape (n_samples,) or None
             Groups that a splitter such as `GroupKFold` keeps together.
+        **params
+            More for scorer and splitter, who get what they ask for, `sample_weight` and `groups`
+            included: with ``sklearn.set_config(enable_metadata_routing=True)`` only.
 
         Returns
         -------
@@ -193,7 +198,7 @@ class NTKClassifierCV(Probabilities, Classification, KernelSelection):
         ------
         ValueError
             Parameters out of range or that do not go together, NaN or infinity, shapes that do
-            not fit (`ShapeError`), one sample alone.
+            not fit (`ShapeError`), one sample alone; metadata that nobody asks for.
         NotPSDError
             If a Gram matrix is not positive definite at any of `alphas`.
 
@@ -202,10 +207,11 @@ class NTKClassifierCV(Probabilities, Classification, KernelSelection):
         PrecisionWarning
             If it is not at some of them; or with a part of the chosen one used up by errors of K.
         """
+        routed = route(self, sample_weight, groups, params)
         X, codes, weights = self._read_labelled(X, y, sample_weight)
         weighted = self._weigh_classes(codes, weights)
         labels, targets = self.classes_[codes], self._code(codes)
-        grid, _ = self._choose(X, labels, targets, weighted, groups, self.classes_)
+        grid, _ = self._choose(X, labels, targets, weighted, routed, self.classes_)
         self._calibrate(grid.left_out() if self.probability else None, codes, weights, weighted)
         return self
 

@@ -66,9 +66,21 @@ class FiniteNetworkEstimator(NetworkEstimator):
         # Models pickled before there was a `tol` were trained to the end.
         super().__setstate__({"tol": 0.0, **state})
 
-    def _train(self, X: np.ndarray, targets: np.ndarray, loss: str) -> None:
+    def _train(
+        self, X: np.ndarray, targets: np.ndarray, loss: str, weights: np.ndarray | None
+    ) -> None:
         """Train the networks on targets (n, n_outputs) and keep them as NumPy arrays."""
         name = type(self).__name__
+        if weights is not None:
+            counts = weights > 0
+            X, targets, weights = X[counts], targets[counts], weights[counts]
+            if self.batch_size is not None and self.batch_size > len(X):
+                raise ValueError(
+                    f"{name}: batch_size is {self.batch_size}, but {len(X)} of {len(counts)} "
+                    "samples have a positive sample_weight. Use smaller batches, or None."
+                )
+            if weights.min() == weights.max():
+                weights = None
         self.architecture_ = self._network(self.architecture)
         auto = self.learning_rate == "auto"
         # With the rate still unknown, so that wrong settings are refused before any work.
@@ -90,8 +102,10 @@ class FiniteNetworkEstimator(NetworkEstimator):
         seeds = range(first, first + self.n_networks)
         self.seeds_ = np.array(seeds)
         if auto:
-            rows = rng.permutation(len(X))[:BOUND_ROWS]
-            rate = self._stable_rate(X[rows], seeds, dtype, training)
+            distinct, repeats = _distinct(X, weights)
+            rows = rng.permutation(len(distinct))[:BOUND_ROWS]
+            repeats = None if repeats is None else repeats[rows]
+            rate = self._stable_rate(distinct[rows], repeats, seeds, dtype, training)
             training = self._training(rate, loss)
         try:
             run = finite.train(
@@ -99,6 +113,7 @@ class FiniteNetworkEstimator(NetworkEstimator):
                 training,
                 X,
                 targets,
+                sample_weight=weights,
                 seeds=seeds,
                 dtype=dtype,
                 observers={"loss": finite.ObserveLossUntil(float(self.tol))},
@@ -128,12 +143,17 @@ class FiniteNetworkEstimator(NetworkEstimator):
         )
 
     def _stable_rate(
-        self, X: np.ndarray, seeds: Sequence[int], dtype: np.dtype, training: Any
+        self,
+        X: np.ndarray,
+        weights: np.ndarray | None,
+        seeds: Sequence[int],
+        dtype: np.dtype,
+        training: Any,
     ) -> float:
         """Return the learning rate that is safe for every network at its start."""
         params = _as_numpy(self.network_.init_seeds(seeds, dtype))
         bound = min(
-            finite.stable_learning_rate(self.network_, _pick(params, i), X, training)
+            finite.stable_learning_rate(self.network_, _pick(params, i), X, training, weights)
             for i in range(self.n_networks)
         )
         # Infinite if outputs do not depend on any parameter, such as on black images.
@@ -157,6 +177,21 @@ class FiniteNetworkEstimator(NetworkEstimator):
         self._check_like_fit(X, self.network_.shape)
         outputs = self.network_.predict_seeds(self.params_, X)
         return refuse_infinite(f"{type(self).__name__}: outputs", outputs).astype(np.float64)
+
+
+def _distinct(X: np.ndarray, weights: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return the rows that differ, and the sum of weights of each; None if all sums are equal.
+
+    The power iteration behind the stable rate starts at random and ends near the eigenvalue: of
+    a row that stands twice and one of twice the weight it would give two numbers.
+    """
+    flat = np.ascontiguousarray(X.reshape(len(X), -1)) + X.dtype.type(0)  # -0 is 0
+    rows = flat.view(np.dtype((np.void, flat.dtype.itemsize * flat.shape[1]))).ravel()
+    _, first, which = np.unique(rows, return_index=True, return_inverse=True)
+    sums = np.bincount(which.ravel(), weights).astype(float)
+    if sums.min() == sums.max():
+        return X[np.sort(first)], None
+    return X[first], sums
 
 
 def _as_numpy(params: Any) -> Any:

@@ -10,7 +10,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ntkreg.estimators.finite_base import FiniteNetworkEstimator
-from ntkreg.estimators.labels import code_labels, decode_labels
+from ntkreg.estimators.labels import code_labels, decode_labels, weigh_classes
 from ntkreg.estimators.tasks import Classification
 
 __all__ = ["FiniteNetworkClassifier"]
@@ -60,6 +60,9 @@ class FiniteNetworkClassifier(Classification, FiniteNetworkEstimator):
         Samples of a step; None for all.
     optimizer_options : dict or None, default=None
         The optimiser's own settings, e.g. ``{"momentum": 0.95}``.
+    class_weight : dict, "balanced" or None, default=None
+        What the weight of each sample is multiplied with, by class: of a dict the number, 1 for
+        classes it leaves out; "balanced" gives all classes the same sum of weights.
     n_networks : int, default=4
         Networks, each from its own start and with its own batches, trained together.
     image_shape : (int, int, int) or None, default=None
@@ -103,6 +106,7 @@ class FiniteNetworkClassifier(Classification, FiniteNetworkEstimator):
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **FiniteNetworkEstimator._parameter_constraints,
         "loss": [StrOptions({"squared", "cross_entropy"})],
+        "class_weight": [StrOptions({"balanced"}), dict, None],
     }
 
     def __init__(
@@ -118,6 +122,7 @@ class FiniteNetworkClassifier(Classification, FiniteNetworkEstimator):
         tol: float = 1e-2,
         batch_size: int | None = None,
         optimizer_options: dict[str, float] | None = None,
+        class_weight: Any = None,
         n_networks: int = 4,
         image_shape: tuple[int, int, int] | None = None,
         dtype: Any = None,
@@ -133,13 +138,14 @@ class FiniteNetworkClassifier(Classification, FiniteNetworkEstimator):
         self.tol = tol
         self.batch_size = batch_size
         self.optimizer_options = optimizer_options
+        self.class_weight = class_weight
         self.n_networks = n_networks
         self.image_shape = image_shape
         self.dtype = dtype
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any) -> "FiniteNetworkClassifier":
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "FiniteNetworkClassifier":
         """Train the networks.
 
         Parameters
@@ -148,6 +154,8 @@ class FiniteNetworkClassifier(Classification, FiniteNetworkEstimator):
             Training data.
         y : array-like of shape (n_samples,)
             Labels of any kind: integers, strings, booleans; at least two classes.
+        sample_weight : array-like of shape (n_samples,), float or None
+            Weights >= 0 of the samples in the loss, as in `FiniteNetworkRegressor`.
 
         Returns
         -------
@@ -161,13 +169,14 @@ class FiniteNetworkClassifier(Classification, FiniteNetworkEstimator):
         DivergenceError
             If the learning rate is too high; names the stable one.
         """
-        X, codes, _ = self._read_labelled(X, y)
-        n_classes = len(self.classes_)
+        X, codes, weights = self._read_labelled(X, y, sample_weight)
+        n_classes, name = len(self.classes_), type(self).__name__
+        weights = weigh_classes(name, self.class_weight, self.classes_, codes, weights)
         if self.loss == "squared":
             targets = code_labels(codes, n_classes).reshape(len(X), -1)
         else:
             targets = np.eye(n_classes)[codes]
-        self._train(X, targets, self.loss)
+        self._train(X, targets, self.loss, weights)
         self._fitted_loss = self.loss
         return self
 

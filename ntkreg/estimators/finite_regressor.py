@@ -159,7 +159,7 @@ class FiniteNetworkRegressor(Regression, FiniteNetworkEstimator):
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any) -> "FiniteNetworkRegressor":
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "FiniteNetworkRegressor":
         """Train the networks.
 
         Parameters
@@ -168,6 +168,10 @@ class FiniteNetworkRegressor(Regression, FiniteNetworkEstimator):
             Training data.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
             Targets.
+        sample_weight : array-like of shape (n_samples,), float or None
+            Weights >= 0: the loss, and the mean and deviation of y, are weighted means. Without
+            batches a weight of 2 counts as the sample given twice. Batches are drawn as without
+            weights, from samples whose weight is positive; their losses are weighted.
 
         Returns
         -------
@@ -181,16 +185,16 @@ class FiniteNetworkRegressor(Regression, FiniteNetworkEstimator):
             If the learning rate is too high; names the stable one.
         """
         X, y = self._read_targets(X, y)
+        weights = self._weights(sample_weight, len(y))
         self.y_mean_: Any = 0.0
         self.y_scale_: Any = 1.0
         if self.standardize_y:
-            self.y_mean_ = y.mean(axis=0)
-            spread = y.std(axis=0)
+            self.y_mean_, spread = _mean_and_deviation(y, weights)
             # Rounding of a constant is no spread.
             constant = spread <= 10 * np.finfo(np.float64).eps * np.abs(self.y_mean_)
             self.y_scale_ = np.where(constant, 1.0, spread)
         targets = (y - self.y_mean_) / self.y_scale_
-        self._train(X, targets.reshape(len(y), -1), "squared")
+        self._train(X, targets.reshape(len(y), -1), "squared", weights)
         self._one_target = y.ndim == 1
         return self
 
@@ -233,3 +237,11 @@ class FiniteNetworkRegressor(Regression, FiniteNetworkEstimator):
         if self._one_target:
             outputs = outputs[:, :, 0]
         return outputs * self.y_scale_ + self.y_mean_
+
+
+def _mean_and_deviation(y: np.ndarray, weights: np.ndarray | None) -> tuple[Any, Any]:
+    if weights is None or weights.min() == weights.max():
+        return y.mean(axis=0), y.std(axis=0)
+    shares = weights / weights.max()  # sums of huge ones overflow
+    mean = np.average(y, axis=0, weights=shares)
+    return mean, np.sqrt(np.average(np.square(y - mean), axis=0, weights=shares))

@@ -1,6 +1,7 @@
 """`NeuralTangentKernel`: the dense kernels as a kernel object of scikit-learn's processes."""
 
 import math
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -57,7 +58,7 @@ class NeuralTangentKernel(Kernel):
     The gradient by the logarithms of `weight_std` and `bias_std` is exact: closed forms, compiled
     with the kernel for ReLU, in NumPy for other activations. It is finite where rows of X repeat.
     All values are float64. Time of K and its gradient at n rows of d columns: a product of
-    2 n^2 d / 2 flops, and about 100 ns a pair and ReLU layer; memory (1 + hyperparameters) n^2.
+    2 n^2 d / 2 flops, and some 10 ns a pair and ReLU layer; memory (1 + hyperparameters) n^2.
 
     Without biases `weight_std` is the scale of the kernel alone; `bias_std` near its lower
     bound means that the data ask for none: fix it at 0.
@@ -163,8 +164,9 @@ class NeuralTangentKernel(Kernel):
         return False
 
     def __repr__(self) -> str:
-        shown = [f"depth={self.depth}", f"weight_std={self.weight_std:.3g}"]
-        shown.append(f"bias_std={self.bias_std:.3g}")
+        stds = ((name, getattr(self, name)) for name in ("weight_std", "bias_std"))
+        shown = [f"depth={self.depth}"]
+        shown += [f"{k}={v:.3g}" if isinstance(v, Real) else f"{k}={v!r}" for k, v in stds]
         shown += [f"get={self.get!r}"] if self.get != "ntk" else []
         shown += [f"activation={self.activation!r}"] if self.activation != "relu" else []
         return f"{type(self).__name__}({', '.join(shown)})"
@@ -173,7 +175,10 @@ class NeuralTangentKernel(Kernel):
         bounds = getattr(self, f"{name}_bounds")
         if not (isinstance(bounds, str) and bounds == "fixed"):
             _check_bounds(name, bounds)
-            if getattr(self, name) == 0:
+            value = getattr(self, name)
+            if not isinstance(value, Real) or value < 0:
+                raise SpecError(f"NeuralTangentKernel: {name} must be a number > 0; got {value!r}.")
+            if value == 0:
                 raise SpecError(
                     f"NeuralTangentKernel: {name} must be > 0, as its logarithm is optimised; got "
                     f'0. Set {name}_bounds="fixed" to keep it, or start from a small value.'
@@ -216,7 +221,12 @@ def _rows(name: str, X: Any) -> Any:
             f"NeuralTangentKernel: {name} must be a dense array; got a sparse one. Use "
             f"{name}.toarray()."
         )
-    X = np.atleast_2d(X)
+    try:
+        X = np.atleast_2d(X)
+    except ValueError:
+        raise ShapeError(
+            f"NeuralTangentKernel: {name} must have rows of one length, (n, n_features)."
+        ) from None
     if X.ndim != 2:
         raise ShapeError(
             f"NeuralTangentKernel: {name} must have shape (n, n_features); got {X.shape}."

@@ -16,19 +16,20 @@ from ntkreg.architecture import Architecture
 from ntkreg.cpus import one_blas_thread
 from ntkreg.errors import PrecisionWarning, ShapeError
 from ntkreg.estimators.network_base import NetworkEstimator
+from ntkreg.estimators.products import multiply_rows
 from ntkreg.estimators.stop import STOP_CONSTRAINTS, Stop
 from ntkreg.gram import gram_in_store, kernel_in_store, kernel_of
 from ntkreg.kernels import KernelSpec, StaxNetwork, kernel_dtype, solve_dtype
 from ntkreg.kernels.spec import OPTIONS
 from ntkreg.solvers import CholeskySolver, LeaveOneOut, SpectralSolver
 
-__all__ = ["CROSS_BYTES", "KernelEstimator", "multiply", "spec_of"]
+__all__ = ["CROSS_BYTES", "PRODUCT_ROWS", "KernelEstimator", "spec_of"]
 
 CROSS_BYTES = 2**27
 """Most bytes of one batch of the cross kernel in predict, 128 MiB, in float64."""
 
-_ROWS = 32
-"""Rows of one product of the cross kernel with the dual coefficients, padded with zeros."""
+PRODUCT_ROWS = 32
+"""Rows of one product of the cross kernel with the dual coefficients."""
 
 
 class KernelEstimator(NetworkEstimator):
@@ -159,7 +160,8 @@ class KernelEstimator(NetworkEstimator):
                     cross = kept[spec.get].read(slice(start, start + rows))
                 elif self.kernel_ is not None:
                     cross = self.kernel_(cross, self.X_fit_)
-                multiply(cross, self.dual_coef_, values[start : start + rows])
+                part = values[start : start + rows]
+                multiply_rows(cross, self.dual_coef_, part, at_once=PRODUCT_ROWS)
         return values
 
 
@@ -170,15 +172,3 @@ def spec_of(estimator: Any) -> KernelSpec:
     """
     options = {name: getattr(estimator, name) for name in OPTIONS}
     return KernelSpec(estimator.architecture_, get=estimator.get, dtype=estimator.dtype_, **options)
-
-
-def multiply(cross: np.ndarray, coef: np.ndarray, out: np.ndarray) -> None:
-    """Write ``cross @ coef`` in float64, each row the same bits whatever rows are beside it.
-
-    A BLAS gives other bits for one row than for many, so all products are of one shape.
-    """
-    block = np.zeros((_ROWS, len(coef)))
-    for start in range(0, len(cross), _ROWS):
-        part = cross[start : start + _ROWS]
-        block[: len(part)] = part
-        out[start : start + _ROWS] = (block @ coef)[: len(part)]

@@ -12,7 +12,8 @@ from sklearn.utils.validation import check_is_fitted
 from ntkreg.arrays import refuse_masked
 from ntkreg.cpus import check_n_jobs, one_blas_thread
 from ntkreg.errors import ShapeError
-from ntkreg.estimators.kernel_base import CROSS_BYTES, KernelEstimator, multiply
+from ntkreg.estimators.kernel_base import CROSS_BYTES, PRODUCT_ROWS, KernelEstimator
+from ntkreg.estimators.products import multiply_rows
 from ntkreg.estimators.stop import Stop
 from ntkreg.gram import kernel_of
 from ntkreg.solvers import CholeskySolver, SpectralSolver
@@ -58,6 +59,7 @@ class LatentFunction(KernelEstimator):
     log_marginal_likelihood_value_: float
     output_scale_: np.ndarray
     _stop: Stop | None = None
+    _covariance: EnsembleCovariance | None
 
     def predict(
         self,
@@ -166,7 +168,13 @@ class LatentFunction(KernelEstimator):
         mean, cov = self.predict(X, return_cov=True, test_kernel=test_kernel)
         rng = check_random_state(random_state)
         means, covs = mean.reshape(len(mean), -1), cov.reshape(*cov.shape[:2], -1)
-        draws = np.empty((*means.shape, n_samples))
+        try:
+            draws = np.empty((*means.shape, n_samples))
+        except (MemoryError, ValueError):
+            raise ValueError(
+                f"{type(self).__name__}: n_samples must be an integer >= 0 of draws that memory "
+                f"holds, {means.size} numbers each; got {n_samples!r}."
+            ) from None
         with one_blas_thread():
             for k in range(means.shape[1]):
                 # Not Cholesky: a posterior is often singular, and rounding makes it indefinite.
@@ -210,7 +218,9 @@ class LatentFunction(KernelEstimator):
             ridge = {"alpha": self.alpha, "alpha_scale": self.alpha_scale}
             self.solver_result_ = solver.solve(targets, **ridge)
         self.dual_coef_ = self.solver_result_.dual_coef
-        self._keep_latent(solver, nngp, targets, sample_weight)
+        self._keep_latent(targets, sample_weight)
+        if self.store_covariance:
+            self._covariance = self._covariance_by(solver, nngp)
 
     def _fit_both(self, X: np.ndarray, variants: Any = None) -> tuple[Any, Any]:
         """Return the Grams of NNGP, None where it is not needed beside it, and of the fit."""
@@ -224,15 +234,10 @@ class LatentFunction(KernelEstimator):
             )
         return self._fit_gram(X, variants, BOTH)
 
-    def _keep_latent(
-        self,
-        solver: Any,
-        nngp: np.ndarray | None,
-        targets: np.ndarray,
-        weights: np.ndarray | None,
-    ) -> None:
-        """Keep the marginal likelihood, what deviations need, and these if they are asked for."""
+    def _keep_latent(self, targets: np.ndarray, weights: np.ndarray | None) -> None:
+        """Keep the marginal likelihood and what deviations need, and forget those of old."""
         self.sample_weight_ = weights
+        self._covariance = None
         for name in ("log_marginal_likelihood_value_", "output_scale_"):
             if hasattr(self, name):  # of an earlier fit
                 delattr(self, name)
@@ -240,9 +245,6 @@ class LatentFunction(KernelEstimator):
             self.output_scale_ = likeliest_scale(targets, self.solver_result_, weights)
             found = log_evidence(targets, self.solver_result_, weights)
             self.log_marginal_likelihood_value_ = found
-        self._covariance: EnsembleCovariance | None = None
-        if self.store_covariance:
-            self._covariance = self._covariance_by(solver, nngp)
 
     def _covariance_of_fit(self) -> EnsembleCovariance:
         """Return the covariance of the fit, computed and kept if there is none yet."""
@@ -330,6 +332,8 @@ class LatentFunction(KernelEstimator):
             raise ShapeError(f"{name}: test_kernel must have shape {wanted}; got {values.shape}.")
         if not np.isfinite(values).all():
             raise ValueError(f"{name}: test_kernel contains NaN or infinity.")
+        if (np.diagonal(values) if square else values).min() < 0:
+            raise ValueError(f"{name}: test_kernel must hold variances >= 0; got {values.min()}.")
         return values.astype(np.float64)
 
     def _deviations(
@@ -346,7 +350,7 @@ class LatentFunction(KernelEstimator):
                 rows = slice(start, start + batch)
                 nngp, cross = self._kernels(X[rows], both)
                 own = self._prior(X[rows], diag=True) if prior is None else prior[rows]
-                multiply(cross, self.dual_coef_, mean[rows])
+                multiply_rows(cross, self.dual_coef_, mean[rows], at_once=PRODUCT_ROWS)
                 std[:, rows] = np.sqrt(covariance.variances(own, cross, nngp, n_jobs))
         return mean, std
 
@@ -358,5 +362,5 @@ class LatentFunction(KernelEstimator):
         with one_blas_thread():
             nngp, cross = self._kernels(X, covariance.nngp is not None)
             own = self._prior(X, diag=False) if prior is None else prior
-            multiply(cross, self.dual_coef_, mean)
+            multiply_rows(cross, self.dual_coef_, mean, at_once=PRODUCT_ROWS)
             return mean, covariance.covariances(own, cross, nngp)

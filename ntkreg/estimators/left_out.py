@@ -1,11 +1,11 @@
 """Values of rows that were left out, scored as scikit-learn scores an estimator's predictions."""
 
-import inspect
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.metrics import get_scorer
+from sklearn.utils.validation import _check_method_params
 
 from ntkreg.estimators.labels import decode_labels
 
@@ -38,7 +38,8 @@ class Scores:
     scoring : str or callable
     y : ndarray of shape (n,) or (n, n_targets)
         True targets or labels.
-    weights : ndarray of shape (n,) or None
+    params : dict
+        What else the scorer gets; of an entry a row, each time its entries for the rows scored.
     classes : ndarray or None
         Those of labels.
     per_target : bool
@@ -49,22 +50,21 @@ class Scores:
         self,
         scoring: Any,
         y: np.ndarray,
-        weights: np.ndarray | None,
+        params: dict[str, Any],
         classes: np.ndarray | None,
         per_target: bool,
     ) -> None:
         self._scorer = get_scorer(scoring)
-        self._y, self._weights = y, weights
+        self._y, self._params = y, params
         self._estimator = _Regressor() if classes is None else _Classifier(classes)
         self._per_target = per_target and y.ndim == 2
-        weighs = "sample_weight" in inspect.signature(self._scorer).parameters
-        self._weighs = weights is not None and weighs
 
-    def of(self, values: np.ndarray, rows: Any = slice(None)) -> np.ndarray:
-        """Return the score of values for some rows, () or (n_targets,)."""
-        weights = {"sample_weight": self._weights[rows]} if self._weighs else {}  # type: ignore[index]
-        y = self._y[rows]
+    def of(self, values: np.ndarray, rows: Any = None) -> np.ndarray:
+        """Return the score of values for some rows, or all, () or (n_targets,)."""
+        params, y = self._params, self._y
+        if rows is not None:
+            params, y = _check_method_params(y, params, indices=rows), y[rows]
         if not self._per_target:
-            return np.asarray(self._scorer(self._estimator, values, y, **weights), float)
+            return np.asarray(self._scorer(self._estimator, values, y, **params), float)
         pairs = zip(values.T, y.T, strict=True)
-        return np.array([self._scorer(self._estimator, v, t, **weights) for v, t in pairs])
+        return np.array([self._scorer(self._estimator, v, t, **params) for v, t in pairs])

@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
 from ntkreg.architecture import Architecture, fully_connected
-from ntkreg.arrays import channels_first_hint, refuse_masked
+from ntkreg.arrays import channels_first_hint, refuse_dates, refuse_masked
 from ntkreg.errors import ShapeError
 from ntkreg.estimators.weights import read_weights
 
@@ -108,6 +108,7 @@ class NetworkEstimator(BaseEstimator):
         """
         refuse_masked(f"{type(self).__name__}: X", X)
         refuse_masked(f"{type(self).__name__}: y", y)
+        refuse_dates(f"{type(self).__name__}: X", X)
         ndim = X.ndim if hasattr(X, "ndim") else np.asarray(X).ndim
         seen = None
         if ndim == 3:

@@ -10,9 +10,11 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from ntkreg.cpus import check_n_jobs
 from ntkreg.errors import PlanError
 from ntkreg.estimators.kernel_base import CROSS_BYTES
-from ntkreg.estimators.transformer_base import KernelTransformer, multiply_rows
+from ntkreg.estimators.products import multiply_rows
+from ntkreg.estimators.transformer_base import PRODUCT_ROWS, KernelTransformer
 from ntkreg.gram import kernel_of
 from ntkreg.machine import free_memory, readable
 from ntkreg.solvers.inverse_root import inverse_root
@@ -46,7 +48,7 @@ class NTKNystroem(KernelTransformer):
         "unit_diagonal": K(x, z) / sqrt(K(x, x) K(z, z)).
     symmetry : {"flip"} or None, default=None
         "flip", for networks that read images: the kernel averaged over left and right.
-    backend : {"jax"} or None, default=None
+    backend : {"jax", "cuda"} or None, default=None
         What computes the kernel, as in `ntkreg.kernel`.
     image_shape : (int, int, int) or None, default=None
         (height, width, channels) as which the rows of a flat X are read.
@@ -197,12 +199,13 @@ class NTKNystroem(KernelTransformer):
         self._check_like_fit(X, self.components_.shape[1:])
         spec, k = self._spec(), len(self.components_)
         features = np.empty((len(X), k), self.components_.dtype)
-        rows = max(1, CROSS_BYTES // (8 * k))
+        rows, n_jobs = max(1, CROSS_BYTES // (8 * k)), check_n_jobs(self.n_jobs)
         root = None
         for start in range(0, len(X), rows):
             cross = kernel_of(spec, X[start : start + rows], self.components_, n_jobs=self.n_jobs)
             root = self.normalization_.astype(cross.dtype) if root is None else root
-            multiply_rows(cross, root, features[start : start + rows], self.n_jobs)
+            part = features[start : start + rows]
+            multiply_rows(cross, root, part, at_once=PRODUCT_ROWS, n_jobs=n_jobs)
         return features
 
     def _count(self, n_samples: int) -> int:

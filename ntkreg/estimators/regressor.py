@@ -55,9 +55,10 @@ class NTKRegressor(Regression, LatentFunction):
         training on all 2 n images and flips predicts at ridge 2 `alpha` (absolute), in an
         eighth of the solve's time: to repeat a fit on the doubled set, give half its
         alpha. `alpha` itself is not rescaled: it is what is added to the diagonal.
-    backend : {"jax"} or None, default=None
-        What computes the kernel: None for compiled loops on the CPU; "jax", for networks that
-        read images, for the same programs through JAX on its device (`ntkreg.kernel`).
+    backend : {"jax", "cuda"} or None, default=None
+        What computes the kernel: None for compiled loops on the CPU; for networks that
+        read images "jax" or "cuda", the same programs on JAX's device or on NVIDIA cards
+        (`ntkreg.kernel`).
     image_shape : (int, int, int) or None, default=None
         (height, width, channels) as which the rows of a flat X are read. Not needed if X
         comes as (n, h, w, c), or for a dense network.

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.base import _fit_context
 
 from ntkreg.estimators.latent import LatentFunction
+from ntkreg.estimators.routing import route
 from ntkreg.estimators.selection import KernelSelection
 from ntkreg.estimators.tasks import Regression
 from ntkreg.solvers import CholeskySolver
@@ -67,9 +68,10 @@ class NTKRegressorCV(Regression, LatentFunction, KernelSelection):
         training on all 2 n images and flips predicts at ridge 2 `alpha` (absolute), in an
         eighth of the solve's time: to repeat a fit on the doubled set, give half its
         alpha. `alpha` itself is not rescaled: it is what is added to the diagonal.
-    backend : {"jax"} or None, default=None
-        What computes the kernel: None for compiled loops on the CPU; "jax", for networks that
-        read images, for the same programs through JAX on its device (`ntkreg.kernel`).
+    backend : {"jax", "cuda"} or None, default=None
+        What computes the kernel: None for compiled loops on the CPU; for networks that
+        read images "jax" or "cuda", the same programs on JAX's device or on NVIDIA cards
+        (`ntkreg.kernel`).
     image_shape : (int, int, int) or None, default=None
         (height, width, channels) as which the rows of a flat X are read. Not needed if X
         comes as (n, h, w, c), or for a dense network.
@@ -194,7 +196,7 @@ class NTKRegressorCV(Regression, LatentFunction, KernelSelection):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
-        self, X: Any, y: Any, sample_weight: Any = None, *, groups: Any = None
+        self, X: Any, y: Any, sample_weight: Any = None, *, groups: Any = None, **params: Any
     ) -> "NTKRegressorCV":
         """Choose, and fit the dual coefficients to all samples.
 
@@ -210,6 +212,9 @@ class NTKRegressorCV(Regression, LatentFunction, KernelSelection):
             where the scorer takes weights.
         groups : array-like of shape (n_samples,) or None
             Groups that a splitter such as `GroupKFold` keeps together.
+        **params
+            More for scorer and splitter, who get what they ask for, `sample_weight` and `groups`
+            included: with ``sklearn.set_config(enable_metadata_routing=True)`` only.
 
         Returns
         -------
@@ -219,7 +224,7 @@ class NTKRegressorCV(Regression, LatentFunction, KernelSelection):
         ------
         ValueError
             Parameters out of range or that do not go together, NaN or infinity, shapes that do
-            not fit (`ShapeError`), one sample alone.
+            not fit (`ShapeError`), one sample alone; metadata that nobody asks for.
         NotPSDError
             If a Gram matrix is not positive definite at any of `alphas`.
 
@@ -228,12 +233,15 @@ class NTKRegressorCV(Regression, LatentFunction, KernelSelection):
         PrecisionWarning
             If it is not at some of them; or with a part of the chosen one used up by errors of K.
         """
+        routed = route(self, sample_weight, groups, params)
         X, y = self._read_targets(X, y)
         weights = self._weights(sample_weight, len(X))
         # Of weights over the largest: sums of huge ones overflow.
         shares = None if weights is None else weights / weights.max()
         self.y_mean_ = np.average(y, axis=0, weights=shares) if self.center_y else 0.0
-        grid, nngp = self._choose(X, y, y, weights, groups)
-        solver = CholeskySolver(grid.K, sample_weight=weights, n_jobs=self.n_jobs)
-        self._keep_latent(solver, nngp, y - self.y_mean_, weights)
+        grid, nngp = self._choose(X, y, y, weights, routed)
+        self._keep_latent(y - self.y_mean_, weights)
+        if self.store_covariance:  # a solver checks all of K: none is made for nothing
+            solver = CholeskySolver(grid.K, sample_weight=weights, n_jobs=self.n_jobs)
+            self._covariance = self._covariance_by(solver, nngp)
         return self

@@ -4,14 +4,16 @@ import functools
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.metrics import get_scorer_names
+from sklearn.metrics import get_scorer, get_scorer_names
 from sklearn.model_selection import check_cv
 from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.metadata_routing import UNUSED, MetadataRouter
 
 from ntkreg.arrays import refuse_masked
 from ntkreg.estimators.alpha_grid import Grid
 from ntkreg.estimators.kernel_base import KernelEstimator, spec_of
 from ntkreg.estimators.left_out import Scores
+from ntkreg.estimators.routing import Routed, router_of
 from ntkreg.gram import kernel_of
 
 __all__ = ["KernelSelection"]
@@ -40,8 +42,20 @@ class KernelSelection(KernelEstimator):
     alpha_per_target: bool = False
     center_y: bool = False
 
+    # To `fit`'s splitter, never to the estimator itself.
+    __metadata_request__fit: ClassVar[dict[str, Any]] = {"groups": UNUSED}
+
     _default_scoring: ClassVar[str]
     """What folds are scored by where `scoring` is None: what `score` returns."""
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Return what the estimator, its `scoring` and its `cv` ask of metadata given to `fit`.
+
+        Returns
+        -------
+        MetadataRouter
+        """
+        return router_of(self)
 
     def _choose(
         self,
@@ -49,7 +63,7 @@ class KernelSelection(KernelEstimator):
         y: np.ndarray,
         targets: np.ndarray,
         weights: np.ndarray | None,
-        groups: Any,
+        routed: Routed,
         classes: np.ndarray | None = None,
     ) -> tuple[Grid, np.ndarray | None]:
         """Fit targets, coded for labels y, at the best ridge on the best network.
@@ -66,13 +80,15 @@ class KernelSelection(KernelEstimator):
         folds = None
         if self.cv is not None:
             split = check_cv(self.cv, y, classifier=classes is not None).split
-            folds = list(split(np.zeros((len(y), 1)), y, groups))
+            folds = list(split(np.zeros((len(y), 1)), y, **routed.split))
+            self._check_folds(folds, len(y))
         scoring = self.scoring
         if scoring is None and folds is not None:
             scoring = self._default_scoring
         scores = None
         if scoring is not None:
-            scores = Scores(scoring, y, weights, classes, self.alpha_per_target)
+            params = routed.score_params(get_scorer(scoring), weights)
+            scores = Scores(scoring, y, params, classes, self.alpha_per_target)
         found, best = [], 0
         for K in grams:
             found.append(Grid(self, K, targets, weights))
@@ -123,6 +139,20 @@ class KernelSelection(KernelEstimator):
                 f'[{{"depth": 2}}, {{"depth": 5}}]; got {self.variants!r}.'
             )
         return tuple(self.variants)
+
+    def _check_folds(self, folds: list[Any], n_samples: int) -> None:
+        """Raise unless folds, which may be a user's own list, are rows of X."""
+        every = np.arange(n_samples)
+        for fold in folds:
+            try:
+                rows, others = (every[part] for part in fold)
+            except (IndexError, TypeError, ValueError):
+                rows = others = every[0]
+            if rows.ndim != 1 or others.ndim != 1:
+                raise ValueError(
+                    f"{type(self).__name__}: cv must give two lists of rows below {n_samples} for "
+                    f"each fold; got {fold!r}."
+                )
 
     def _check_choice(self) -> None:
         """Raise where parameters of the choice do not go together."""

@@ -10,10 +10,11 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ntkreg.arrays import refuse_masked
+from ntkreg.arrays import refuse_dates, refuse_masked
 from ntkreg.cpus import check_n_jobs
 from ntkreg.errors import ShapeError
-from ntkreg.estimators.transformer_base import multiply_rows
+from ntkreg.estimators.products import multiply_rows
+from ntkreg.estimators.transformer_base import PRODUCT_ROWS
 from ntkreg.estimators.weights import read_weights
 from ntkreg.solvers.normal_equations import LinearSolution, NormalEquations
 
@@ -67,6 +68,7 @@ class StreamingEstimator(BaseEstimator):
         name = type(self).__name__
         refuse_masked(f"{name}: X", X)
         refuse_masked(f"{name}: y", y)
+        refuse_dates(f"{name}: X", X)
         shape = None
         if getattr(X, "ndim", 2) > 2:
             if self.features is None:
@@ -128,6 +130,7 @@ class StreamingEstimator(BaseEstimator):
         linear = self._linear()
         X = self._read(X, reset=False)
         values = np.empty((X.shape[0], len(linear.intercept)))
+        n_jobs = check_n_jobs(self.n_jobs)
         for part, A in self._batches(X):
-            multiply_rows(A, linear.coef, values[part], self.n_jobs)
+            multiply_rows(A, linear.coef, values[part], at_once=PRODUCT_ROWS, n_jobs=n_jobs)
         return values + linear.intercept

@@ -40,7 +40,7 @@ class NTKTransformer(KernelTransformer):
         "unit_diagonal": K(x, z) / sqrt(K(x, x) K(z, z)), which suits an SVM's default C.
     symmetry : {"flip"} or None, default=None
         "flip", for networks that read images: the kernel averaged over left and right.
-    backend : {"jax"} or None, default=None
+    backend : {"jax", "cuda"} or None, default=None
         What computes the kernel, as in `ntkreg.kernel`.
     image_shape : (int, int, int) or None, default=None
         (height, width, channels) as which the rows of a flat X are read.

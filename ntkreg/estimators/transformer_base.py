@@ -1,20 +1,19 @@
-"""What transformers share: parameters, names of their outputs, the kernel, products by rows."""
+"""What transformers share: parameters, names of their outputs, the kernel."""
 
 from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
-from ntkreg.cpus import check_n_jobs, in_threads
 from ntkreg.estimators.kernel_base import KernelEstimator, spec_of
 from ntkreg.estimators.network_base import NetworkEstimator
 from ntkreg.kernels import KernelSpec, kernel_dtype, solve_dtype
 from ntkreg.kernels.spec import OPTIONS
 
-__all__ = ["KernelTransformer", "NetworkTransformer", "multiply_rows"]
+__all__ = ["PRODUCT_ROWS", "KernelTransformer", "NetworkTransformer"]
 
-_ROWS = 128
-"""Rows of one product, padded with zeros: a BLAS has other bits for one row than for many."""
+PRODUCT_ROWS = 128
+"""Rows of one product of features."""
 
 
 class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator):
@@ -42,24 +41,3 @@ class KernelTransformer(NetworkTransformer):
 
     def _spec(self) -> KernelSpec:
         return spec_of(self)
-
-
-def multiply_rows(A: np.ndarray, B: np.ndarray, out: np.ndarray, n_jobs: int | None) -> None:
-    """Write ``A @ B`` to `out`; a row has the same bits whatever rows are beside it.
-
-    Parameters
-    ----------
-    A : ndarray of shape (n, k)
-    B : ndarray of shape (k, m)
-        Its dtype is that of the arithmetic.
-    out : ndarray of shape (n, m)
-    n_jobs : int or None
-    """
-
-    def multiply(start: int) -> None:
-        part = A[start : start + _ROWS]
-        block = np.zeros((_ROWS, len(B)), B.dtype)
-        block[: len(part)] = part
-        out[start : start + _ROWS] = (block @ B)[: len(part)]
-
-    in_threads(multiply, range(0, len(A), _ROWS), check_n_jobs(n_jobs))

@@ -7,9 +7,14 @@ from sklearn.base import BaseEstimator
 from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_is_fitted
 
-from ntkreg.arrays import as_array
 from ntkreg.errors import ShapeError, SpecError
-from ntkreg.factorization.entries import Entries, check_bounds, check_indices, read_entries
+from ntkreg.factorization.entries import (
+    Entries,
+    check_bounds,
+    check_indices,
+    read_entries,
+    read_values,
+)
 
 __all__ = ["MatrixCompletion"]
 
@@ -58,15 +63,22 @@ class MatrixCompletion(BaseEstimator):
         ----------
         rows, cols : array-like of int, shape (k,)
         values : array-like of shape (k,)
+
+        Raises
+        ------
+        NotFittedError, TypeError, ShapeError, SpecError
+            As of `predict`; no values, or such as are no finite numbers.
         """
         predicted = self.predict(rows, cols)
-        truth = as_array(f"{type(self).__name__}: values", values)
+        truth = read_values(f"{type(self).__name__}: values", values)
         if truth.shape != predicted.shape:
             raise ShapeError(
                 f"{type(self).__name__}: values must have the length of rows, {len(predicted)}; "
                 f"got shape {truth.shape}."
             )
-        return float(r2_score(truth, predicted))
+        # In units of a power of two, so that no square overflows.
+        unit = 2.0 ** np.floor(np.log2(max(np.abs(truth).max(), np.abs(predicted).max(), 1e-300)))
+        return float(r2_score(truth / unit, predicted / unit))
 
     def _read(self, rows: Any, cols: Any, values: Any, shape: Any) -> Entries:
         """Check parameters and entries."""
@@ -93,7 +105,5 @@ class MatrixCompletion(BaseEstimator):
         return getattr(self, attribute)
 
     def _within_bounds(self, values: np.ndarray) -> np.ndarray:
-        if self.bounds is None:
-            return values
-        low, high = map(float, self.bounds)
-        return np.clip(values, low, high)
+        bounds = check_bounds(type(self).__name__, self.bounds)  # may have been set since fit
+        return values if bounds is None else np.clip(values, *bounds)

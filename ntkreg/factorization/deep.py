@@ -1,5 +1,6 @@
 """`DeepMatrixFactorization`."""
 
+import math
 import warnings
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -9,18 +10,25 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from ntkreg.arrays import as_array
 from ntkreg.cpus import one_blas_thread
 from ntkreg.errors import ShapeError, SpecError
 from ntkreg.factorization.base import MatrixCompletion
 from ntkreg.factorization.descent import Training, descend
-from ntkreg.factorization.entries import Entries, check_indices
+from ntkreg.factorization.entries import (
+    Entries,
+    check_indices,
+    read_values,
+    refuse_too_large,
+)
 from ntkreg.factorization.optimizers import OPTIMIZERS
 from ntkreg.factorization.path import PathRecorder
-from ntkreg.factorization.product import ProductLoss
+from ntkreg.factorization.product import ProductLoss, factor_shapes
 from ntkreg.factorization.starts import STARTS, start
 
 __all__ = ["DeepMatrixFactorization"]
+
+_COPIES = 12
+"""Vectors of all parameters: the point, gradients, what optimisers remember, products inside."""
 
 _DIGITS = 1e-13
 """Residuals, over the values' size, that float64 still tells from zero."""
@@ -41,10 +49,15 @@ class DeepMatrixFactorization(MatrixCompletion):
     init : {"gaussian", "balanced"}, default="gaussian"
         Independent entries in every factor; or factors that share the singular values of one
         Gaussian matrix evenly.
-    optimizer : {"gd", "sgd", "momentum", "adam", "adagrad", "group_rmsprop"}, default="gd"
+    optimizer : {"gd", "sgd", "momentum", "adam", "adagrad", "group_rmsprop", "gd_long"}, \
+default="gd"
+        gd_long is gd in steps of one over the curvature, ten times as long as gd's until the loss
+        has halved: a higher rank, which is none of gradient flow's.
     learning_rate : float or None, default=None
-        None: for gd, sgd and momentum a share of one over the curvature, all along the path; for
-        group_rmsprop 1e-3, falling; 1e-3 for adam, 0.1 for adagrad.
+        None: for gd, gd_long, sgd and momentum a share of one over the curvature, all along the
+        path; 1e-3 for adam, 0.1 for adagrad; for group_rmsprop 1e-3 / sqrt(1 + step / 10,000),
+        since at a fixed rate its steps have one length, and the loss stalls near 2e-6. A number
+        stays fixed.
     batch_size : int, default=500
         Entries of a step of sgd.
     width : int or None, default=None
@@ -176,6 +189,13 @@ class DeepMatrixFactorization(MatrixCompletion):
         """
         entries = self._read(rows, cols, values, shape)
         _check_scale(entries.values, self.tol)
+        n_parameters = sum(map(math.prod, factor_shapes(entries.shape, self.depth, self.width)))
+        refuse_too_large(
+            f"DeepMatrixFactorization: {_COPIES} copies of the factors of depth={self.depth}, "
+            f"width={self.width} and shape {entries.shape}, which training holds,",
+            _COPIES * n_parameters,
+            "Take a smaller depth or width.",
+        )
         objective = ProductLoss(entries, self.depth, self.width)
         # NumPy's generator for all numbers, whatever random_state is.
         rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31, size=4))
@@ -236,10 +256,9 @@ def _held_out(given: Any, entries: Entries) -> tuple[np.ndarray, ...] | None:
     if not isinstance(given, tuple | list) or len(given) != 3:
         raise ShapeError(f"{name} must be (rows, cols, values); got {type(given).__name__}.")
     i, j = check_indices(name, given[0], given[1], entries.shape)
-    values = as_array(f"{name}: values", given[2])
-    if values.shape != i.shape or not np.isfinite(values).all():
+    values = read_values(f"{name}: values", given[2])
+    if values.shape != i.shape:
         raise ShapeError(
-            f"{name}: values must be finite numbers, one a row; got shape {values.shape} beside "
-            f"{len(i)} rows."
+            f"{name}: values must be one a row; got {len(values)} beside {len(i)} rows."
         )
-    return i, j, values.astype(np.float64)
+    return i, j, values

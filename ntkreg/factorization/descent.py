@@ -15,14 +15,6 @@ __all__ = ["SHARE", "Point", "Training", "descend"]
 SHARE = 0.5
 """Of 1/curvature, a quarter of what is stable."""
 
-_ON_PLATEAU = 0.2
-"""Of that, until the loss has halved. There all singular values grow by factors, and longer steps
-would let large ones run less far ahead of small ones than gradient flow does: a higher rank."""
-
-_MOST_WAY = 0.05
-"""Of the norm of all factors, that one step goes. Where factors are small the curvature rises with
-their growth: a step of any share of it that was long could end far beyond the entries."""
-
 
 @dataclass(frozen=True)
 class Training:
@@ -100,27 +92,29 @@ def descend(
     time, before, first, on_plateau = 0.0, np.inf, np.inf, True
     for step in range(training.max_iter + 1):
         given = training.learning_rate or rule.default_rate(step)
-        if given is None:
-            rate = curvature.rate(theta) * (_ON_PLATEAU if on_plateau else 1)
-        else:
-            rate = given
-        # After the curvature, whose differences pass through the same arrays.
         with np.errstate(over="ignore", invalid="ignore"):
+            if given is None:
+                rate = curvature.rate(theta) * (rule.on_plateau if on_plateau else 1)
+            else:
+                rate = given
+            # After the curvature, whose differences pass through the same arrays.
             loss = objective.gradient(factors, parts, None if batches is None else next(batches))
         if not np.isfinite(loss):
             raise DivergenceError(
-                f"training diverged after {step} steps of {training.optimizer} at rate {rate:.3g}. "
-                "Take a smaller learning_rate, or leave it at None."
+                "float64 does not hold the loss of the start. Take a smaller init_scale."
+                if step == 0
+                else f"training diverged after {step} steps of {training.optimizer} at rate "
+                f"{rate:.3g}. Take a smaller learning_rate, or leave it at None."
             )
         last = loss <= training.tol or step == training.max_iter
         observe(Point(step, time, loss, last))
         if last:
             break
         if given is None:
-            if loss > before and training.optimizer == "gd":
+            if loss > before and training.optimizer in ("gd", "gd_long"):
                 curvature.look_again()
             way = rate * float(np.linalg.norm(gradient))
-            most = _MOST_WAY * float(np.linalg.norm(theta))
+            most = rule.most_way * float(np.linalg.norm(theta))
             if way > most and len(factors) > 1:  # of one factor the loss has one curvature
                 rate, way = rate * most / way, most
             curvature.moved(way)

@@ -13,10 +13,20 @@ from ntkreg.arrays import as_array
 from ntkreg.errors import PlanError, ShapeError, SpecError
 from ntkreg.machine import free_memory, readable
 
-__all__ = ["Entries", "check_bounds", "check_indices", "read_entries"]
+__all__ = [
+    "Entries",
+    "check_bounds",
+    "check_indices",
+    "read_entries",
+    "read_values",
+    "refuse_too_large",
+]
 
 _COPIES = 12
 """Matrices of the whole shape that live at once while one is completed."""
+
+_LARGEST = 1e304
+"""Of values: a nuclear norm sums up some of them."""
 
 _NAMED = 10
 """Rows or columns that a warning names, at most."""
@@ -81,17 +91,11 @@ def read_entries(
     UserWarning
         Names rows and columns without a seen entry.
     """
-    seen = as_array(f"{name}: values", values)
-    if seen.ndim != 1 or not len(seen):
-        raise ShapeError(
-            f"{name}: values must be a list of at least one number; got shape {seen.shape}."
-        )
-    seen = seen.astype(np.float64)
-    if not np.isfinite(seen).all():
-        bad = int(np.flatnonzero(~np.isfinite(seen))[0])
+    seen = read_values(f"{name}: values", values)
+    if np.abs(seen).max() > _LARGEST:
         raise SpecError(
-            f"{name}: values holds NaN or infinity, first at place {bad}. Leave out entries that "
-            "are not known."
+            f"{name}: values reach {np.abs(seen).max():.2g}, whose sums float64 does not hold. "
+            "Rescale values to about 1."
         )
     whole = _shape(name, shape)
     i, j = check_indices(name, rows, cols, whole)
@@ -113,10 +117,35 @@ def read_entries(
             f"{name}: values must lie within bounds={bounds}; got {seen[bad]:g} at place {bad} "
             f"(row {i[bad]}, column {j[bad]}). Correct it, or widen bounds."
         )
-    _refuse_too_large(name, whole)
+    refuse_too_large(
+        f"{name}: {_COPIES} matrices of shape {whole}, which live at once,",
+        _COPIES * math.prod(whole),
+        "Number rows and columns without gaps, or leave some out.",
+    )
     entries = _once(name, i, j, seen, whole)
     _warn_of_unseen(name, entries)
     return entries
+
+
+def read_values(name: str, values: Any) -> np.ndarray:
+    """Return values as a user gives them, one or more finite numbers, as float64.
+
+    Raises
+    ------
+    TypeError, ShapeError, SpecError
+    """
+    found = as_array(name, values)
+    if found.ndim != 1 or not len(found):
+        raise ShapeError(f"{name} must be a list of at least one number; got shape {found.shape}.")
+    with np.errstate(over="ignore"):
+        found = found.astype(np.float64)
+    if not np.isfinite(found).all():
+        bad = int(np.flatnonzero(~np.isfinite(found))[0])
+        raise SpecError(
+            f"{name} holds NaN or infinity, first at place {bad}. Leave out entries that are not "
+            "known."
+        )
+    return found
 
 
 def check_indices(
@@ -141,7 +170,8 @@ def check_indices(
         if len(places) and (int(places.min()) < 0 or int(places.max()) > most):
             bad = int(places.min()) if int(places.min()) < 0 else int(places.max())
             raise SpecError(
-                f"{name}: {key} must be from 0 to {most}"
+                f"{name}: {key} must be from 0 "
+                + ("on" if shape is None and bad < 0 else f"to {most}")
                 + ("" if shape is None else f", since the matrix has shape {shape}")
                 + f"; got {bad}."
             )
@@ -194,13 +224,11 @@ def _at_least_two(name: str, shape: tuple[int, int]) -> tuple[int, int]:
     return shape
 
 
-def _refuse_too_large(name: str, shape: tuple[int, int]) -> None:
-    needed, free = 8 * _COPIES * math.prod(shape), free_memory()
+def refuse_too_large(who: str, numbers: int, remedy: str) -> None:
+    """Raise `PlanError` if the memory does not hold so many float64 numbers."""
+    needed, free = 8 * numbers, free_memory()
     if free is not None and needed > free:
-        raise PlanError(
-            f"{name}: a matrix of shape {shape} takes about {readable(needed)} to complete; "
-            f"{readable(free)} are free. Number rows and columns without gaps, or leave some out."
-        )
+        raise PlanError(f"{who} take about {readable(needed)}; {readable(free)} are free. {remedy}")
 
 
 def _once(name: str, i: np.ndarray, j: np.ndarray, values: np.ndarray, shape) -> Entries:
@@ -215,8 +243,8 @@ def _once(name: str, i: np.ndarray, j: np.ndarray, values: np.ndarray, shape) ->
         row, col = divmod(int(flat[first]), shape[1])
         raise SpecError(
             f"{name}: entry (row {row}, column {col}) is given twice with different values, "
-            f"{values[first]:g} and {values[first + 1]:g}. Give each entry once, such as their "
-            "mean."
+            f"{float(values[first])!r} and {float(values[first + 1])!r}. Give each entry once, "
+            "such as their mean."
         )
     kept = np.ones(len(flat), bool)
     kept[again + 1] = False

@@ -71,7 +71,8 @@ def minimize_nuclear_norm(
         Duality gap over the norm at which to stop.
     max_iter : int
     begin : (ndarray, ndarray) or None
-        A matrix and multipliers of an earlier solution.
+        A matrix and multipliers of an earlier solution. Where zeros in place of what is not seen
+        have the lesser norm, as after values of another unit, it begins with these.
 
     Notes
     -----
@@ -94,8 +95,11 @@ def minimize_nuclear_norm(
     filled.reshape(-1)[flat] = values
     matrix, multipliers = filled, np.zeros(len(values))
     if begin is not None:
-        matrix, multipliers = begin[0] / scale, begin[1].copy()
-        matrix.reshape(-1)[flat] = values
+        earlier = begin[0] / scale
+        earlier.reshape(-1)[flat] = values
+        finite = np.isfinite(earlier).all()
+        if finite and np.sum(svdvals(earlier)) < np.sum(svdvals(filled)):
+            matrix, multipliers = earlier, begin[1].copy()
     threshold = _spectral_norm(filled) / 2
     step, n_iter = _STEP, 0
     norm, bound = _gap(matrix, values, multipliers, flat)

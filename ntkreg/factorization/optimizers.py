@@ -28,6 +28,14 @@ class Optimizer:
         By which a rate from the curvature is multiplied.
     by_batches : bool
         Whether a step takes the gradient of a batch.
+    on_plateau : float
+        Of a rate from the curvature, until the loss has halved. There all singular values grow by
+        factors, and longer steps would let large ones run less far ahead of small ones than
+        gradient flow does: a higher rank.
+    most_way : float
+        Of the norm of all factors, that one step goes at a rate from the curvature. Where factors
+        are small the curvature rises with their growth: a step of any share of it that was long
+        could end far beyond the entries.
     """
 
     begin: Callable[[np.ndarray], Step]
@@ -35,6 +43,8 @@ class Optimizer:
     decay: float = np.inf
     share: float = 1.0
     by_batches: bool = False
+    on_plateau: float = 0.2
+    most_way: float = 0.05
 
     def default_rate(self, step: int) -> float | None:
         """Return the rate of a step, counted from 0; None: from the curvature."""
@@ -122,5 +132,7 @@ OPTIMIZERS = {
     "adagrad": Optimizer(_adagrad, rate=0.1),
     # At a fixed rate its steps have one length, and the loss stalls near 2e-6.
     "group_rmsprop": Optimizer(_group_rmsprop, rate=1e-3, decay=10_000),
+    # Whole steps of one over the curvature: what the others' care is for shows beside it.
+    "gd_long": Optimizer(_descent, share=2.0, on_plateau=1.0, most_way=1.0),
 }
 """By name."""

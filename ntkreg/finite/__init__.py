@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ntkreg.finite.base import Network as Network
+    from ntkreg.finite.dynamics import LinearDynamics as LinearDynamics
+    from ntkreg.finite.dynamics import kernel_dynamics as kernel_dynamics
+    from ntkreg.finite.dynamics import linear_dynamics as linear_dynamics
     from ntkreg.finite.empirical import EmpiricalKernels as EmpiricalKernels
     from ntkreg.finite.empirical import empirical_kernels as empirical_kernels
     from ntkreg.finite.features import readout_features as readout_features
-    from ntkreg.finite.linearized import LinearDynamics as LinearDynamics
     from ntkreg.finite.linearized import LinearizedNetwork as LinearizedNetwork
-    from ntkreg.finite.linearized import kernel_dynamics as kernel_dynamics
-    from ntkreg.finite.linearized import linear_dynamics as linear_dynamics
     from ntkreg.finite.linearized import linearize as linearize
     from ntkreg.finite.network import FiniteNetwork as FiniteNetwork
     from ntkreg.finite.network import finite_network as finite_network
@@ -37,7 +37,7 @@ _HOME = {
     "FiniteNetwork": "network",
     "LayerDrifts": "observers",
     "LayerNorms": "observers",
-    "LinearDynamics": "linearized",
+    "LinearDynamics": "dynamics",
     "LinearizedNetwork": "linearized",
     "Network": "base",
     "ObserveKernel": "observers",
@@ -50,8 +50,8 @@ _HOME = {
     "TrainingRun": "training",
     "empirical_kernels": "empirical",
     "finite_network": "network",
-    "kernel_dynamics": "linearized",
-    "linear_dynamics": "linearized",
+    "kernel_dynamics": "dynamics",
+    "linear_dynamics": "dynamics",
     "linearize": "linearized",
     "log_steps": "observers",
     "readout_features": "features",

@@ -14,7 +14,7 @@ from ntkreg.errors import ShapeError, SpecError
 from ntkreg.finite.base import Network, Params, dtype_of
 from ntkreg.finite.precision import precision
 
-__all__ = ["LOSSES", "Loss", "check_inputs", "check_targets", "losses_of"]
+__all__ = ["LOSSES", "Loss", "check_inputs", "check_targets", "check_weights", "losses_of"]
 
 
 @dataclass(frozen=True)
@@ -24,21 +24,25 @@ class Loss:
     Attributes
     ----------
     value : callable
-        (outputs (n, o), targets (n, o)) -> scalar.
+        (outputs (n, o), targets (n, o), weights (n,) of mean 1 or None) -> scalar.
     curvature : float
         Largest second derivative of one example's loss in its outputs.
     """
 
-    value: Callable[[jax.Array, jax.Array], jax.Array]
+    value: Callable[..., jax.Array]
     curvature: float
 
 
-def _squared(f: jax.Array, y: jax.Array) -> jax.Array:
-    return 0.5 * jnp.square(f - y).sum(axis=-1).mean()
+def _squared(f: jax.Array, y: jax.Array, weights: jax.Array | None = None) -> jax.Array:
+    return 0.5 * _mean(jnp.square(f - y).sum(axis=-1), weights)
 
 
-def _cross_entropy(f: jax.Array, y: jax.Array) -> jax.Array:
-    return -(y * jax.nn.log_softmax(f)).sum(axis=-1).mean()
+def _cross_entropy(f: jax.Array, y: jax.Array, weights: jax.Array | None = None) -> jax.Array:
+    return -_mean((y * jax.nn.log_softmax(f)).sum(axis=-1), weights)
+
+
+def _mean(each: jax.Array, weights: jax.Array | None) -> jax.Array:
+    return each.mean() if weights is None else (weights * each).mean()
 
 
 LOSSES: dict[str, Loss] = {
@@ -50,19 +54,21 @@ r"""``squared``: :math:`\frac{1}{2n} \sum_i \|f(x_i) - y_i\|^2`, summed over out
 ``cross_entropy``: :math:`-\frac{1}{n} \sum_i \sum_o y_{io} \log \mathrm{softmax}(f(x_i))_o`."""
 
 
-def losses_of(network: Network, params: Params, X: Any, y: Any, loss: str) -> np.ndarray:
+def losses_of(
+    network: Network, params: Params, X: Any, y: Any, loss: str, weights: Any = None
+) -> np.ndarray:
     """Return the loss (n_seeds,) of stacked parameters over all examples.
 
     From `Network.predict_seeds`, which is compiled anyway and takes large sets in blocks.
     """
     outputs = network.predict_seeds(params, X)
     with precision(dtype_of(params)):
-        return np.asarray(_values(loss)(outputs, y))
+        return np.asarray(_values(loss)(outputs, y, weights))
 
 
 @lru_cache
 def _values(loss: str) -> Callable[..., jax.Array]:
-    return jax.jit(jax.vmap(LOSSES[loss].value, (0, None)))
+    return jax.jit(jax.vmap(LOSSES[loss].value, (0, None, None)))
 
 
 def check_inputs(who: str, name: str, network: Network, X: Any, dtype: Any) -> np.ndarray:
@@ -130,6 +136,30 @@ def check_targets(
             f"that sum to {y.sum(axis=1).min():g} up to {y.sum(axis=1).max():g}."
         )
     return as_dtype(f"{who}: y", y, dtype)
+
+
+def check_weights(who: str, weights: Any, n_samples: int, dtype: Any) -> np.ndarray | None:
+    """Return weights of examples over their mean, (n,); None where all are equal.
+
+    Raises
+    ------
+    ShapeError, SpecError
+        If they do not fit the samples, or are not above 0.
+    """
+    if weights is None:
+        return None
+    found = _numbers(who, "sample_weight", weights)
+    if found.shape != (n_samples,):
+        raise ShapeError(f"{who}: sample_weight must be ({n_samples},); got {found.shape}.")
+    if found.min() <= 0:
+        raise SpecError(
+            f"{who}: sample_weight must be above 0; got a least value of {found.min()}. Leave out "
+            "samples that do not count."
+        )
+    if found.min() == found.max():
+        return None
+    shares = found / found.max()  # sums of huge ones overflow
+    return (shares / shares.mean()).astype(dtype)
 
 
 def _numbers(who: str, name: str, values: Any) -> np.ndarray:

@@ -47,6 +47,8 @@ class Snapshot:
         The training set, classes as one-hot rows.
     loss : str
         Name of the loss.
+    sample_weight : array (n,) or None
+        Of mean 1; None where all examples count the same.
     """
 
     network: Network
@@ -56,6 +58,7 @@ class Snapshot:
     X: np.ndarray
     y: np.ndarray
     loss: str
+    sample_weight: np.ndarray | None = None
 
 
 class Observer(ABC):
@@ -84,7 +87,8 @@ class ObserveLoss(Observer):
 
     def __call__(self, snapshot: Snapshot) -> Any:
         """Return the array of this step."""
-        return losses_of(snapshot.network, snapshot.params, snapshot.X, snapshot.y, snapshot.loss)
+        at = snapshot
+        return losses_of(at.network, at.params, at.X, at.y, at.loss, at.sample_weight)
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +112,9 @@ class ObserveLossUntil(ObserveLoss):
 
     def is_last(self, value: np.ndarray, snapshot: Snapshot) -> bool:
         """Whether every network has fitted the training set."""
-        silent = LOSSES[snapshot.loss].value(jnp.zeros(snapshot.y.shape), jnp.asarray(snapshot.y))
+        weights = snapshot.sample_weight
+        given = jnp.asarray(snapshot.y), None if weights is None else jnp.asarray(weights)
+        silent = LOSSES[snapshot.loss].value(jnp.zeros(snapshot.y.shape), *given)
         return bool(np.all(value < self.fraction * float(silent)))
 
 

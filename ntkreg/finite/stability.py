@@ -23,7 +23,11 @@ _SETTLED = 1e-4
 
 
 def stable_learning_rate(
-    network: Network, params: Params, X: np.ndarray, training: Training
+    network: Network,
+    params: Params,
+    X: np.ndarray,
+    training: Training,
+    sample_weight: np.ndarray | None = None,
 ) -> float:
     r"""Return the largest learning rate at which linearised full-batch training is stable.
 
@@ -44,6 +48,8 @@ def stable_learning_rate(
     X : array (n, *shape)
     training : Training
         Whose loss and optimiser count.
+    sample_weight : array (n,) or None
+        Weights > 0 of a loss that is a weighted mean: those of the kernel's rows and columns.
 
     Returns
     -------
@@ -60,27 +66,33 @@ def stable_learning_rate(
     Lee et al. 2019 (arXiv 1902.06720), section 2.4; Lessard et al. 2016 (arXiv 1408.3595)
     for momentum.
     """
-    top = largest_eigenvalue(network, params, X)
+    shares = None if sample_weight is None else sample_weight / np.mean(sample_weight)
+    top = largest_eigenvalue(network, params, X, shares)
     m = dict(training.options).get("momentum", 0.0)
     gain = {"momentum": 1 + m, "nesterov": (1 + m) / (1 + 2 * m)}.get(training.optimizer, 1.0)
     slope = LOSSES[training.loss].curvature * top
     return float(2 * len(X) * gain / slope) if slope > 0 else float("inf")
 
 
-def largest_eigenvalue(network: Network, params: Params, X: Any) -> float:
-    """Return the largest eigenvalue of the full empirical NTK, (n n_outputs) squared."""
+def largest_eigenvalue(network: Network, params: Params, X: Any, weights: Any = None) -> float:
+    """Return the largest eigenvalue of the full empirical NTK, (n n_outputs) squared.
+
+    With weights (n,) of the kernel times their roots, along rows and columns.
+    """
     dtype = dtype_of(params)
+    scale = None if weights is None else np.sqrt(weights).astype(dtype)[:, None]
     with precision(dtype):
-        return float(_power_iteration(network)(params, np.asarray(X, dtype)))
+        return float(_power_iteration(network)(params, np.asarray(X, dtype), scale))
 
 
 @lru_cache(maxsize=32)
 def _power_iteration(network: Network) -> Callable[..., jax.Array]:
-    def run(params: Params, X: jax.Array) -> jax.Array:
+    def run(params: Params, X: jax.Array, scale: jax.Array | None) -> jax.Array:
         trained, fixed = network.split(params)
 
         def outputs(trained: Params) -> jax.Array:
-            return network.apply(network.join(trained, fixed), X)
+            found = network.apply(network.join(trained, fixed), X)
+            return found if scale is None else scale * found
 
         f, pull = jax.vjp(outputs, trained)
 

@@ -2,25 +2,23 @@
 
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence, Sized
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 from tqdm.auto import tqdm
 
 from ntkreg.arrays import refuse_infinite
-from ntkreg.errors import DivergenceError, ShapeError, SpecError
-from ntkreg.finite.base import Network, Params, check_seeds, dtype_of
+from ntkreg.errors import ShapeError, SpecError
+from ntkreg.finite.base import Network, Params, dtype_of
 from ntkreg.finite.checkpoint import Checkpoint, State, describe_run
-from ntkreg.finite.losses import check_inputs, check_targets, losses_of
+from ntkreg.finite.losses import check_inputs
 from ntkreg.finite.observers import ObserveLoss, Observer, Snapshot, log_steps
 from ntkreg.finite.optimizers import Training
-from ntkreg.finite.precision import check_dtype, precision
-from ntkreg.finite.stability import stable_learning_rate
-from ntkreg.finite.steps import Steps, make_steps
+from ntkreg.finite.precision import precision
+from ntkreg.finite.ready_run import ReadyRun
 
 __all__ = ["TrainingRun", "train"]
 
@@ -32,13 +30,6 @@ _CALL_SECONDS = 0.5
 
 _SAVE_SECONDS = 30.0
 """Longest time between two checkpoints; bits do not depend on where they fall."""
-
-_COPIES_TRAINED = 3
-"""Times that parameters are held at least: at the start, now, and their gradients."""
-
-_GROWTH = 1e6
-"""A loss that many times its start (and that of zero outputs) has diverged. Large rates may
-raise it by orders of magnitude and still come down again (Lewkowycz et al. 2020, 2003.02218)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +68,7 @@ def train(
     X: Any,
     y: Any,
     *,
+    sample_weight: Any = None,
     seeds: Sequence[int] = (0,),
     params: Params | None = None,
     dtype: Any = np.float32,
@@ -96,6 +88,9 @@ def train(
     X : array (n, *network.shape)
     y : array (n, n_outputs), or (n,)
         (n,) for one output, or for classes 0, 1, ... with cross-entropy.
+    sample_weight : array (n,), default=None
+        Weights > 0: the loss is the weighted mean over examples. Batches are drawn as without,
+        and take the mean over theirs of losses times weights over the mean weight of all.
     seeds : sequence of int, default=(0,)
         Each gives a start (``network.init(seed)``) and an order of batches.
     params : stacked parameters, default=None
@@ -146,7 +141,7 @@ def train(
     >>> run.predict(X).shape, bool(np.all(run.observed["loss"][-1] < 0.1))
     ((2, 3, 1), True)
     """
-    run = _Run(network, training, X, y, seeds, params, dtype)
+    run = ReadyRun(network, training, (X, y, sample_weight), seeds, params, dtype)
     watch = _check_observers(observers)
     at = _check_steps(observe_at, training.n_steps) if watch else ()
     with precision(run.dtype):
@@ -154,9 +149,7 @@ def train(
         file = None
         if checkpoint is not None:
             given = None if params is None else run.start
-            config = describe_run(
-                network, training, run.X, run.y, run.seeds, given, dict(watch), at
-            )
+            config = describe_run(network, training, run.data, run.seeds, given, dict(watch), at)
             file = Checkpoint(checkpoint, config)
             state = file.load(state) or state
         bar = _progress_bar(training.n_steps, state.step, progress)
@@ -179,98 +172,8 @@ def train(
         )
 
 
-class _Run:
-    """What does not change while a run goes on, checked."""
-
-    def __init__(
-        self,
-        network: Network,
-        training: Training,
-        X: Any,
-        y: Any,
-        seeds: Any,
-        params: Params | None,
-        dtype: Any,
-    ) -> None:
-        if not isinstance(network, Network):
-            raise SpecError(
-                f"train: network must come from finite_network or linearize; got {network!r}."
-            )
-        if not isinstance(training, Training):
-            raise SpecError(
-                f"train: training must be a Training(learning_rate, n_steps); got {training!r}."
-            )
-        self.network, self.training = network, training
-        self.dtype = check_dtype("train", dtype)
-        self.X = check_inputs("train", "X", network, X, self.dtype)
-        self.y = check_targets("train", network, y, len(self.X), training.loss, self.dtype)
-        if training.batch_size is not None and training.batch_size > len(self.X):
-            raise SpecError(
-                f"train: batch_size is {training.batch_size}, but there are {len(self.X)} samples."
-            )
-        if isinstance(seeds, Sized):
-            network.check_memory("train", len(seeds), self.dtype, _COPIES_TRAINED)
-        self.seeds = check_seeds("train", seeds)
-        if params is None:
-            self.start = network.init_seeds(seeds, self.dtype)
-        else:
-            self.start = _check_params(network, params, len(self.seeds), self.dtype)
-        with precision(self.dtype):
-            self.trained, self.fixed = network.split(self.start)
-            if not jax.tree.leaves(self.trained):
-                raise SpecError("train: no layer of the network is trainable.")
-            self.steps: Steps = make_steps(network, training)
-        losses = losses_of(network, self.start, self.X, self.y, training.loss)
-        if not np.isfinite(losses).all():
-            raise SpecError(
-                f"train: the loss at the start overflows {self.dtype}. X or y are too large, or "
-                "weight_std, bias_std and slopes over many layers make outputs so: rescale them."
-            )
-        silent = 0.5 * float(np.square(self.y).sum(axis=1).mean())
-        self.limits = np.asarray(_GROWTH * (losses + silent), self.dtype)
-
-    def advance(self, state: State, last: int) -> None:
-        """Do the steps up to `last`; raise if a seed's loss is above its limit."""
-        trained, optimizer, bad = self.steps.run(
-            state.trained,
-            state.optimizer,
-            self.fixed,
-            self.X,
-            self.y,
-            self.seeds,
-            np.asarray(self.training.learning_rate, self.dtype),
-            self.limits,
-            np.int32(state.step),
-            np.int32(last),
-        )
-        self._check(np.asarray(bad))
-        state.trained, state.optimizer, state.step = trained, optimizer, last
-
-    def finish(self, state: State) -> None:
-        """Raise if the last step made a loss that no further step has looked at."""
-        params = self.network.join(state.trained, self.fixed)
-        losses = losses_of(self.network, params, self.X, self.y, self.training.loss)
-        self._check(np.where(losses <= self.limits, -1, state.step))
-
-    def _check(self, bad: np.ndarray) -> None:
-        if np.all(bad < 0):
-            return
-        lost = np.flatnonzero(bad >= 0)
-        first = lost[np.argmin(bad[lost])]
-        start = jax.tree.map(lambda leaf: leaf[first], self.start)
-        bound = stable_learning_rate(self.network, start, self.X, self.training)
-        rate, name = self.training.learning_rate, self.training.optimizer
-        whose = "gradient descent's" if self.training.normalized else "the"
-        batches = " for full batches" if self.training.batch_size is not None else ""
-        raise DivergenceError(
-            f"train: {name} diverged at step {bad[first]} (seed {self.seeds[first]}; "
-            f"{len(lost)} of {len(bad)} seeds) with learning rate {rate:g}; {whose} stable bound "
-            f"from the empirical NTK at the start is {bound:.3g}{batches}. Lower the learning rate."
-        )
-
-
 def _go_on(
-    run: _Run,
+    run: ReadyRun,
     state: State,
     observers: Mapping[str, Callable[[Snapshot], Any]],
     at: tuple[int, ...],
@@ -306,7 +209,7 @@ def _go_on(
             saved = time.monotonic()
 
 
-def _observe(run: _Run, state: State, observers: Mapping[str, Callable[..., Any]]) -> None:
+def _observe(run: ReadyRun, state: State, observers: Mapping[str, Callable[..., Any]]) -> None:
     """Call every observer and keep what it gives, all or none."""
     snapshot = _snapshot(run, state)
     found = {name: np.asarray(observe(snapshot)) for name, observe in observers.items()}
@@ -321,7 +224,7 @@ def _observe(run: _Run, state: State, observers: Mapping[str, Callable[..., Any]
         state.observed[name].append(value)
 
 
-def _is_over(run: _Run, state: State, observers: Mapping[str, Callable[..., Any]]) -> bool:
+def _is_over(run: ReadyRun, state: State, observers: Mapping[str, Callable[..., Any]]) -> bool:
     """Whether some observer ended the training at the last step that was observed."""
     return any(
         observer.is_last(state.observed[name][-1], _snapshot(run, state))
@@ -330,7 +233,7 @@ def _is_over(run: _Run, state: State, observers: Mapping[str, Callable[..., Any]
     )
 
 
-def _snapshot(run: _Run, state: State) -> Snapshot:
+def _snapshot(run: ReadyRun, state: State) -> Snapshot:
     return Snapshot(
         run.network,
         state.step,
@@ -339,6 +242,7 @@ def _snapshot(run: _Run, state: State) -> Snapshot:
         run.X,
         run.y,
         run.training.loss,
+        run.weights,
     )
 
 
@@ -366,18 +270,6 @@ def _check_steps(observe_at: Any, n_steps: int) -> tuple[int, ...]:
             f"train: observe_at must lie between 0 and n_steps = {n_steps}; got {observe_at!r}."
         )
     return steps
-
-
-def _check_params(network: Network, params: Params, n_seeds: int, dtype: np.dtype) -> Params:
-    wanted = jax.tree.map(np.shape, network.init_seeds(range(n_seeds), dtype))
-    found = jax.tree.map(np.shape, params)
-    if found != wanted:
-        raise ShapeError(
-            "train: params must be stacked parameters of this network, the first axis of every "
-            f"array one for each of the {n_seeds} seeds; got the shapes {found}, not {wanted}."
-        )
-    with precision(dtype):
-        return jax.tree.map(lambda leaf: jax.numpy.asarray(leaf, dtype), params)
 
 
 def _progress_bar(n_steps: int, done: int, progress: bool | None) -> Any:

@@ -64,10 +64,11 @@ def kernel(
         time, else four times. Ridge regression with it at alpha predicts what training on
         images and flips predicts at 2 alpha; `ntkreg.kernels.flip` derives it. With
         `normalize` the average is what gets a unit diagonal.
-    backend : {None, "jax"}
-        None: compiled loops for the CPU. "jax", for networks that read images: the same programs
-        through JAX, on its default device; values differ by rounding. Meant for accelerators:
-        on a CPU the compiled loops are faster.
+    backend : {None, "jax", "cuda"}
+        None: compiled loops for the CPU. For networks that read images the same programs, to
+        values that differ by rounding: "jax", through JAX on its default device (on a CPU the
+        compiled loops are faster); "cuda", on NVIDIA cards, float32 and "mixed", images of up to
+        32 x 32 pixels.
     n_jobs : int or None
         Threads; -1 for every CPU this process may use; None too, unless OMP_NUM_THREADS or
         LOKY_MAX_CPU_COUNT say less, as in the processes of a grid search. Changes no bit.

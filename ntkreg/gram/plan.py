@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ntkreg.cpus import check_n_jobs, one_blas_thread
-from ntkreg.errors import PlanError, SpecError, StoreMismatchError
+from ntkreg.errors import BackendError, PlanError, SpecError, StoreMismatchError
 from ntkreg.gram.layout import MOST_TILES
 from ntkreg.gram.manifest import check_folder, read_manifest
 from ntkreg.gram.prepared import prepared_bytes
@@ -59,6 +59,8 @@ class GramPlan:
         What the engine runs for a block, as text.
     seconds : float or None
         Wall time on this machine, all threads; None if not calibrated.
+    missing : str
+        Why it is not: what this machine lacks.
     """
 
     network: str
@@ -79,6 +81,7 @@ class GramPlan:
     disk_bytes: int
     program: str
     seconds: float | None = None
+    missing: str = ""
 
     def __str__(self) -> str:
         what = " and ".join(name.upper() for name in self.fields)
@@ -95,6 +98,8 @@ class GramPlan:
             lines.append(f"disk    {readable(self.disk_bytes)}")
         if self.seconds is not None:
             lines.append(f"time    about {readable_time(self.seconds)}")
+        elif self.missing:
+            lines.append(f"time    not known here: {self.missing}")
         return "\n".join(lines)
 
 
@@ -113,7 +118,10 @@ def plan_of(
     plan = make_plan(work, folder=path, n_jobs=n_jobs, tile=tile)
     check_plan(plan, path)
     at_once = min(plan.n_jobs, plan.tiles)
-    return replace(plan, seconds=_seconds_per_pair(work) * plan.pairs / at_once)
+    try:
+        return replace(plan, seconds=_seconds_per_pair(work) * plan.pairs / at_once)
+    except BackendError as error:
+        return replace(plan, missing=str(error))  # the program is known all the same
 
 
 def make_plan(

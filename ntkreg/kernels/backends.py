@@ -38,6 +38,8 @@ class Backend:
 BACKENDS: dict[str | None, Backend] = {
     None: Backend("ntkreg.kernels.image.compiled_pairs:CompiledPairs"),
     "jax": Backend("ntkreg.kernels.image_jax.pairs:JaxPairs", needs="jax", install="jax>=0.8"),
+    # Without CuPy and a card it still explains what would run.
+    "cuda": Backend("ntkreg.kernels.image_cuda.pairs:CudaPairs"),
 }
 """Every choice of `backend=`; None is the fastest on a CPU."""
 

@@ -51,18 +51,20 @@ def make_engine(
     symmetry : {None, "flip"}
         "flip": the kernel averaged over the horizontal flip (`ntkreg.kernels.flip`); of a
         stax network, about which nothing is known, over both arguments.
-    backend : {None, "jax"}
+    backend : {None, "jax", "cuda"}
         None: compiled loops for the CPU (a stax network runs through JAX anyway). "jax": the
-        same tile programs in jax.numpy, on whatever JAX runs on; of image networks only.
+        same tile programs in jax.numpy, on whatever JAX runs on; "cuda": on NVIDIA
+        cards, in float32 and "mixed"; both of image networks only.
 
     Raises
     ------
     SpecError
         Unknown fields, symmetry or backend; depths or variants that are none; a flip for inputs
-        that are not images; "mixed" or ``backend="jax"`` for a network without images; layers
+        that are not images; "mixed" or a backend for a network without images; layers
         that no engine has.
     BackendError
-        ``backend="jax"`` where JAX cannot be imported.
+        ``backend="jax"`` where JAX cannot be imported. Where there is no card,
+        ``backend="cuda"`` says so when it is used.
     """
     return engine_for(
         KernelSpec(

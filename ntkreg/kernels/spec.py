@@ -50,8 +50,9 @@ class KernelOptions:
     symmetry : {None, "flip"}
         "flip": the kernel averaged over the horizontal flip of images. At ridge alpha it
         predicts what training on images and flips predicts at 2 alpha (absolute).
-    backend : {None, "jax"}
-        What computes the kernel of an image network: compiled loops, or JAX on its device.
+    backend : {None, "jax", "cuda"}
+        What computes the kernel of an image network: compiled loops, JAX on its device,
+        or NVIDIA cards.
     """
 
     normalize: str | None = None

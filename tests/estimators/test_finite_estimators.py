@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pytest
 from scipy.special import softmax
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
@@ -276,3 +277,76 @@ def test_a_model_pickled_before_there_was_a_tol_is_whole():
     old.__setstate__(state)
     assert old.get_params()["tol"] == 0
     assert "FiniteNetworkRegressor" in repr(clone(old))
+
+
+WEIGHTS = np.array([1, 2, 0, 1, 3, 1, 1, 0, 2, 1, 1, 1])
+
+
+@pytest.mark.parametrize("loss", ["squared", "cross_entropy"])
+@pytest.mark.parametrize("optimizer", ["gradient_descent", "momentum"])
+def test_a_weight_counts_as_the_sample_repeated(optimizer, loss):
+    times = np.repeat(np.arange(12), WEIGHTS)
+    order = np.random.default_rng(5).permutation(12)
+    model = classifier(loss=loss, optimizer=optimizer)
+    found = clone(model).fit(X[order], LABELS[order], WEIGHTS[order])
+    wanted = clone(model).fit(X[times], LABELS[times])
+    assert found.learning_rate_ == pytest.approx(wanted.learning_rate_, rel=1e-12)
+    np.testing.assert_allclose(found.decision_function(X), wanted.decision_function(X), rtol=1e-9)
+    np.testing.assert_allclose(found.loss_curve_, wanted.loss_curve_, rtol=1e-9)
+
+
+def test_targets_are_standardised_by_weighted_means():
+    times = np.repeat(np.arange(12), WEIGHTS)
+    found, wanted = regressor().fit(X, Y, WEIGHTS), regressor().fit(X[times], Y[times])
+    assert found.y_mean_ == pytest.approx(Y[times].mean())
+    assert found.y_scale_ == pytest.approx(Y[times].std())
+    np.testing.assert_allclose(found.predict(X), wanted.predict(X), rtol=1e-9)
+
+
+@pytest.mark.parametrize("batch_size", [None, 4])
+def test_weights_of_zero_drop_samples_and_equal_ones_change_no_bit(batch_size):
+    model = regressor(batch_size=batch_size)
+    shown = WEIGHTS > 0
+    dropped = clone(model).fit(X[shown], Y[shown]).predict(X)
+    assert np.array_equal(clone(model).fit(X, Y, 0.3 * shown).predict(X), dropped)
+
+
+def test_weights_of_classes_multiply_those_of_samples():
+    of_class = {"bee": 3.0, "cow": 0.5}
+    own = np.array([of_class.get(label, 1.0) for label in LABELS])
+    found = classifier(class_weight=of_class).fit(X, LABELS, WEIGHTS)
+    wanted = classifier().fit(X, LABELS, WEIGHTS * own)
+    assert np.array_equal(found.decision_function(X), wanted.decision_function(X))
+    balanced = classifier(class_weight="balanced").fit(X, LABELS, WEIGHTS)
+    sums = {label: WEIGHTS[label == LABELS].sum() for label in set(LABELS)}
+    wanted = classifier().fit(
+        X, LABELS, [w / sums[c] for w, c in zip(WEIGHTS, LABELS, strict=True)]
+    )
+    np.testing.assert_allclose(balanced.decision_function(X), wanted.decision_function(X))
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ([-1.0] + 11 * [1.0], "sample_weight must be >= 0"),
+        ([np.nan] + 11 * [1.0], "sample_weight contains NaN"),
+        (np.zeros(12), "not zero everywhere"),
+        (np.ones(11), r"sample_weight must have shape \(12,\)"),
+        ([1.0] + 11 * [0.0], "at least two classes|12 samples have a positive"),
+    ],
+)
+def test_weights_that_are_none_are_refused(Estimator, weights, message):
+    model = Estimator(fully_connected(1), batch_size=4)
+    with pytest.raises(ValueError, match=message):
+        model.fit(X, LABELS if Estimator is FiniteNetworkClassifier else Y, weights)
+
+
+def test_weights_are_routed_through_a_search():
+    with config_context(enable_metadata_routing=True):
+        model = (
+            regressor().set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
+        )
+        search = GridSearchCV(model, {"tol": [0.5]}, cv=2).fit(X, Y, sample_weight=WEIGHTS)
+    wanted = regressor(tol=0.5).fit(X, Y, WEIGHTS)
+    assert np.array_equal(search.predict(X), wanted.predict(X))

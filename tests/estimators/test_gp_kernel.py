@@ -147,14 +147,24 @@ def test_classification_learns_what_no_line_divides():
     ("options", "message"),
     [
         ({"bias_std": 0}, 'bias_std must be > 0.*bias_std_bounds="fixed"'),
+        ({"weight_std": -1.0}, "weight_std must be a number > 0; got -1.0"),
+        ({"weight_std": "a"}, "weight_std must be a number > 0; got 'a'"),
+        ({"bias_std": None}, "bias_std must be a number > 0; got None"),
         ({"weight_std_bounds": (2, 1)}, "weight_std_bounds must be"),
         ({"bias_std_bounds": "free"}, "bias_std_bounds must be"),
         ({"bias_std_bounds": (0, 1)}, "bias_std_bounds must be"),
     ],
 )
 def test_hyperparameters_that_have_no_logarithm_are_refused(options, message):
+    k = NeuralTangentKernel(**options)
+    assert "depth=3" in repr(k)
     with pytest.raises(SpecError, match=message):
-        _ = NeuralTangentKernel(**options).theta
+        _ = k.theta
+
+
+def test_rows_of_several_lengths_are_refused():
+    with pytest.raises(ShapeError, match="X must have rows of one length"):
+        NeuralTangentKernel()([[1.0, 2.0], [3.0]])
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Both estimators: one interface, closed forms, seeds, warm starts, bad input."""
 
+import pickle
 import warnings
 
 import numpy as np
@@ -68,13 +69,21 @@ def test_predictions_stay_within_bounds(model):
         ([0, 1], [0, 1], [1, np.inf], None, SpecError, "NaN or infinity"),
         ([0, 1], [0, 1], ["a", "b"], None, TypeError, "real numbers"),
         ([0, 1], [0, 1], np.ma.array([1, 2], mask=[0, 1]), None, SpecError, "1 masked value"),
-        ([0, 1], [0, 1], scipy.sparse.eye(2), None, TypeError, "dense"),
+        ([0, 1], [0, 1], scipy.sparse.eye(2), None, TypeError, r"Use values.toarray\(\)"),
+        ([0, 1], [0, 1], None, None, TypeError, "values must hold real numbers"),
+        ([0, 1], [0, 1], np.array([1, 2j]), None, TypeError, "real numbers; got dtype complex"),
+        ([0, 1], [0, 1], [1, 1e305], None, SpecError, "reach 1e.305, whose sums"),
+        ([False, True], [0, 1], [1, 2], None, TypeError, "rows must be integers"),
+        (["0", "1"], [0, 1], [1, 2], None, TypeError, "rows must hold real numbers"),
+        ([[0], [1]], [0, 1], [1, 2], None, ShapeError, r"rows must be a list .* \(2, 1\)"),
+        (np.array([2**63, 0], np.uint64), [0, 1], [1, 2], None, SpecError,
+         f"from 0 to {2**63 - 1}; got {2**63}"),
         ([0, 1], [0, 1], [[1, 2]], None, ShapeError, r"shape \(1, 2\)"),
         ([], [], [], None, ShapeError, "at least one number"),
         ([0, 1], [0, 1, 1], [1, 2], None, ShapeError, "one length; got 2 and 3"),
         ([0, 1, 1], [0, 1, 1], [1, 2], None, ShapeError, "one length; got 3, 3 and 2"),
         ([0.5, 1], [0, 1], [1, 2], None, TypeError, "rows must be integers"),
-        ([-1, 1], [0, 1], [1, 2], None, SpecError, "rows must be from 0"),
+        ([-1, 1], [0, 1], [1, 2], None, SpecError, "rows must be from 0 on; got -1"),
         ([0, 5], [0, 1], [1, 2], (4, 4), SpecError, r"0 to 3, since .* \(4, 4\); got 5"),
         ([0, 0], [0, 1], [1, 2], None, ShapeError, r"at least 2 rows and 2 columns .* \(1, 2\)"),
         ([0, 1], [0, 1], [1, 2], (1, 4), ShapeError, "at least 2 rows"),
@@ -82,7 +91,8 @@ def test_predictions_stay_within_bounds(model):
         ([0, 1], [0, 1], [1, 2], (2.0, 2), SpecError, "shape must be two integers"),
         ([0, 1, 0, 1, 0], [0, 1, 1, 0, 0], [1] * 5, (2, 2), ShapeError, "5 values .* the 4 ent"),
         ([0, 1, 0], [0, 1, 0], [1, 2, 3], (3, 3), SpecError,
-         r"\(row 0, column 0\) is given twice with different values, 1 and 3"),
+         r"\(row 0, column 0\) is given twice with different values, 1.0 and 3.0"),
+        ([0, 1, 0], [0, 1, 0], [0.3, 2, 0.1 + 0.2], None, SpecError, "0.3 and 0.30000000000000004"),
         ([0, 10**9], [0, 10**9], [1, 2], None, PlanError, "are free"),
         ([0, 1], [0, 1], [1, 2], (10**12, 10**12), PlanError, "are free"),
     ],
@@ -143,6 +153,62 @@ def test_bad_parameters_are_told(model, params, message):
 )
 def test_parameters_behave_as_scikit_learn_asks(model, check):
     getattr(estimator_checks, check)(type(model).__name__, clone(model))
+
+
+@both
+def test_scores_are_of_numbers_in_any_unit(model):
+    fitted = clone(model).fit([0, 1, 1], [0, 1, 0], [1.0, 2.0, 1.5])
+    for values, error, message in (
+        ([np.nan, 1.0], SpecError, "values holds NaN or infinity, first at place 0"),
+        (["a", "b"], TypeError, "values must hold real numbers"),
+    ):
+        with pytest.raises(error, match=message):
+            fitted.score([0, 1], [0, 1], values)
+    with pytest.raises(ShapeError, match="at least one number"):
+        fitted.score([], [], [])
+    assert fitted.score([0, 1], [0, 1], [1.0, 2.0]) == pytest.approx(1, abs=1e-4)
+    assert fitted.score([0, 1], [0, 1], [1e300, -1e300]) == pytest.approx(0)
+    with pytest.raises(SpecError, match="bounds must be None or two numbers"):
+        fitted.set_params(bounds="x").predict([0], [0])
+
+
+@both
+def test_a_pickle_predicts_the_same(model):
+    fitted = clone(model).fit([0, 1, 1], [0, 1, 0], [1.0, 2.0, 1.5])
+    again = pickle.loads(pickle.dumps(fitted))
+    np.testing.assert_array_equal(again.reconstruct(), fitted.reconstruct())
+    assert repr(again) == repr(fitted)
+    assert not hasattr(clone(again), "matrix_")
+
+
+@pytest.mark.parametrize(
+    ("params", "error", "message"),
+    [
+        ({"depth": 0}, ValueError, "'depth' parameter .* Got 0"),
+        ({"init_scale": 0}, ValueError, "'init_scale' parameter .* Got 0"),
+        ({"init_scale": 1e300}, DivergenceError, "loss of the start. Take a smaller init_scale"),
+        (
+            {"width": 10**9},
+            PlanError,
+            "width=1000000000 .* are free. Take a smaller depth or width",
+        ),
+        ({"optimizer": "lbfgs"}, ValueError, "'optimizer' parameter"),
+        ({"random_state": "a"}, ValueError, "'random_state' parameter"),
+    ],
+)
+def test_bad_parameters_of_training_are_told(params, error, message):
+    model = DeepMatrixFactorization(2).set_params(**params)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(error, match=message):
+            model.fit([0, 1, 1], [0, 1, 0], [1.0, 2.0, 1.5])
+
+
+@pytest.mark.parametrize("depth", [1, 20])
+def test_any_depth_comes_to_the_entries(depth):
+    model = DeepMatrixFactorization(depth, random_state=0).fit([0, 1, 1], [0, 1, 0], [1, 2, 1.5])
+    assert model.loss_ <= 1e-6
+    assert len(model.factors_) == depth
 
 
 def test_values_beyond_all_measure_are_told():
@@ -219,6 +285,15 @@ def test_a_warm_start_of_the_nuclear_norm_takes_fewer_steps_to_the_same():
     model.fit(rows, cols, truth[rows, cols])
     assert model.n_iter_ < steps / 2
     np.testing.assert_allclose(model.matrix_, cold, atol=1e-3)
+
+
+@pytest.mark.parametrize("unit", [1e-20, 1e20])
+def test_a_warm_start_of_the_nuclear_norm_forgets_another_unit(unit):
+    truth, rows, cols = low_rank(rank=2, m=200)
+    model = NuclearNormCompletion(warm_start=True).fit(rows, cols, truth[rows, cols])
+    model.fit(rows, cols, unit * truth[rows, cols])
+    cold = NuclearNormCompletion().fit(rows, cols, unit * truth[rows, cols])
+    assert model.nuclear_norm_ == pytest.approx(cold.nuclear_norm_, rel=1e-4)
 
 
 def test_no_warning_where_all_is_well():

@@ -83,6 +83,7 @@ def test_zeros_are_completed_by_zeros():
     assert not model.reconstruct().any()
 
 
+@pytest.mark.slow  # its peer takes seconds to import and to compile the problem
 @pytest.mark.parametrize(
     ("shape", "rank", "m", "seed"),
     [((20, 20), 2, 150, 0), ((20, 20), 2, 250, 1), ((12, 25), 3, 150, 2)],

@@ -9,6 +9,7 @@ from ntkreg.factorization.descent import Training, descend
 from ntkreg.factorization.entries import Entries
 from ntkreg.factorization.optimizers import OPTIMIZERS
 from ntkreg.factorization.product import ProductLoss, factor_shapes
+from ntkreg.factorization.spectrum import effective_rank
 from ntkreg.factorization.starts import start
 
 
@@ -192,6 +193,7 @@ def test_first_steps_of_optimisers_are_as_written_in_their_papers():
         "adam": -0.1 * np.sign(gradient),
         "adagrad": -0.1 * np.sign(gradient),
         "group_rmsprop": -0.1 * gradient / (5 + 1e-4),
+        "gd_long": -0.1 * gradient,
     }
     assert set(expected) == set(OPTIMIZERS)
     for name, moved in expected.items():
@@ -217,6 +219,20 @@ def test_second_steps_remember_what_they_should():
         before = theta.copy()
         step(second.copy(), 0.1)
         np.testing.assert_allclose(theta - before, moved, rtol=1e-7, err_msg=name)
+
+
+def test_long_steps_give_a_higher_rank():
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=(20, 2)) @ rng.normal(size=(2, 20))
+    flat = np.sort(rng.choice(400, 160, replace=False))
+    entries, ranks, steps = Entries(flat, truth.ravel()[flat], (20, 20)), [], []
+    for optimizer in ("gd", "gd_long"):
+        objective, _, end = train(entries, 2, init_scale=1e-4, optimizer=optimizer)
+        ranks.append(effective_rank(np.linalg.svd(objective.product, compute_uv=False)))
+        steps.append(end.step)
+        assert end.loss <= 1e-6
+    assert ranks[1] > 1.03 * ranks[0]
+    assert steps[1] < steps[0] / 2
 
 
 def test_the_step_is_a_share_of_one_over_the_curvature():

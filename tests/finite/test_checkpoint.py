@@ -79,7 +79,7 @@ def test_bits_do_not_depend_on_where_calls_and_checkpoints_fall(tmp_path, monkey
 def test_a_finished_run_is_read_and_not_trained_again(tmp_path, monkeypatch):
     path = tmp_path / "run.npz"
     wanted = go(path)
-    monkeypatch.setattr(training_module._Run, "advance", None)
+    monkeypatch.setattr(training_module.ReadyRun, "advance", None)
     assert_same_bits(go(path), wanted)
 
 

@@ -97,7 +97,7 @@ def test_a_stax_function_is_wrapped_and_stands_for_itself():
         ({"normalize": 1}, SpecError, 'normalize must be None or "unit_diagonal"; got 1.'),
         ({"symmetry": "flips"}, SpecError, "symmetry must be None or \"flip\"; got 'flips'."),
         ({"symmetry": X}, SpecError, 'symmetry must be None or "flip"; got array'),
-        ({"backend": "cuda"}, SpecError, "backend must be None or \"jax\"; got 'cuda'."),
+        ({"backend": "tpu"}, SpecError, 'backend must be None or "jax" or "cuda"; got'),
         (
             {"network": fully_connected(2), "backend": "jax"},
             SpecError,

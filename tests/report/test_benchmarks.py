@@ -25,6 +25,7 @@ from ntkreg.studies.widths.tables import slope_table, spread_points
 
 sys.path.insert(0, str(ROOT / "scripts"))
 import bench_page
+import verdicts
 
 RECORDS = {path.stem: json.loads(path.read_text()) for path in FOLDER.glob("*.json")}
 STUDIES = sorted(stem for stem, record in RECORDS.items() if "study" in record)
@@ -174,7 +175,7 @@ def test_verdicts_on_optimisers_follow_from_their_rows():
     ],
 )
 def test_a_claim_is_judged_by_its_median_and_every_round(claim, least, median, greatest, verdict):
-    assert bench_page.verdict(claim, median, least, greatest) == verdict
+    assert verdicts.verdict(claim, median, least, greatest) == verdict
 
 
 def test_what_was_only_printed_is_said_in_the_record():

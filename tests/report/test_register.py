@@ -66,6 +66,15 @@ def folder(request, tmp_path):
     return shutil.copytree(request.getfixturevalue(FOLDERS[request.param]), tmp_path / "study")
 
 
+# Every page is made by the other tests, too; these are enough to see that settings are held off.
+_QUICK = ("Comparison", "Compare", "Quickstart")
+each_page = pytest.mark.parametrize(
+    "folder",
+    [n if n in _QUICK else pytest.param(n, marks=pytest.mark.slow) for n in sorted(FOLDERS)],
+    indirect=True,
+)
+
+
 def digests(paths):
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
 
@@ -74,6 +83,7 @@ def test_every_study_has_a_report():
     assert set(FOLDERS) == set(REPORTS)
 
 
+@each_page
 def test_pages_are_the_same_bytes_under_the_settings_of_any_user(folder, tmp_path):
     name = json.loads((folder / "record.json").read_text())["study"]
 

@@ -12,8 +12,9 @@ import numpy as np
 
 from ntkreg.architecture import Architecture, Dense
 from ntkreg.kernels.compiled.arc_cosine import relu_dual
+from ntkreg.kernels.compiled.lanes import aligned
 from ntkreg.kernels.dense.engine import DenseEngine, DenseInputs
-from ntkreg.kernels.engine import Engine, mirror_upper
+from ntkreg.kernels.engine import Engine
 from ntkreg.kernels.gradient.loops import PairTables, Program, RowRates, run_rows_with_rates
 from ntkreg.kernels.gradient.plain import HYPERPARAMETERS, log_rates
 
@@ -126,7 +127,6 @@ class ReluGradientEngine(Engine):
         """Values and rates of all pairs within a block; the diagonal from the variances."""
         x = self._prepared(X)
         values = self._pairs(x, x, upper=True)
-        mirror_upper(values)
         np.einsum("fdii->fdi", values)[:] = self.diagonal(x)
         return values
 
@@ -140,13 +140,16 @@ class ReluGradientEngine(Engine):
         return X if isinstance(X, GradientInputs) else self.prepare(X)
 
     def _pairs(self, x: GradientInputs, z: GradientInputs, *, upper: bool) -> np.ndarray:
-        values = np.empty((1 + len(self.names), len(x), len(z)))
-        work = np.empty((5 + 2 * len(self.names), len(z)))
+        # Rows off a power of two: a load waits for a store whose address agrees modulo 4096, and
+        # what copies the transpose finds a column's numbers in few lines of the cache.
+        pitch = -(-len(z) // 8) * 8
+        work = aligned((5 + 2 * len(self.names), pitch + 40), np.dtype(float))
+        values = np.empty((1 + len(self.names), len(x), pitch + 8))
         products = _products(x.dense.rows, z.dense.rows, self.block)
         tables = PairTables(x.dense.loop, z.dense.loop, x.rates.loop, z.rates.loop)
         given = self._program, relu_dual("float64"), products, tables
         run_rows_with_rates(*given, upper, work, values)
-        return values[:, None]
+        return values[:, None, :, : len(z)]
 
     @cached_property
     def _program(self) -> Program:

@@ -63,6 +63,16 @@ class ImageInputs:
         return ImageInputs(self._X[part], self._make, self._start + first, self._kept)
 
     @property
+    def start(self) -> int:
+        """Number of the first image among those that blocks are cut from."""
+        return self._start
+
+    @property
+    def channels(self) -> int:
+        """Of the images; tables of pixels have at least three."""
+        return self._X.shape[-1]
+
+    @property
     def as_z(self) -> list[Images]:
         """Every stage's tables, groups of images, lanes last."""
         name = (self._start, len(self._X), "z")

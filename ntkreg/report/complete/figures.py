@@ -2,11 +2,14 @@
 
 import numpy as np
 import pandas as pd
+from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 from ntkreg.report.shared.figures import COLOURS
 
 __all__ = ["error_figure", "optimiser_figure", "start_figure", "trajectory_figure", "wall_figure"]
+
+PLASMA = colormaps["plasma"]
 
 _LEAST = 1e-9
 """Errors below are drawn here: what is exact has no place on a log axis."""
@@ -41,7 +44,11 @@ def error_figure(rows: pd.DataFrame, verdicts: pd.DataFrame) -> Figure:
 
 
 def start_figure(rows: pd.DataFrame) -> Figure:
-    """Draw error and effective rank against the scale of the start, a line a depth."""
+    """Draw error and effective rank against the scale of the start, a line a depth.
+
+    Of runs that came to their loss: others are at another place of their way.
+    """
+    rows = rows[rows.outcome == "reached"]
     figure = Figure(figsize=(9.6, 4), layout="constrained")
     titles = {"error": "mean square error", "effective_rank": "effective rank"}
     for axes, (column, title) in zip(figure.subplots(1, 2), titles.items(), strict=True):
@@ -56,7 +63,10 @@ def start_figure(rows: pd.DataFrame) -> Figure:
         nuclear = rows[rows.depth == 0][column].mean()
         axes.axhline(nuclear, color="0.4", linestyle="--", label="nuclear norm")
         axes.set(xscale="log", xlabel="scale of the start", title=title)
-        axes.set_yscale("log")
+        if column == "error":
+            axes.set_yscale("log")
+        else:
+            axes.set_ylim(bottom=0)
         axes.grid(alpha=0.25)
         axes.legend(frameon=False, fontsize="small")
     return figure
@@ -99,38 +109,51 @@ def trajectory_figure(paths: pd.DataFrame) -> Figure:
 def wall_figure(paths: pd.DataFrame, rows: pd.DataFrame) -> Figure:
     """Draw singular values over training, depths side by side, and the nuclear norm's spectrum.
 
+    Coloured: as many as the matrix itself has, whose own are thin lines through all panels; grey:
+    those that it has not.
+
     Parameters
     ----------
     paths : DataFrame
     rows : DataFrame
-        ``spectra``: of one instance, the least nuclear norm's singular values and the truth's.
+        ``spectra``: of one instance, the least nuclear norm's singular values and the truth's;
+        NaN where the truth is not known, and then all are coloured.
     """
-    depths = sorted(paths.depth.unique())
-    figure = Figure(figsize=(15, 5), layout="constrained")
-    all_axes = figure.subplots(1, len(depths) + 1, sharey=True)
-    followed = _followed(paths)
-    shades = [COLOURS[r % len(COLOURS)] for r in range(len(followed))]
+    depths, followed = sorted(paths.depth.unique()), _followed(paths)
+    truth = rows.truth[rows.truth > 1e-9 * rows.truth.max()].tolist()
+    n_true = len(truth) or len(followed)
+    hues = [PLASMA(0.05 + 0.8 * r / max(n_true - 1, 1)) for r in range(n_true)]
+    shades = [*hues, *["0.72"] * len(followed)]
+    figure = Figure(figsize=(16, 6.4), layout="constrained")
+    all_axes = figure.subplots(
+        1, len(depths) + 1, sharey=True, width_ratios=[1] * len(depths) + [0.8]
+    )
     for axes, depth in zip(all_axes, depths, strict=False):
         own = paths[paths.depth == depth]
-        share = np.linspace(0, 1, len(own))
-        for name, colour in zip(followed, shades, strict=True):
-            axes.plot(share, own[name], color=colour, linewidth=2.4, solid_capstyle="round")
-        axes.set_title(f"depth {depth}", fontsize="x-large")
-        axes.set_xlabel("training")
-    axes = all_axes[-1]
-    for r, colour in enumerate(shades):
-        axes.bar(r, rows.nuclear.iloc[r], color=colour, width=0.8)
-    axes.plot(
-        range(len(shades)), rows.truth.iloc[: len(shades)], "_", color="0.2", markersize=14,
-        label="the matrix itself",
-    )  # fmt: skip
-    axes.set_title("least nuclear norm", fontsize="x-large")
-    axes.legend(frameon=False)
-    all_axes[0].set_ylabel("singular values", fontsize="large")
+        # In steps, which are long where nothing moves; depth 1 has no plateau to shorten.
+        share = np.linspace(0, 1, len(own)) if depth > 1 else own.time / own.time.max()
+        for r in reversed(range(len(followed))):
+            axes.plot(
+                share, own[followed[r]], color=shades[r], solid_capstyle="round",
+                linewidth=3.2 if r < n_true else 1.8, clip_on=False,
+            )  # fmt: skip
+        axes.set(title=f"depth {depth}", xlim=(0, 1))
+    last = all_axes[-1]
+    for r in range(len(followed)):
+        last.bar(r, rows.nuclear.iloc[r], color=shades[r], width=0.62)
+    last.set(title="least nuclear norm", xlim=(-0.6, len(followed) - 0.4))
     for axes in all_axes:
-        axes.spines[["top", "right"]].set_visible(False)
+        for value in truth[: len(followed)]:
+            axes.axhline(value, color="0.35", linewidth=0.7, linestyle=(0, (1, 3)), zorder=0)
+        axes.title.set(fontsize=19, fontweight="light", color="0.15")
+        axes.spines[["top", "right", "left"]].set_visible(False)
+        axes.spines["bottom"].set_color("0.6")
+        axes.tick_params(left=False, labelcolor="0.35", labelsize=12)
         axes.set_xticks([])
         axes.set_ylim(bottom=0)
+        axes.set_xlabel("training \N{RIGHTWARDS ARROW}", fontsize=13, color="0.35")
+    last.set_xlabel("its singular values", fontsize=13, color="0.35")
+    all_axes[0].set_ylabel("singular values", fontsize=13, color="0.35")
     return figure
 
 

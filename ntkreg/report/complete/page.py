@@ -11,14 +11,14 @@ from ntkreg.report.complete.figures import (
     trajectory_figure,
     wall_figure,
 )
+from ntkreg.report.complete.statements import statement_table
 from ntkreg.report.complete.tables import (
+    ending_table,
     instance_table,
-    optimiser_table,
-    sentences,
     verdict_table,
     window_table,
 )
-from ntkreg.report.shared.document import Document, Picture, Points, Section, Table, Text
+from ntkreg.report.shared.document import Document, Picture, Section, Table, Text
 from ntkreg.report.shared.page import write_html
 from ntkreg.report.shared.provenance import provenance
 from ntkreg.report.shared.read import StudyFolder
@@ -38,8 +38,9 @@ PLAIN = (
 METHOD = (
     "Intervals are 95 %, Student's t, of logarithms of ratios between what the same instance gives "
     "in two ways; instances differ in matrix, seen entries and start. What an interval does not "
-    "decide is called undecided. Training ends at a mean square error over the seen entries, which "
-    "is a floor of the error, too: above the window the nuclear norm is exact and wins by that. "
+    "decide is called undecided. Only runs that came to their loss are compared; tables say how "
+    "many did. Training ends at a mean square error over the seen entries, which is a floor of the "
+    "error, too: above the window the nuclear norm is exact and wins by that. "
     "The nuclear norm's solution is proven by its duality gap."
 )
 
@@ -57,8 +58,10 @@ PATHS = (
 
 WALL = (
     "The largest singular values while a product of one to four matrices is trained on the same "
-    "entries, equally long in picture; right: the least nuclear norm, and the matrix itself. "
-    "Depth 1 fills what is seen and leaves the rest: all singular values grow together."
+    "entries; right: those of the least nuclear norm. Thin lines through all panels: the matrix "
+    "itself. Colours: as many as it has; grey: more than it has. Depth 1 fills what is seen and "
+    "leaves the rest: all grow together. From depth 3 on one after the other wakes, ends on its "
+    "line, and the grey ones sleep."
 )
 
 
@@ -72,10 +75,13 @@ def document(study: StudyFolder) -> Document:
     starts = rows[at & rows.optimizer.isin(["", "gd"])]
     optimisers = rows[at & (rows.init_scale == scale) & rows.depth.isin(depths)]
     window = rows[plain]
+    by_start = rows[at & rows.optimizer.isin(["", "gd", "gd_long"])]
+    by_start = by_start[(by_start.optimizer != "gd_long") | (by_start.depth == 2)]
+    by_start = by_start.sort_values(["depth", "optimizer", "init_scale"], kind="stable")
     opening = (
         Text(PLAIN, "lead"),
         Text(_setting(study, rows)),
-        Points(tuple(sentences(verdicts))),
+        Table(statement_table(verdicts)),
         Text(METHOD, "small"),
     )
     sections = [Section("", opening)]
@@ -101,8 +107,10 @@ def document(study: StudyFolder) -> Document:
             (
                 Picture(
                     "starts", lambda: start_figure(starts),
-                    "Means over instances; bars: least and greatest.", "starts",
+                    "Means over the instances that came to the loss; bars: least and greatest.",
+                    "starts",
                 ),
+                Table(ending_table(by_start)),
                 Table(verdict_table(verdicts, "start")),
             ),
         ),
@@ -113,7 +121,7 @@ def document(study: StudyFolder) -> Document:
                     "optimisers", lambda: optimiser_figure(optimisers),
                     "Every instance, at the same training loss.", "optimisers",
                 ),
-                Table(optimiser_table(optimisers)),
+                Table(ending_table(optimisers)),
                 Table(verdict_table(verdicts, "optimisers")),
             ),
         ),

@@ -1,11 +1,10 @@
-"""Tables and sentences of the completion study."""
+"""Tables of the completion study."""
 
 import pandas as pd
 
 from ntkreg.report.shared.tables import with_spread
-from ntkreg.studies.complete.statements import STATEMENTS
 
-__all__ = ["instance_table", "optimiser_table", "sentences", "verdict_table", "window_table"]
+__all__ = ["ending_table", "instance_table", "verdict_table", "window_table"]
 
 
 def _method(depth: int) -> str:
@@ -21,13 +20,22 @@ def window_table(window: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(lines.values()).fillna("")
 
 
-def optimiser_table(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return how runs of each optimiser ended, a line a depth and optimiser."""
+def ending_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return how runs ended, a line a depth, optimiser and start, as they come.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Of one rank and number of seen entries.
+    """
     lines = []
-    for (depth, optimizer), own in rows.groupby(["depth", "optimizer"], sort=False):
+    cells = rows.groupby(["depth", "optimizer", "init_scale"], sort=False)
+    for (depth, optimizer, scale), own in cells:
+        name = f"{optimizer.replace('_', ' ')}, depth {depth} from {scale:g}"
+        name = name if depth else "nuclear norm"
         lines.append(
             {
-                "": f"{optimizer.replace('_', ' ')}, depth {depth}",
+                "": name,
                 "reached": f"{(own.outcome == 'reached').sum()} of {len(own)}",
                 "error": _range(own.error),
                 "effective rank": with_spread(
@@ -75,30 +83,6 @@ def verdict_table(verdicts: pd.DataFrame, statement: str) -> pd.DataFrame:
             "verdict": own.verdict,
         }
     )
-
-
-def sentences(verdicts: pd.DataFrame) -> list[str]:
-    """Return a sentence a statement: how its rows were judged."""
-    said = []
-    for statement, words in STATEMENTS.items():
-        own = verdicts[verdicts.statement == statement]
-        if statement == "window":
-            own = own[own.quantity.str.endswith("where it is best")]
-            parts = [
-                f"{r.subject.removesuffix(', all')}, {r.quantity.split(' against')[0]}: {r.verdict}"
-                for r in own.itertuples()
-            ]
-        elif statement == "equation":
-            parts = [
-                f"{r.subject} {r.estimate:.2g}" if r.verdict == "measured" else r.verdict
-                for r in own.itertuples()
-            ]
-        else:
-            counts = own.verdict.value_counts(sort=False)
-            parts = [f"{verdict} in {n} of {len(own)} rows" for verdict, n in counts.items()]
-        if parts:
-            said.append(f"{words}. Found: {'; '.join(parts)}.")
-    return said
 
 
 def _range(values: pd.Series, outcome: "pd.Series | None" = None) -> str:

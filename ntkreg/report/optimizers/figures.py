@@ -7,6 +7,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ntkreg.report.shared.figures import COLOURS, plain_log_x
+from ntkreg.studies.optimizers.means import (
+    batch_means,
+    label_means,
+    log_means,
+    pair_means,
+    stop_means,
+)
 
 __all__ = ["labels_figure", "noise_figure", "pairs_figure", "stopping_figure", "trajectory_figure"]
 
@@ -30,7 +37,8 @@ def trajectory_figure(levels: pd.DataFrame) -> Figure:
         plain_log_x(axes, sorted(chosen[x].unique()))
         axes.grid(alpha=0.25)
     widths = np.array(sorted(last.width.unique()), float)
-    base = np.exp(np.log(last[last.width == widths[0]].kernel_gap).mean())
+    narrowest = last[last.width == widths[0]]
+    base = log_means(narrowest.kernel_gap, narrowest.width)["mean"].iloc[0]
     for slope, line in ((-0.5, ":"), (-1.0, "-.")):
         left.plot(
             widths,
@@ -64,9 +72,8 @@ def pairs_figure(pairs: pd.DataFrame) -> Figure:
         "kernel": "empirical NTK, over the NTK at the start",
     }
     for axes, (column, title) in zip(figure.subplots(1, 3), titles.items(), strict=True):
-        means = pairs.groupby(["first", "second"])[column].mean()
         values = np.full((len(names), len(names)), np.nan)
-        for (a, b), value in means.items():
+        for (a, b), value in pair_means(pairs, column).items():
             i, j = names.index(a), names.index(b)
             values[i, j] = values[j, i] = value
         top = np.nanmax(values, initial=1e-9)
@@ -92,20 +99,21 @@ def noise_figure(batches: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(11, 4.4), layout="constrained")
     left, right = figure.subplots(1, 2)
     ended = batches[(batches.outcome == "reached") & (batches.noise_scale > 0)]
+    means = batch_means(ended)
     for i, (size, own) in enumerate(ended.groupby("batch_size")):
-        means = own.groupby("rate")[["noise_scale", "function", "test_error"]]
-        mean, std = means.mean(), means.std(ddof=1).fillna(0)
+        mean = means[means.batch_size == size]
         label = f"batches of {size}"
         style = _style(i)
         left.plot(own.noise_scale, own.function, **{**style, "linestyle": "none", "alpha": 0.35})
         left.plot(mean.noise_scale, mean.function, label=label, **style)
         right.errorbar(
-            mean.noise_scale, mean.test_error, yerr=std.test_error, label=label, capsize=2, **style
+            mean.noise_scale, mean.test_error, yerr=mean["std"], label=label, capsize=2, **style
         )
     if len(ended):
         ends = np.array([ended.noise_scale.min(), ended.noise_scale.max()])
-        middle = np.exp(np.log(ended.noise_scale).mean())
-        height = np.exp(np.log(ended.function).mean())
+        everywhere = pd.Series(0, ended.index)
+        middle = log_means(ended.noise_scale, everywhere)["mean"].iloc[0]
+        height = log_means(ended.function, everywhere)["mean"].iloc[0]
         left.plot(ends, height * (ends / middle) ** 0.5, ":", color="0.6", label="slope 1/2")
         left.plot(ends, height * (ends / middle), "-.", color="0.6", label="slope 1")
         left.legend(frameon=False, fontsize="small")
@@ -131,10 +139,7 @@ def stopping_figure(stops: pd.DataFrame, curves: pd.DataFrame, n_train: int) -> 
     """Draw test loss against stop time (ridge n / time), and how near the predictions are."""
     figure = Figure(figsize=(11, 4.6), layout="constrained")
     left, right = figure.subplots(1, 2)
-    for i, (kernel, own) in enumerate(stops.groupby("kernel")):
-        # Each start's empirical kernel has its own times; row by row they correspond.
-        order = own.sort_values(["seed", "time"])
-        mean = order.groupby(order.groupby("seed").cumcount()).mean(numeric_only=True)
+    for i, (kernel, mean) in enumerate(stop_means(stops).groupby("kernel")):
         colour = COLOURS[i]
         left.plot(mean.time, mean.flow_loss, color=colour, label=f"{kernel} kernel, stopped")
         left.plot(mean.time, mean.ridge_loss, "--", color=colour, label=f"{kernel} kernel, ridge")
@@ -173,7 +178,7 @@ def labels_figure(runs: pd.DataFrame) -> Figure:
         places = own.optimizer.map(names.index).to_numpy(float) + shift
         style = _style(i) | {"linestyle": "none"}
         axes.plot(places, own.test_error, alpha=0.5, label=f"{labels} labels", **style)
-        means = own.groupby("optimizer").test_error.mean()
+        means = label_means(own)[labels]
         middles = means.index.map(names.index).to_numpy(float) + shift
         axes.hlines(means, middles - 0.09, middles + 0.09, color=style["color"], linewidth=2)
     axes.axhline(50, color="0.6", linestyle=":")
@@ -185,12 +190,11 @@ def labels_figure(runs: pd.DataFrame) -> Figure:
 
 
 def _log_bars(axes: Any, own: pd.DataFrame, x: str, y: str, i: int, label: str | None) -> None:
-    logs = np.log(own[y]).groupby(own[x])
-    mean, std = np.exp(logs.mean()), logs.std(ddof=1).fillna(0)
+    means = log_means(own[y], own[x])
     axes.errorbar(
-        mean.index * 1.02 ** (i - 3.5),  # side by side
-        mean,
-        yerr=[mean * (1 - np.exp(-std)), mean * (np.exp(std) - 1)],
+        means.index * 1.02 ** (i - 3.5),  # side by side
+        means["mean"],
+        yerr=[means.below, means.above],
         label=label and label.replace("_", " "),
         capsize=2,
         **_style(i),

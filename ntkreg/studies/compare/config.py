@@ -32,8 +32,9 @@ class CompareConfig:
         fold0_train, fold0_test, ...; or x_train, y_train, x_test, y_test.
     models : mapping
         Name: {kind: ..., setting: [values to try]}, or its kind alone. Kinds: ntk, nngp, cntk,
-        rbf, laplacian, polynomial, arc_cosine, random_forest, gradient_boosting. The first
-        model is the one that the others are compared with split by split.
+        rbf, laplacian, polynomial, arc_cosine, random_forest, gradient_boosting, and xrfm
+        (with the extra ``rivals``; not TabPFN, whose weights are a download). The first model is
+        the one that the others are compared with split by split.
     budget : int
         Settings that every model is tuned over, the same number for each.
     protocol : {"shared tuning", "nested tuning"}

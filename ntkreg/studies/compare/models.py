@@ -38,10 +38,16 @@ KINDS: dict[str, dict[str, tuple[Any, ...]]] = {
         "max_leaf_nodes": (4, 8, 16, 31, 64),
         "min_samples_leaf": (5, 20),
     },
+    "xrfm": {
+        "diag": (False, True),
+        "bandwidth": (1.0, 3.0, 10.0, 30.0, 100.0),
+        "reg": (1e-4, 1e-2, 1.0),
+    },
 }
 """Settings of each kind, 30 combinations of them by default.
 
-A network is (hidden layers, how many of the first are not trained).
+A network is (hidden layers, how many of the first are not trained). xrfm needs the extra
+``rivals`` (`ntkreg.studies.compare.rivals`, which says why TabPFN is not here).
 """
 
 KERNELS = ("ntk", "nngp", "cntk", "rbf", "laplacian", "polynomial", "arc_cosine")
@@ -151,6 +157,10 @@ def _value(where: str, key: str, value: Any) -> Any:
         if value in ("flatten", "lap", "gap"):
             return value
         wanted = "flatten, lap or gap"
+    elif key == "diag":
+        if isinstance(value, bool):
+            return value
+        wanted = "true or false"
     elif key == "order":
         if count and value in (0, 1, 2):
             return int(value)

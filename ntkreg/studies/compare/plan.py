@@ -10,6 +10,7 @@ from ntkreg.errors import DataError, SpecError
 from ntkreg.studies.compare.config import CompareConfig
 from ntkreg.studies.compare.kernels import kernel_settings
 from ntkreg.studies.compare.models import Model
+from ntkreg.studies.compare.rivals import check_installed
 from ntkreg.studies.compare.splits import parts_of, sizes_of
 from ntkreg.studies.compare.study import chosen_files
 from ntkreg.studies.compare.work import Found, work_on
@@ -39,11 +40,12 @@ def plan_compare(
     FileNotFoundError, DataError, SpecError
         As `run_compare`.
     """
+    check_installed([model.kind for model in config.each_model()])
     found, unread = [], 0
     for path in chosen_files(config).values():
         try:
             data = load_data_set(path)
-        except DataError:
+        except (DataError, OSError):
             unread += 1
             continue
         if config.most_rows is None or len(data.y) <= config.most_rows:

@@ -18,13 +18,15 @@ from ntkreg.data.folders import DataSet, list_data_sets, load_data_set
 from ntkreg.errors import DataError, SpecError
 from ntkreg.storage import write_table
 from ntkreg.studies.compare.config import CompareConfig
+from ntkreg.studies.compare.memory import peak_memory
 from ntkreg.studies.compare.models import Model
+from ntkreg.studies.compare.rivals import check_installed
 from ntkreg.studies.compare.splits import sizes_of
 from ntkreg.studies.compare.store import Results, key_of
 from ntkreg.studies.compare.tables import all_tables
 from ntkreg.studies.compare.work import STEPS, tune_and_test
-from ntkreg.studies.compare.workers import peak_memory, run_all
 from ntkreg.studies.shared.record import write_record
+from ntkreg.studies.shared.workers import run_all
 
 __all__ = ["CompareConfig", "chosen_files", "run_compare", "set_name"]
 
@@ -84,6 +86,7 @@ def run_compare(
     JMLR 15.
     """
     output, n_jobs = Path(output), check_n_jobs(n_jobs)
+    check_installed([model.kind for model in config.each_model()])
     output.mkdir(parents=True, exist_ok=True)
     files = chosen_files(config)
     results, began = Results(output), time.perf_counter()
@@ -151,7 +154,7 @@ def _look(
     for path in files.values():
         try:
             data = load_data_set(path)
-        except DataError as error:
+        except (DataError, OSError) as error:  # a dead link, no permission
             failed.append(_failure(path.stem, "every model", _said(error)))
             continue
         if config.most_rows is not None and len(data.y) > config.most_rows:

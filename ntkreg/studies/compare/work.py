@@ -15,6 +15,7 @@ from ntkreg.data.folders import DataSet
 from ntkreg.studies.compare.config import CompareConfig
 from ntkreg.studies.compare.kernels import kernel_settings, kernel_values
 from ntkreg.studies.compare.models import Model
+from ntkreg.studies.compare.rivals import fit_and_predict_xrfm
 from ntkreg.studies.compare.splits import Part, Rows, parts_of
 
 __all__ = ["STEPS", "Found", "tune_and_test", "work_on"]
@@ -97,7 +98,7 @@ class _OnKernel(_Fitted):
 
 
 class _OnRows(_Fitted):
-    """Ensembles of trees, on rows of numbers."""
+    """Ensembles of trees and rivals, on rows of numbers."""
 
     def __init__(self, config: CompareConfig, model: Model, part: Part) -> None:
         super().__init__(config, model, part)
@@ -105,6 +106,9 @@ class _OnRows(_Fitted):
 
     def predict(self, number: int, train: np.ndarray, test: np.ndarray) -> np.ndarray:
         seed, trees = self.config.seed, self.config.n_trees
+        if self.kind == "xrfm":
+            known = self.X[train], self.part.y[train]
+            return fit_and_predict_xrfm(self.settings[number], known, self.X[test], seed)
         if self.kind == "random_forest":
             trees = RandomForestClassifier(trees, random_state=seed, **self.settings[number])
         else:

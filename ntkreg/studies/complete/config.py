@@ -17,13 +17,16 @@ from ntkreg.studies.shared.config import (
     shortened,
 )
 
-__all__ = ["LOW_RANK", "REFERENCE", "CompleteConfig"]
+__all__ = ["LONG", "LOW_RANK", "REFERENCE", "CompleteConfig"]
 
 LOW_RANK = "low-rank"
 """What `matrix` is called where matrices are drawn."""
 
 REFERENCE = "gd"
 """What other optimisers are compared with; always among them."""
+
+LONG = "gd_long"
+"""The same by long steps: how much of what the start decides is the steps' doing."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,8 @@ class CompleteConfig:
     init_scales : tuple of float
         Of the start; the first is that of all runs that ask something else.
     optimizers : tuple of str
-        gd, sgd, momentum, adam, adagrad, group_rmsprop; gd is always among them.
+        gd, sgd, momentum, adam, adagrad, group_rmsprop, gd_long (gd by long steps, from every
+        start at depth 2); gd is always among them.
     optimizer_depths : tuple of int
         Depths, some of `depths`, at which optimisers are compared.
     reference_rank, reference_seen : int or None

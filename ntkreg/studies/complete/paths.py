@@ -13,7 +13,16 @@ from ntkreg.factorization.product import ProductLoss
 from ntkreg.factorization.starts import start
 from ntkreg.studies.complete.task import Task
 
-__all__ = ["DEPTHS", "N_FOLLOWED", "SHARES", "PathSpec", "follow", "path_specs", "spectra"]
+__all__ = [
+    "DEPTHS",
+    "NUMBERS",
+    "N_FOLLOWED",
+    "SHARES",
+    "PathSpec",
+    "follow",
+    "path_specs",
+    "spectra",
+]
 
 DEPTHS = (1, 2, 3, 4)
 
@@ -22,6 +31,9 @@ SHARES = (0.1, 0.05)
 
 N_FOLLOWED = 10
 """Singular values, the largest."""
+
+NUMBERS = ("deviation", "steps", "loss")
+"""What is kept of a path beside its spec and its points."""
 
 _TOL = 1e-4
 """Loss at which a path ends: later singular values stand still."""

@@ -7,12 +7,22 @@ from typing import Any
 
 import numpy as np
 
+from ntkreg.errors import DivergenceError
 from ntkreg.factorization import DeepMatrixFactorization, NuclearNormCompletion
 from ntkreg.factorization.path import spectrum_of
-from ntkreg.studies.complete.config import REFERENCE
+from ntkreg.studies.complete.config import LONG, REFERENCE
 from ntkreg.studies.complete.task import Task
 
-__all__ = ["RunSpec", "complete", "run_specs"]
+__all__ = ["NUMBERS", "OUTCOMES", "RunSpec", "complete", "run_specs"]
+
+OUTCOMES = ("reached", "not reached", "diverged")
+"""Whether a run came to the loss, or to the duality gap, that it was to reach."""
+
+NUMBERS = (
+    *("error", "least_error", "loss", "steps", "seconds"),
+    *spectrum_of(np.ones(1)),
+)
+"""What a row holds beside its spec and its outcome."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +63,8 @@ def run_specs(task: Task) -> Iterator[RunSpec]:
         reference = (config.reference_rank, task.reference_seen, number)
         others = [(d, s, REFERENCE) for d in config.depths for s in config.init_scales]
         others += [(d, first, o) for d in config.optimizer_depths for o in config.optimizers]
+        if LONG in config.optimizers and 2 in config.depths:
+            others += [(2, s, LONG) for s in config.init_scales]
         for other in others:
             spec = RunSpec(*reference, *other)  # type: ignore[arg-type]
             if spec not in done:
@@ -67,9 +79,9 @@ def complete(task: Task, spec: RunSpec) -> dict[str, Any]:
     -------
     dict
         Of the spec; error (mean square over what is held out), least_error (the
-        smallest on the path: known only to who looks), loss, outcome ("reached" or "not
-        reached" the loss, or the duality gap), steps, seconds, and of the completed matrix
-        nuclear_norm, effective_rank, schatten_2/3, schatten_1/2.
+        smallest on the path: known only to who looks), loss, outcome, steps, seconds, and of the
+        completed matrix nuclear_norm, effective_rank, schatten_2/3, schatten_1/2. Of a run that
+        diverged all of these are NaN but its outcome and seconds.
     """
     config = task.config
     given = task.instance(spec.rank, spec.n_seen, spec.instance)
@@ -87,7 +99,11 @@ def complete(task: Task, spec: RunSpec) -> dict[str, Any]:
         )
         held_out = {"held_out": given.held_out}
     began = time.perf_counter()
-    model.fit(given.rows, given.cols, given.values, shape=given.shape, **held_out)
+    try:
+        model.fit(given.rows, given.cols, given.values, shape=given.shape, **held_out)
+    except DivergenceError:
+        nothing = dict.fromkeys(NUMBERS, np.nan) | {"seconds": time.perf_counter() - began}
+        return {**asdict(spec), **nothing, "outcome": "diverged"}
     seconds = time.perf_counter() - began
     matrix = model.matrix_
     rows, cols, values = given.held_out

@@ -1,9 +1,8 @@
 """The completion study: every run and path, kept as it ends, and the tables made of them."""
 
+import contextlib
 import warnings
-from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import asdict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +10,19 @@ import pandas as pd
 from sklearn.exceptions import ConvergenceWarning
 from tqdm.auto import tqdm
 
-from ntkreg.cpus import check_n_jobs, one_blas_thread
-from ntkreg.storage import write_table
+from ntkreg.cpus import check_n_jobs
+from ntkreg.journal import Journal
+from ntkreg.storage import held_alone, write_table
 from ntkreg.studies.complete.config import CompleteConfig
-from ntkreg.studies.complete.finished import Finished
+from ntkreg.studies.complete.finished import MOST_BYTES, Finished, Spec
 from ntkreg.studies.complete.paths import SHARES, follow, path_specs, spectra
-from ntkreg.studies.complete.runs import complete, run_specs
+from ntkreg.studies.complete.runs import RunSpec, complete, run_specs
 from ntkreg.studies.complete.task import Task, load_task
 from ntkreg.studies.complete.verdicts import make_verdicts
 from ntkreg.studies.shared.record import write_record
+from ntkreg.studies.shared.workers import run_all
 
-__all__ = ["pieces_of", "run_complete"]
-
-Piece = tuple[str, Any, Callable[[Task, Any], dict[str, Any]]]
-"""Kind, spec, and what does it."""
+__all__ = ["run_complete", "specs_of"]
 
 
 def run_complete(
@@ -61,29 +59,48 @@ def run_complete(
     ------
     SpecError, DataError, FileNotFoundError
         Ratings that do not fit the configuration; a bad file.
+    OSError
+        The folder cannot be written, the disk is full, or another process works in it. What is
+        finished is kept.
+    MemoryError
+        A worker was killed.
+
+    Notes
+    -----
+    With `n_jobs` above 1 pieces are done in processes of their own: a script that calls this
+    must guard its main part by ``if __name__ == "__main__"``. On Ctrl-C they are ended.
 
     References
     ----------
     Arora, Cohen, Hu and Luo 2019 (arXiv 1905.13655); Gunasekar et al. 2017 (arXiv 1705.09280),
     of the conjecture on depth 2; Candes and Recht 2009 (arXiv 0805.4471).
     """
-    output = Path(output)
+    output, n_jobs = Path(output), check_n_jobs(n_jobs)
     output.mkdir(parents=True, exist_ok=True)
     task = load_task(config)
-    finished = Finished(output, task)
-    hide = None if progress is None else not progress
-    with warnings.catch_warnings():
-        # Rows say whether the loss was reached, and sparse ratings leave rows without any.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        warnings.filterwarnings("ignore", ".*without a seen entry")
-        _work(task, finished, check_n_jobs(n_jobs), hide)
-        beside = pd.DataFrame(spectra(task)) if config.n_paths else None
-    runs = [finished.get("run", asdict(spec)) for spec in run_specs(task)]
-    paths = [finished.get("path", asdict(spec)) for spec in path_specs(task)]
+    journal = Journal(output / "finished.jsonl", MOST_BYTES)
+    with held_alone(journal.path):
+        finished = Finished(journal, task, specs_of(task))
+        _work(task, finished, n_jobs, None if progress is None else not progress)
+        return _write(task, finished, output)
+
+
+def specs_of(task: Task) -> list[Spec]:
+    """Return everything that is to be done."""
+    return [*run_specs(task), *path_specs(task)]
+
+
+def _write(task: Task, finished: Finished, output: Path) -> pd.DataFrame:
+    """Write all tables of a study that is through; return its rows."""
+    config = task.config
+    runs = [finished.get(spec) for spec in run_specs(task)]
+    paths = [finished.get(spec) for spec in path_specs(task)]
     rows = pd.DataFrame(runs)
     deviations = pd.DataFrame([{k: v for k, v in p.items() if k != "points"} for p in paths if p])
     tables = {"rows": rows, "verdicts": make_verdicts(config, rows, deviations)}
-    if beside is not None:
+    if config.n_paths:
+        with _quiet():
+            beside = pd.DataFrame(spectra(task))
         points = pd.DataFrame(_points(paths))
         tables |= {"deviations": deviations, "paths": points, "spectra": beside}
     for name, table in tables.items():
@@ -100,35 +117,30 @@ def run_complete(
     return rows
 
 
-def pieces_of(task: Task) -> Iterator[Piece]:
-    """Yield everything that is to be done."""
-    yield from (("run", spec, complete) for spec in run_specs(task))
-    yield from (("path", spec, follow) for spec in path_specs(task))
-
-
 def _work(task: Task, finished: Finished, n_jobs: int, hide: bool | None) -> None:
     """Do what is not there, some pieces at a time; keep each as it ends."""
-    pieces = list(pieces_of(task))
-    left = [p for p in pieces if finished.get(p[0], asdict(p[1])) is None]
-    bar = tqdm(total=len(pieces), initial=len(pieces) - len(left), desc="complete", disable=hide)
-    with bar, one_blas_thread(), ThreadPoolExecutor(n_jobs, thread_name_prefix="ntkreg") as pool:
-        running: dict[Future[dict[str, Any]], Piece] = {}
-        queue = iter(left)
-        try:
-            while True:
-                for piece in queue:
-                    running[pool.submit(piece[2], task, piece[1])] = piece
-                    if len(running) >= n_jobs:
-                        break
-                if not running:
-                    return
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    kind, spec, _ = running.pop(future)
-                    finished.add(kind, asdict(spec), future.result())
-                    bar.update()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    specs = specs_of(task)
+    left = [(task, spec) for spec in specs if finished.get(spec) is None]
+    bar = tqdm(total=len(specs), initial=len(specs) - len(left), desc="complete", disable=hide)
+    with bar, contextlib.closing(run_all(do, left, n_jobs)) as done:
+        for (_, spec), piece in done:
+            finished.add(spec, piece)
+            bar.update()
+
+
+def do(task: Task, spec: Spec) -> dict[str, Any]:
+    """Do a piece, in whatever process."""
+    with _quiet():
+        return complete(task, spec) if isinstance(spec, RunSpec) else follow(task, spec)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Warn of nothing: rows say what was reached, and sparse ratings leave rows without any."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.filterwarnings("ignore", ".*without a seen entry")
+        yield
 
 
 def _points(paths: list[dict[str, Any] | None]) -> Iterator[dict[str, Any]]:

@@ -18,6 +18,8 @@ MEASURED = "measured"
 QUASI_NORMS = ("nuclear_norm", "schatten_2/3", "schatten_1/2")
 
 Row = dict[str, Any]
+Cell = tuple[int, int]
+"""Rank and number of seen entries."""
 
 
 def make_verdicts(
@@ -27,15 +29,19 @@ def make_verdicts(
 
     Columns statement (key of
     `ntkreg.studies.complete.statements.STATEMENTS`), subject, quantity, estimate, low, high, n
-    (instances), verdict. Ratios are geometric means of ratios of the same instance. What an
-    interval does not decide is "undecided"; "measured" are numbers that no verdict is asked of.
+    (instances), verdict. Ratios are geometric means of ratios of the same instance, of runs that
+    came to their loss: others are at another place of their way. What an interval does not decide
+    is "undecided"; "measured" are numbers that no verdict is asked of.
     """
+    cells = _cells(rows)
+    at = _reference(config, cells)
+    rows = rows[rows.outcome == "reached"]
     lines = [
-        *_window(config, rows),
-        *_depth_two(config, rows),
-        *_starts(config, rows),
-        *_optimisers(config, rows),
-        *_quasi_norms(config, rows),
+        *_window(config, rows, cells),
+        *_depth_two(config, rows, at),
+        *_starts(config, rows, at),
+        *_optimisers(config, rows, at),
+        *_quasi_norms(config, rows, cells),
         *_equation(deviations),
     ]
     return pd.DataFrame(lines)
@@ -56,23 +62,23 @@ def _plain(config: CompleteConfig, depth: int) -> dict[str, Any]:
     return {"init_scale": config.init_scales[0], "optimizer": REFERENCE} if depth else {}
 
 
-def _cells(rows: pd.DataFrame) -> list[tuple[int, int]]:
+def _cells(rows: pd.DataFrame) -> list[Cell]:
     return list(rows[["rank", "n_seen"]].drop_duplicates().itertuples(index=False, name=None))
 
 
-def _reference(config: CompleteConfig, rows: pd.DataFrame) -> tuple[int, int]:
-    """Return rank and seen entries at which starts and optimisers are compared."""
+def _reference(config: CompleteConfig, cells: list[Cell]) -> Cell:
+    """Return where starts and optimisers are compared."""
     if config.reference_seen is not None:
         return config.reference_rank or 0, config.reference_seen
-    seen = sorted(rows.n_seen.unique())
+    seen = sorted({n_seen for _, n_seen in cells})
     return config.reference_rank or 0, seen[len(seen) // 2]
 
 
-def _window(config: CompleteConfig, rows: pd.DataFrame) -> Iterator[Row]:
+def _window(config: CompleteConfig, rows: pd.DataFrame, cells: list[Cell]) -> Iterator[Row]:
     for depth in config.depths:
-        for rank in sorted(rows["rank"].unique()):
+        for rank in sorted({rank for rank, _ in cells}):
             judged = []
-            for _, n_seen in sorted(c for c in _cells(rows) if c[0] == rank):
+            for _, n_seen in sorted(c for c in cells if c[0] == rank):
                 ours = _cell(rows, "error", rank, n_seen, depth, **_plain(config, depth))
                 ratio = _ratio(ours, _cell(rows, "error", rank, n_seen, 0))
                 said = _side(ratio, "depth is nearer", "the nuclear norm is nearer")
@@ -86,7 +92,7 @@ def _window(config: CompleteConfig, rows: pd.DataFrame) -> Iterator[Row]:
 
 def _summary(rank: int, depth: int, judged: list[tuple[int, Interval, str]]) -> Row:
     """Say of a depth whether there is a window, and below it a loss."""
-    best = min(judged, key=lambda each: each[1].estimate)
+    best = min(judged, key=lambda each: (np.isnan(each[1].estimate), each[1].estimate))
     wins = [n for n, _, said in judged if said == "depth is nearer"]
     below = [n for n, _, said in judged if said == "the nuclear norm is nearer"]
     if not wins:
@@ -100,10 +106,10 @@ def _summary(rank: int, depth: int, judged: list[tuple[int, Interval, str]]) -> 
     return _line("window", f"rank {rank}, all" if rank else "all", name, best[1], verdict)
 
 
-def _depth_two(config: CompleteConfig, rows: pd.DataFrame) -> Iterator[Row]:
+def _depth_two(config: CompleteConfig, rows: pd.DataFrame, at: Cell) -> Iterator[Row]:
     if 2 not in config.depths:
         return
-    rank, n_seen = _reference(config, rows)
+    rank, n_seen = at
     for scale in config.init_scales:
         how = {"init_scale": scale, "optimizer": REFERENCE}
         for column, name, other in (
@@ -117,8 +123,8 @@ def _depth_two(config: CompleteConfig, rows: pd.DataFrame) -> Iterator[Row]:
             yield _line("depth 2", f"start {scale:g}", name, ratio, _side(ratio, nearer, other))
 
 
-def _starts(config: CompleteConfig, rows: pd.DataFrame) -> Iterator[Row]:
-    rank, n_seen = _reference(config, rows)
+def _starts(config: CompleteConfig, rows: pd.DataFrame, at: Cell) -> Iterator[Row]:
+    rank, n_seen = at
     least, most = min(config.init_scales), max(config.init_scales)
     if least == most:
         return
@@ -136,8 +142,8 @@ def _starts(config: CompleteConfig, rows: pd.DataFrame) -> Iterator[Row]:
             yield _line("start", f"depth {depth}", name, ratio, _side(ratio, *words))
 
 
-def _optimisers(config: CompleteConfig, rows: pd.DataFrame) -> Iterator[Row]:
-    rank, n_seen = _reference(config, rows)
+def _optimisers(config: CompleteConfig, rows: pd.DataFrame, at: Cell) -> Iterator[Row]:
+    rank, n_seen = at
     scale = config.init_scales[0]
     for depth in config.optimizer_depths:
         for optimizer in config.optimizers:
@@ -154,12 +160,12 @@ def _optimisers(config: CompleteConfig, rows: pd.DataFrame) -> Iterator[Row]:
                 yield _line("optimisers", f"{optimizer}, depth {depth}", name, ratio, said)
 
 
-def _quasi_norms(config: CompleteConfig, rows: pd.DataFrame) -> Iterator[Row]:
+def _quasi_norms(config: CompleteConfig, rows: pd.DataFrame, cells: list[Cell]) -> Iterator[Row]:
     """Judge by the two cells that lie farthest apart: an order has one sign in all."""
     pairs = list(zip((0, *config.depths[:-1]), config.depths, strict=True))
     for column in QUASI_NORMS:
         found = []
-        for rank, n_seen in _cells(rows):
+        for rank, n_seen in cells:
             for before, after in pairs:
                 less, more = (
                     _cell(rows, column, rank, n_seen, d, **_plain(config, d))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.base import clone
+from sklearn.base import clone, is_classifier
 from sklearn.metrics import r2_score, root_mean_squared_error
 from sklearn.pipeline import Pipeline, make_pipeline
 
@@ -16,7 +16,8 @@ from ntkreg.data import ImageData, load_inputs
 from ntkreg.errors import DataError
 from ntkreg.estimators import NTKClassifier, NTKRegressor
 from ntkreg.estimators.labels import decode_labels
-from ntkreg.estimators.saved_model import load_model, restore_fit, save_model
+from ntkreg.estimators.saved_estimator import restore_fit
+from ntkreg.estimators.saved_model import load_model, save_model
 from ntkreg.gram import gram_of
 from ntkreg.kernels import KernelSpec, kernel_dtype, solve_dtype
 from ntkreg.kernels.spec import OPTIONS
@@ -125,7 +126,7 @@ def run_predict(
     if y is not None:
         _check_labels(source, y, len(X), model[-1])
     rows: dict[str, Any] = {"index": np.arange(len(X))}
-    task = "classify" if isinstance(model[-1], NTKClassifier) else "regress"
+    task = "classify" if is_classifier(model[-1]) else "regress"
     if task == "classify":
         scores = model.decision_function(X)
         scores = scores[:, None] if scores.ndim == 1 else scores
@@ -154,7 +155,7 @@ def _check_inputs(source: Any, key: str, X: np.ndarray) -> None:
 
 def _check_labels(source: Any, y: np.ndarray, n: int, estimator: Any) -> None:
     """Raise unless labels are one an input, and of the kind that the model was fitted on."""
-    if isinstance(estimator, NTKClassifier):
+    if is_classifier(estimator):
         shape, is_text = (n,), estimator.classes_.dtype.kind == "U"
         kinds = "U" if is_text else "buif"
         learnt = f"{'strings' if is_text else 'numbers'} such as {estimator.classes_[0]!s}"

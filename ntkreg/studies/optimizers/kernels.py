@@ -6,8 +6,8 @@ import numpy as np
 from scipy.optimize import brentq
 
 from ntkreg.errors import SpecError
-from ntkreg.gradient_flow import flow_share, over_eigenvalues
 from ntkreg.solvers import SpectralSolver
+from ntkreg.solvers.gradient_flow import flow_share, over_eigenvalues
 
 __all__ = ["KernelPath"]
 

@@ -72,14 +72,14 @@ def test_networks_that_are_not_of_images_are_refused_with_what_runs_them(network
 
 
 def test_an_unknown_backend_is_refused_everywhere():
-    with pytest.raises(SpecError, match="backend must be None or \"jax\"; got 'cuda'"):
-        kernel(NET, X, backend="cuda")
+    with pytest.raises(SpecError, match='backend must be None or "jax" or "cuda"; got \'tpu\''):
+        kernel(NET, X, backend="tpu")
     with pytest.raises(ValueError, match="The 'backend' parameter of NTKClassifier must be"):
-        NTKClassifier(NET, backend="cuda").fit(X[:4], [0, 1, 0, 1])
+        NTKClassifier(NET, backend="tpu").fit(X[:4], [0, 1, 0, 1])
     with pytest.raises(ValueError, match='backend has no effect with kernel="precomputed"'):
         NTKClassifier(kernel="precomputed", backend="jax").fit(np.eye(2), [0, 1])
-    with pytest.raises(SpecError, match="backend must be one of null, jax; got 'cuda'"):
-        FewSamplesConfig("x.npz", {"recipe": "cntk"}, backend="cuda")
+    with pytest.raises(SpecError, match="backend must be one of null, jax, cuda; got 'tpu'"):
+        FewSamplesConfig("x.npz", {"recipe": "cntk"}, backend="tpu")
 
 
 def test_jax_stays_in_32_bits_elsewhere():

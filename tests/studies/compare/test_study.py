@@ -20,7 +20,7 @@ from ntkreg.report.shared.read import StudyFolder
 from ntkreg.studies.compare import study as module
 from ntkreg.studies.compare.plan import plan_compare
 from ntkreg.studies.compare.study import run_compare
-from ntkreg.studies.compare.workers import run_all
+from ntkreg.studies.shared.workers import run_all
 
 TABLES = (
     *("rows", "works", "sets", "summary", "accuracies", "tests", "friedman", "groups"),
@@ -119,7 +119,7 @@ def test_workers_end_with_a_killed_run(tmp_path):
     path = tmp_path / "sleepers.py"
     path.write_text(
         "import os, pathlib, sys, time\n"
-        "from ntkreg.studies.compare.workers import run_all\n"
+        "from ntkreg.studies.shared.workers import run_all\n"
         "def sleep(folder):\n"
         "    (pathlib.Path(folder) / str(os.getpid())).touch()\n"
         "    time.sleep(60)\n"

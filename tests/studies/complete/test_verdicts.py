@@ -28,7 +28,8 @@ def made_rows(**factors):
                     "schatten_2/3": 20.0, "schatten_1/2": 40.0} | values  # fmt: skip
             own = {k: v * (wiggle if depth else 1 / wiggle) for k, v in base.items()}
             rows.append({"rank": 2, "n_seen": n_seen, "instance": i, "depth": depth,
-                         "init_scale": scale, "optimizer": optimizer, **own})  # fmt: skip
+                         "init_scale": scale, "optimizer": optimizer,
+                         "outcome": "reached", **own})  # fmt: skip
 
     for n_seen in (100, 200, 300):
         add(n_seen, 0, 0.0, "", error=errors[n_seen, 0])
@@ -70,6 +71,20 @@ def test_every_statement_is_judged_by_its_interval():
     assert (found.n == 4).all()
     inside = (found.low <= found.estimate) & (found.estimate <= found.high)
     assert inside.all()
+
+
+def test_runs_that_did_not_come_to_their_loss_are_left_out():
+    rows = made_rows()
+    rows.loc[(rows.optimizer == "adam") & (rows.instance == 1), "outcome"] = "not reached"
+    window = (rows.depth == 3) & (rows.n_seen == 200) & (rows.optimizer == "gd")
+    rows.loc[window, "outcome"] = "not reached"
+    found = make_verdicts(CONFIG, rows, pd.DataFrame())
+    window = found[(found.statement == "window") & found.quantity.str.contains("depth 3")]
+    assert window.n.tolist() == [4, 0, 4, 4]
+    assert window.verdict.tolist()[1:] == ["undecided", "undecided", "undecided"]
+    rows.loc[rows.optimizer == "gd", "outcome"] = "reached"
+    found = make_verdicts(CONFIG, rows, pd.DataFrame()).set_index("subject")
+    assert found.loc["adam, depth 3"].n.tolist() == [3, 3]
 
 
 def test_ratios_are_of_the_same_instance():

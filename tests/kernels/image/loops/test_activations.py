@@ -6,7 +6,8 @@ import pytest
 from agreement import FAR, LAYERS, TOLERANCE
 from oracles import golden_layers
 
-from ntkreg import Conv
+from ntkreg import Conv, Relu
+from ntkreg.architecture import Erf, Gelu
 from ntkreg.errors import SpecError
 from ntkreg.kernels.compiled.arc_cosine import relu_dual
 from ntkreg.kernels.compiled.lanes import n_lanes
@@ -21,6 +22,21 @@ from ntkreg.kernels.image.loops.duals import (
 
 ACTIVATIONS = [LAYERS[kind](*p) for kind, *p in golden_layers.ACTIVATIONS]
 DTYPES = ["float32", "float64"]
+# The loops of each are compiled here, a second for either dtype.
+both = (Relu, Erf, Gelu)
+every_dual = pytest.mark.parametrize(
+    ("phi", "dtype"),
+    [
+        pytest.param(
+            phi,
+            dtype,
+            id=f"{phi!r}-{dtype}",
+            marks=[] if dtype == "float32" or isinstance(phi, both) else pytest.mark.slow,
+        )
+        for phi in ACTIVATIONS
+        for dtype in DTYPES
+    ],
+)
 TINY = {"float32": 1e-36, "float64": 1e-290}
 VARIANCES = (0, 1e-35, 1e-12, 1e-6, 1e-3, 0.1, 1, 3, 30, 1e3, 1e6, 1e10)
 NEAR = np.logspace(-7, -2, 6)
@@ -83,8 +99,7 @@ def grid(dtype):
     return (c * np.sqrt(q * r)).astype(dtype).astype(float), q, r, c
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("phi", ACTIVATIONS, ids=repr)
+@every_dual
 def test_loops_agree_with_numpy_s_duals_over_all_variances_and_correlations(phi, dtype):
     s, q, r, c = grid(dtype)
     got = loops(phi, s, q, r, dtype)[:, : len(s)].astype(float)
@@ -104,8 +119,7 @@ def test_loops_agree_with_numpy_s_duals_over_all_variances_and_correlations(phi,
     assert (np.abs(got[0]) <= norm[0] * (1 + np.sqrt(eps))).all()
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("phi", ACTIVATIONS, ids=repr)
+@every_dual
 def test_the_diagonal_is_the_dual_of_a_value_with_itself(phi, dtype):
     q = np.resize(np.array(VARIANCES[1:], float), 16)
     out = np.zeros((4, len(q)))
@@ -115,8 +129,7 @@ def test_the_diagonal_is_the_dual_of_a_value_with_itself(phi, dtype):
     np.testing.assert_allclose(out[3], slope, rtol=1e-14)
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("phi", ACTIVATIONS, ids=repr)
+@every_dual
 def test_an_image_beside_many_and_pairs_side_by_side_give_the_same_bits(phi, dtype):
     n = n_lanes(np.dtype(dtype))
     for seed in range(40):

@@ -1,8 +1,8 @@
 """What gradient flow and gradient descent have learnt along each eigenvector of a kernel.
 
 Of the squared loss, where the kernel stays as it is: each eigenvector's part of y - f_0 is learnt
-on its own, at a slope that is its eigenvalue over the number of samples. Any room may ask: networks
-linearised in their parameters, studies of early stopping, solvers.
+on its own, at a slope that is its eigenvalue over the number of samples. Formulas only, for who
+has eigenvalues: networks linearised in their parameters, studies of early stopping, the solver.
 """
 
 import numpy as np

@@ -4,7 +4,7 @@ import mpmath
 import numpy as np
 import pytest
 
-from ntkreg.gradient_flow import descent_share, flow_share, over_eigenvalues
+from ntkreg.solvers.gradient_flow import descent_share, flow_share, over_eigenvalues
 
 SLOPES = np.array([0.0, 1e-12, 0.3, 0.5, 0.50001, 1.0, 1.7])
 

@@ -2,25 +2,24 @@
 
 import multiprocessing
 import os
+import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from pathlib import Path
 from typing import Any, TypeVar
 
 from threadpoolctl import threadpool_limits
 
-__all__ = ["peak_memory", "run_all"]
+__all__ = ["run_all"]
 
 J = TypeVar("J", bound=tuple[Any, ...])
 
-_STATUS = Path("/proc/self/status")
-_CLEAR = Path("/proc/self/clear_refs")
 
-
-def run_all(work: Callable[..., Any], jobs: Sequence[J], n_jobs: int) -> Iterator[tuple[J, Any]]:
+def run_all(
+    work: Callable[..., Any], jobs: Sequence[J], n_jobs: int
+) -> Generator[tuple[J, Any], None, None]:
     """Yield each job with what `work(*job)` returns, as they end.
 
     Parameters
@@ -32,8 +31,8 @@ def run_all(work: Callable[..., Any], jobs: Sequence[J], n_jobs: int) -> Iterato
 
     Notes
     -----
-    Workers end by themselves once their parent is gone, even killed. On Ctrl-C what is running
-    is ended too.
+    Workers end by themselves once their parent is gone, even killed. Ctrl-C is for the parent
+    alone, which ends them, whatever they are in the midst of.
 
     Raises
     ------
@@ -55,31 +54,12 @@ def run_all(work: Callable[..., Any], jobs: Sequence[J], n_jobs: int) -> Iterato
     except BrokenProcessPool:
         raise MemoryError(
             "a worker was killed, most likely for want of memory. What is finished is kept: run "
-            "it again with fewer n_jobs, or set most_rows."
+            "it again with fewer n_jobs, or of smaller data."
         ) from None
     finally:
         for process in list((pool._processes or {}).values()):
             process.terminate()
         pool.shutdown(wait=True, cancel_futures=True)
-
-
-def peak_memory(work: Callable[[], Any]) -> tuple[Any, int | None]:
-    """Return what a call returns, and by how many bytes it made this process grow at most.
-
-    None where the system does not say; on Linux the kernel counts, at no cost.
-    """
-    try:
-        _CLEAR.write_text("5")  # the peak becomes what is resident now
-        before = _resident("VmRSS")
-    except OSError:
-        return work(), None
-    found = work()
-    return found, max(_resident("VmHWM") - before, 0)
-
-
-def _resident(name: str) -> int:
-    lines = _STATUS.read_text(encoding="utf-8").splitlines()
-    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
 
 
 def _limited(work: Callable[..., Any], job: tuple[Any, ...]) -> Any:
@@ -88,6 +68,7 @@ def _limited(work: Callable[..., Any], job: tuple[Any, ...]) -> Any:
 
 
 def _begin(parent: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all of them
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 
 

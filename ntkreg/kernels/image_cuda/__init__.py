@@ -1,0 +1,1 @@
+"""Image kernels on a CUDA card: programs become source, compiled when first run."""
