@@ -28,6 +28,7 @@ OF = {
     "digits_fit": "fit",
     "landscape": "landscape",
     "landscape_digits": "landscape",
+    "digits_gram": "gram",
     "optimizers_mnist": "optimizers",
     "widths_cifar10": "widths",
     "widths_conv16": "widths",
