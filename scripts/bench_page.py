@@ -42,6 +42,7 @@ PAGES: dict[str, Callable[[pd.DataFrame, dict[str, Any]], Document]] = {
     "completion_speed": estimator_pages.completion_speed,
     "cuda_code": kernel_pages.cuda_code,
     "scale": scale_pages.scale,
+    "faults": scale_pages.faults,
 }
 """From the rows and the record of a run to its page."""
 

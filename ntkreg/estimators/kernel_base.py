@@ -1,6 +1,7 @@
 """What the two kernel estimators share: parameters, the kernel, the solve, the sum."""
 
 import functools
+import os
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,7 +18,7 @@ from ntkreg.errors import PrecisionWarning, ShapeError
 from ntkreg.estimators.network_base import NetworkEstimator
 from ntkreg.estimators.products import multiply_rows
 from ntkreg.estimators.stop import STOP_CONSTRAINTS, Stop
-from ntkreg.gram import kernel_of
+from ntkreg.gram import gram_in_store, kernel_in_store, kernel_of
 from ntkreg.kernels import KernelSpec, StaxNetwork, kernel_dtype, solve_dtype
 from ntkreg.kernels.spec import OPTIONS
 from ntkreg.solvers import LeaveOneOut, Solver, SpectralSolver, ridge_solver
@@ -56,6 +57,7 @@ class KernelEstimator(NetworkEstimator):
         },
         **STOP_CONSTRAINTS,
         "dtype": [StrOptions({"float32", "float64", "mixed"}), type, np.dtype, None],
+        "store": [str, os.PathLike, None],
         "n_jobs": [Integral, None],
     }
 
@@ -87,7 +89,7 @@ class KernelEstimator(NetworkEstimator):
         self.X_fit_: Any = None
         self.dtype_: str | None = None
         if self._reads_kernels():
-            names = ("architecture", *OPTIONS, "image_shape")
+            names = ("architecture", *OPTIONS, "image_shape", "store")
             unused = [p for p in names if getattr(self, p) is not None]
             if unused:
                 raise ValueError(
@@ -107,7 +109,11 @@ class KernelEstimator(NetworkEstimator):
         spec = spec_of(self)
         self.kernel_ = functools.partial(kernel_of, spec, n_jobs=self.n_jobs)
         spec = replace(spec, variants=variants, get=get or spec.get)
-        return kernel_of(spec, self.X_fit_, n_jobs=self.n_jobs)
+        return self._gram(spec, self.X_fit_)
+
+    def _gram(self, spec: KernelSpec, X: np.ndarray, Z: np.ndarray | None = None) -> Any:
+        """Return kernel values, from the store where there is one."""
+        return kernel_in_store(spec, X, Z, store=self.store, n_jobs=self.n_jobs)
 
     def _solve(self, X: np.ndarray, targets: np.ndarray, sample_weight: np.ndarray | None) -> None:
         stop = Stop.of(self)
@@ -181,10 +187,15 @@ class KernelEstimator(NetworkEstimator):
         X = self._new_samples(X)
         rows = max(1, CROSS_BYTES // (8 * len(self.dual_coef_)))
         values = np.empty((len(X), *self.dual_coef_.shape[1:]))
+        kept = None
+        if self.kernel_ is not None and self.store is not None:
+            spec = self.kernel_.args[0]  # type: ignore[attr-defined]
+            kept = gram_in_store(spec, X, self.X_fit_, store=self.store, n_jobs=self.n_jobs)
         # One limit for all batches: in between, no other caller's end lets BLAS loose.
         with one_blas_thread():
             for start in range(0, len(X), rows):
-                cross = self._cross_rows(X, slice(start, min(start + rows, len(X))))
+                which = slice(start, min(start + rows, len(X)))
+                cross = self._cross_rows(X, which) if kept is None else kept[spec.get].read(which)
                 part = values[start : start + rows]
                 multiply_rows(cross, self.dual_coef_, part, at_once=PRODUCT_ROWS)
         return values

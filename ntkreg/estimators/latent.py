@@ -265,9 +265,7 @@ class LatentFunction(KernelEstimator):
             )
         spec = self.kernel_.args[0]  # type: ignore[attr-defined]
         both = spec.get == "ntk"
-        found = kernel_of(
-            replace(spec, get=BOTH if both else "nngp"), self.X_fit_, n_jobs=self.n_jobs
-        )
+        found = self._gram(replace(spec, get=BOTH if both else "nngp"), self.X_fit_)
         nngp, K = found if both else (None, found)
         if self.solver_result_.status != "exact" and "_stop" not in vars(self):
             self._stop = Stop.of(self)  # a loaded model, whose parameters are those of its fit
@@ -307,10 +305,10 @@ class LatentFunction(KernelEstimator):
         if self.kernel_ is None:
             return X, X
         if not both:
-            cross = self.kernel_(X, self.X_fit_)
+            cross = self._gram(self.kernel_.args[0], X, self.X_fit_)  # type: ignore[attr-defined]
             return cross, cross
         spec = replace(self.kernel_.args[0], get=BOTH)  # type: ignore[attr-defined]
-        return kernel_of(spec, X, self.X_fit_, n_jobs=self.n_jobs)
+        return self._gram(spec, X, self.X_fit_)
 
     def _prior(self, X: np.ndarray, diag: bool) -> np.ndarray:
         """Return the NNGP kernel of new samples with themselves."""

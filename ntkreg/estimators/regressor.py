@@ -98,6 +98,11 @@ class NTKRegressor(Regression, LatentFunction):
         where it exists, else float32. Solves are float64 in any case. Where inputs repeat or
         nearly do, float32 and mixed want an `alpha` of 1e-4 of the mean diagonal, float64
         1e-8 (benchmarks/cifar10_precision.md).
+    store : path or None, default=None
+        Folder in which kernels are kept, tile by tile: that of the training samples, and of each
+        set of samples that is predicted for with these. One that is there is read and not computed
+        again, whoever made it, `ntkreg gram` among them; a fit that was killed goes on where it
+        was. Values do not depend on it.
     n_jobs : int or None, default=None
         Threads for the kernel and the solve; -1 for all cores, None for this process's share
         of them: all, unless OMP_NUM_THREADS or LOKY_MAX_CPU_COUNT say less, as in the
@@ -191,6 +196,7 @@ class NTKRegressor(Regression, LatentFunction):
         tol: float = 1e-6,
         store_covariance: bool = False,
         dtype: Any = None,
+        store: Any = None,
         n_jobs: int | None = None,
     ) -> None:
         self.architecture = architecture
@@ -210,6 +216,7 @@ class NTKRegressor(Regression, LatentFunction):
         self.tol = tol
         self.store_covariance = store_covariance
         self.dtype = dtype
+        self.store = store
         self.n_jobs = n_jobs
 
     @_fit_context(prefer_skip_nested_validation=True)

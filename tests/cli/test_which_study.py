@@ -26,6 +26,7 @@ OF = {
     "completion_movielens": "complete",
     "completion_rank10": "complete",
     "digits_fit": "fit",
+    "digits_gram": "gram",
     "optimizers_mnist": "optimizers",
     "widths_cifar10": "widths",
     "widths_conv16": "widths",
