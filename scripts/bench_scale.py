@@ -310,18 +310,14 @@ def main() -> None:
         run_stage(arguments)
         return
     arguments.store.mkdir(parents=True, exist_ok=True)
-    stem = arguments.output / "scale"
-    before = pd.read_csv(stem.with_suffix(".csv")) if stem.with_suffix(".csv").exists() else None
     rows = []
     for n in arguments.sizes:
         rows += measure(arguments, n, race=n <= 20_000)
-    found = pd.DataFrame(rows)
-    if before is not None:  # sizes that were not measured now
-        found = pd.concat([before[~before.n.isin(arguments.sizes)], found]).sort_values(
-            "n", kind="stable"
-        )
-    command = f"python scripts/bench_scale.py --store FOLDER --n_jobs {arguments.n_jobs}"
-    print(keep(stem, "scale", found, 4, command=command))
+    sizes = " ".join(str(n) for n in arguments.sizes)
+    command = f"python scripts/bench_scale.py --store FOLDER --sizes {sizes}"
+    if arguments.n_jobs != 1:
+        command += f" --n_jobs {arguments.n_jobs}"
+    print(keep(arguments.output / "scale", "scale", pd.DataFrame(rows), 4, command=command))
 
 
 if __name__ == "__main__":

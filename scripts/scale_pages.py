@@ -1,4 +1,4 @@
-"""Pages of kernels in folders: what faults did to them, and solving beyond memory."""
+"""Pages of what was measured of kernels in folders, and of those that no longer fit into memory."""
 
 from typing import Any
 

@@ -194,8 +194,8 @@ class KernelEstimator(NetworkEstimator):
         # One limit for all batches: in between, no other caller's end lets BLAS loose.
         with one_blas_thread():
             for start in range(0, len(X), rows):
-                batch = slice(start, min(start + rows, len(X)))
-                cross = self._cross_rows(X, batch) if kept is None else kept[spec.get].read(batch)
+                which = slice(start, min(start + rows, len(X)))
+                cross = self._cross_rows(X, which) if kept is None else kept[spec.get].read(which)
                 part = values[start : start + rows]
                 multiply_rows(cross, self.dual_coef_, part, at_once=PRODUCT_ROWS)
         return values
