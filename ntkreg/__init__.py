@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from ntkreg.finite import train as train
     from ntkreg.gram import Gram as Gram
     from ntkreg.gram import compute_gram as compute_gram
+    from ntkreg.gram import gram_status as gram_status
     from ntkreg.gram import kernel as kernel
     from ntkreg.gram import open_gram as open_gram
     from ntkreg.gram import plan_gram as plan_gram
@@ -101,6 +102,7 @@ _HOME = {
     "kernel": "gram",
     "load_model": "estimators.saved_model",
     "myrtle": "architecture",
+    "gram_status": "gram",
     "open_gram": "gram",
     "plan_gram": "gram",
     "resnet": "architecture",

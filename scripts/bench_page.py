@@ -16,6 +16,7 @@ import choice_pages
 import estimator_pages
 import kernel_pages
 import pandas as pd
+import scale_pages
 import uncertainty_pages
 
 from ntkreg.report.shared.document import Document
@@ -40,6 +41,8 @@ PAGES: dict[str, Callable[[pd.DataFrame, dict[str, Any]], Document]] = {
     "grid_search": estimator_pages.grid_search,
     "completion_speed": estimator_pages.completion_speed,
     "cuda_code": kernel_pages.cuda_code,
+    "scale": scale_pages.scale,
+    "faults": scale_pages.faults,
 }
 """From the rows and the record of a run to its page."""
 

@@ -17,7 +17,8 @@ from ntkreg.cli.main import COMMANDS
 from ntkreg.cli.studies import STUDIES
 
 ROOT = Path(__file__).resolve().parents[1]
-DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "benchmarks").glob("*.md"))]
+DOCUMENTS = [path for folder in ("", "docs", "benchmarks")
+             for path in sorted((ROOT / folder).glob("*.md"))]  # fmt: skip
 PROGRAMS = ("ntkreg", "python", "make", "pip", "rm")
 
 FOLDERS = {name: study.folder for name, study in STUDIES.items()}
@@ -29,12 +30,16 @@ WORK = {
         f"ntkreg.report.register.{name}"
         for name in ("write_page", "write_benchmark", "remake_benchmark")
     ],
+    "gram": ["ntkreg.studies.gram.study.run_gram", "ntkreg.gram.collection.kernel_folders"],
     "warm": ["ntkreg.kernels.warm.warm"],
 }
 """Where the work of a command begins: what comes before it is run here as it is."""
 
 WORDS = {"CONFIG": "configs/digits_fit.yaml", "PATH": "data"}
 """What is put for words in capitals; COMMAND stands for each command in turn."""
+
+SLURM = {"$SLURM_ARRAY_TASK_ID": "7", "$SLURM_CPUS_PER_TASK": "2"}
+"""What a queue sets for a job."""
 
 
 class Started(Exception):
@@ -66,7 +71,7 @@ def collect():
         text = path.read_text(encoding="utf-8")
         found = [
             line
-            for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+            for block in re.findall(r"```(?:ba)?sh\n(.*?)```", text, re.DOTALL)
             for line in joined(block).splitlines()
         ]
         found += spans(re.sub(r"```.*?```", "", text, flags=re.DOTALL))
@@ -106,6 +111,8 @@ def folder(tmp_path_factory):
 
 def words_of(line):
     """Return the words that a shell makes of a line, with words in capitals replaced."""
+    for name, value in SLURM.items():
+        line = line.replace(name, value)
     words = shlex.split(line, comments=True)
     while re.match(r"[A-Z_]+=", words[0]):  # a setting of the environment
         words.pop(0)
@@ -143,8 +150,10 @@ def check_ntkreg(arguments, monkeypatch):
     call = start(arguments, monkeypatch)
     if not {"--help", "--print_config", "--version"} & set(arguments):
         assert call is not None, "no work began"
-        if arguments[0] not in ("predict", "plan", "report"):
-            assert Path("results") in call[1].parents, "nothing says where results go"
+        others = ("predict", "plan", "report")
+        if arguments[0] not in others and arguments[:2] != ["gram", "status"]:
+            said = "--output" in arguments or Path("results") in call[1].parents
+            assert said, "nothing says where results go"
 
 
 def check_python(arguments, monkeypatch):
@@ -204,14 +213,16 @@ def test_the_lines_are_found_where_they_stand():
         assert any(found.startswith(wanted) for found in ids), wanted
 
 
+DIGITS = ("configs/digits_fit.yaml", "results/digits_fit", "configs/digits_gram.yaml",
+          "results/digits_gram")  # fmt: skip
+
+
 def on_digits(line):
     """Whether a line needs no data but scikit-learn's digits, and a minute at most."""
     words = words_of(line)
     if words[0] != "ntkreg" or "my_images.npz" in words:
         return False
-    return words[1:] == ["quickstart"] or bool(
-        {"configs/digits_fit.yaml", "results/digits_fit"} & set(words)
-    )
+    return words[1:] == ["quickstart"] or bool(set(DIGITS) & set(words))
 
 
 @pytest.mark.slow
@@ -219,8 +230,9 @@ def test_every_line_about_digits_runs_to_its_end(folder, monkeypatch, capsys):
     monkeypatch.chdir(folder)
     lines = [param.values[0] for param in LINES if on_digits(param.values[0])]
     requests = dict.fromkeys(tuple(words_of(line)[1:]) for line in lines)
-    # A model must be there before anything is predicted with it.
-    for request in sorted(requests, key=lambda request: "predict" in request):
+    # A model must be there before anything is predicted with it, a kernel before it goes on.
+    later = {"predict", "status", "--resume", "--extend"}
+    for request in sorted(requests, key=lambda request: bool(later & set(request))):
         assert main(request) == 0, (request, capsys.readouterr().err)
     assert Path("results/quickstart/page.html").exists()
     assert Path("predictions.csv").exists()

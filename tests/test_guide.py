@@ -1,4 +1,4 @@
-"""The examples of docs/estimators.md run as they stand, from top to bottom."""
+"""The examples of docs/estimators.md and docs/scale.md run as they stand, from top to bottom."""
 
 import doctest
 import re
@@ -10,6 +10,12 @@ GUIDE = Path(__file__).resolve().parents[1] / "docs" / "estimators.md"
 def test_the_guide_runs_as_it_stands():
     failed, run = doctest.testfile(str(GUIDE), module_relative=False)
     assert run >= 40
+    assert failed == 0
+
+
+def test_the_guide_to_kernels_in_folders_runs_as_it_stands():
+    failed, run = doctest.testfile(str(GUIDE.with_name("scale.md")), module_relative=False)
+    assert run >= 15
     assert failed == 0
 
 
@@ -29,3 +35,10 @@ def test_the_guide_names_every_estimator():
     assert [name for name in estimators if not re.search(rf"\b{name}\b", text)] == sorted(
         preprocessing
     )
+
+
+def test_the_page_on_solving_runs_as_it_stands(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    failed, run = doctest.testfile(str(GUIDE.with_name("solvers.md")), module_relative=False)
+    assert run >= 10
+    assert failed == 0

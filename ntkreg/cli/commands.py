@@ -43,8 +43,13 @@ _PLAN_EXAMPLES = """\
 
 def run_study(study: Study, arguments: Sequence[str]) -> None:
     """Run a study after its configuration, make its page and say what came out."""
+    if arguments and arguments[0] in study.words:
+        return study.word(arguments[0])(arguments[1:])
     usage = "CONFIG [--KEY VALUE ...]" if study.needs_config else "[CONFIG] [--KEY VALUE ...]"
     parser = make_parser(study.name, usage, study.about, study.examples)
+    for option in study.options:
+        how = {"metavar": option.metavar} if option.metavar else {"action": "store_true"}
+        add_option(parser, f"--{option.name}", help=option.help, **how)
     add_config(parser, study.config, config_required=study.needs_config)
     given = parse(parser, arguments)
     config: Any = resolve(study.config, given)
@@ -54,12 +59,14 @@ def run_study(study: Study, arguments: Sequence[str]) -> None:
     # All of them before the work: what cannot be imported is told before hours are spent.
     run, write_report, ending = study.run, study.write_report, study.ending
     threads = {"n_jobs": given.get("n_jobs")} if study.takes_n_jobs else {}
-    result = run(config, output, **threads)
+    options = {name: given[name] for name, *_ in study.options if name in given}
+    result = run(config, output, **threads, **options)
     if write_report is not None:
         write_report(output)
     print(ending(config, output, result))
     for label, path in study.files:
         print(f"{label:<6} {output / path}")
+    return None
 
 
 def predict(arguments: Sequence[str]) -> None:

@@ -17,6 +17,7 @@ __all__ = [
     "few_samples_compare",
     "few_samples_network",
     "fit",
+    "gram",
     "landscape",
     "optimizers",
     "precision",
@@ -41,6 +42,11 @@ def fit(config: Any, output: Path, results: Mapping[str, Any]) -> str:
         f"condition {results['condition']:.2g}, ridge {results['alpha']:.2g}; "
         f"fit {results['fit_seconds']:.1f} s, test {results['test_seconds']:.1f} s"
     )
+
+
+def gram(config: Any, output: Path, found: Mapping[str, Any]) -> str:
+    """What each folder holds now."""
+    return "\n".join(f"{status}\n" for status in found.values())
 
 
 def few_samples(config: Any, output: Path, rows: Any) -> str:

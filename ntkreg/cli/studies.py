@@ -1,6 +1,6 @@
 """The register of studies: a record each. Nothing of them is imported here."""
 
-from ntkreg.cli.study import Study
+from ntkreg.cli.study import Option, Study
 
 __all__ = ["STUDIES"]
 
@@ -30,6 +30,33 @@ Fit one model, test it and save it, with its configuration, beside the results."
   ntkreg fit configs/digits_fit.yaml --data my_images.npz --store_kernel true""",
         files=(("model", "model"), ("result", "record.json")),
         explains=True,
+    ),
+    Study(
+        "gram",
+        summary="kernel matrices kept in folders: resumed, extended, in shards",
+        about="""\
+Compute the kernel matrix of a data set into a folder, tile by tile. The same command goes
+on where a killed one was, and computes again what was damaged; processes on many machines
+compute a shard each. `ntkreg gram status STORE` says how far it is. Estimators read the
+folder: NTKClassifier(cntk(5), store="results/digits_gram").""",
+        examples="""\
+  ntkreg gram configs/digits_gram.yaml
+  ntkreg plan configs/digits_gram.yaml           # pairs, seconds, bytes
+  ntkreg gram configs/digits_gram.yaml --resume --n_jobs 2
+  ntkreg gram configs/digits_gram.yaml --shard 1/2   # and 2/2 elsewhere
+  ntkreg gram configs/digits_gram.yaml --n_train 400 --preprocessing none \\
+      --output results/grown
+  ntkreg gram configs/digits_gram.yaml --n_train 500 --preprocessing none \\
+      --output results/grown --extend
+  ntkreg gram status results/digits_gram""",
+        files=(("kernel", "kernel"),),
+        explains=True,
+        options=(
+            Option("resume", "only go on with a kernel that is there; begin none"),
+            Option("shard", "compute part I of N only, as one of N processes", "I/N"),
+            Option("extend", "let the kernel of the first inputs grow to n_train and n_test"),
+        ),
+        words={"status": "ntkreg.cli.gram_status:status"},
     ),
     Study(
         "few-samples",

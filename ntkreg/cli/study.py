@@ -1,10 +1,27 @@
 """A study as a command: what is said about it, and where its parts are."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any, NamedTuple
 
-__all__ = ["Study"]
+__all__ = ["Option", "Study"]
+
+
+class Option(NamedTuple):
+    """An option of a study's command that is no key of its configuration, but said to `run`.
+
+    Attributes
+    ----------
+    name : str
+        Without dashes; that of the parameter of `run`.
+    help : str
+    metavar : str or None
+        What it takes; None: nothing, it is True where it is given.
+    """
+
+    name: str
+    help: str
+    metavar: str | None = None
 
 
 class Study(NamedTuple):  # a dataclass would make `ntkreg --help` wait for its import
@@ -32,6 +49,11 @@ class Study(NamedTuple):  # a dataclass would make `ntkreg --help` wait for its 
         Whether `run` asks for a number of threads.
     explains : bool
         Whether ``ntkreg plan --explain`` can print what its kernels run.
+    options : tuple of Option
+        What its command takes beside the keys of CONFIG.
+    words : mapping of str to str
+        Commands of its own, such as ``status``, that stand where CONFIG would: each with the
+        function it is, ``module:name``. A CONFIG of that name is given as a path.
     """
 
     name: str
@@ -42,6 +64,8 @@ class Study(NamedTuple):  # a dataclass would make `ntkreg --help` wait for its 
     needs_config: bool = True
     takes_n_jobs: bool = True
     explains: bool = False
+    options: tuple[Option, ...] = ()
+    words: Mapping[str, str] = {}
 
     @property
     def folder(self) -> str:
@@ -75,6 +99,11 @@ class Study(NamedTuple):  # a dataclass would make `ntkreg --help` wait for its 
     def ending(self) -> Callable[..., str]:
         """What is printed at its end: ``ending(config, output, result)``."""
         return getattr(import_module("ntkreg.cli.results"), self.folder)
+
+    def word(self, name: str) -> Callable[[Sequence[str]], None]:
+        """Return one of its own commands: what runs with the arguments after it."""
+        module, _, function = self.words[name].partition(":")
+        return getattr(import_module(module), function)
 
     def _part(self, room: str, module: str, name: str) -> Any:
         return getattr(import_module(f"ntkreg.{room}.{self.folder}.{module}"), name)

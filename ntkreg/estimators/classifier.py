@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.base import _fit_context
 
-from ntkreg.estimators.kernel_base import KernelEstimator
+from ntkreg.estimators.kernel_base import SOLVER_CONSTRAINTS, KernelEstimator
 from ntkreg.estimators.probabilities import Probabilities
 from ntkreg.estimators.tasks import Classification
 
@@ -56,6 +56,10 @@ class NTKClassifier(Probabilities, Classification, KernelEstimator):
         Steps of gradient descent in place of a time, at `learning_rate`.
     learning_rate : float > 0 or None, default=None
         Of `train_steps`.
+    solver : {"auto", "cholesky", "conjugate_gradient"}, default="auto"
+        How the equations are solved, as in `NTKRegressor`; ``probability=True`` needs a factor.
+    tol : float in (0, 1), default=1e-6
+        Of "conjugate_gradient".
     class_weight : dict, "balanced" or None, default=None
         What the weight of each sample is multiplied with, by class: of a dict the number, 1 for
         classes it leaves out, and without data nearby the class of the greatest is preferred;
@@ -67,6 +71,11 @@ class NTKClassifier(Probabilities, Classification, KernelEstimator):
         repetitions, of which one is left out). Twice the time of the solve.
     dtype : {"float32", "mixed", "float64"} or None, default=None
         Of the kernel, as in `NTKRegressor`.
+    store : path or None, default=None
+        Folder in which kernels are kept, tile by tile: that of the training samples, and of each
+        set of samples that is predicted for with these. One that is there is read and not computed
+        again, whoever made it, `ntkreg gram` among them; a fit that was killed goes on where it
+        was. Values do not depend on it.
     n_jobs : int or None, default=None
         Threads for the kernel and the solve; -1 for all cores, None for this process's share
         of them: all, unless OMP_NUM_THREADS or LOKY_MAX_CPU_COUNT say less, as in the
@@ -82,7 +91,9 @@ class NTKClassifier(Probabilities, Classification, KernelEstimator):
         What codes are counted from: 0, but with a dict as `class_weight`.
     temperature_ : float
         Of `predict_proba`; only with ``probability=True``.
-    X_fit_, dtype_, architecture_, kernel_, solver_result_, n_features_in_, feature_names_in_
+    X_fit_, dtype_, architecture_, kernel_, n_features_in_, feature_names_in_
+        As in `NTKRegressor`.
+    solver_result_, n_iter_
         As in `NTKRegressor`.
 
     See Also
@@ -110,6 +121,7 @@ class NTKClassifier(Probabilities, Classification, KernelEstimator):
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **KernelEstimator._parameter_constraints,
+        **SOLVER_CONSTRAINTS,
         **Probabilities._parameter_constraints,
     }
 
@@ -128,9 +140,12 @@ class NTKClassifier(Probabilities, Classification, KernelEstimator):
         train_time: float | None = None,
         train_steps: int | None = None,
         learning_rate: float | None = None,
+        solver: str = "auto",
+        tol: float = 1e-6,
         class_weight: Any = None,
         probability: bool = False,
         dtype: Any = None,
+        store: Any = None,
         n_jobs: int | None = None,
     ) -> None:
         self.architecture = architecture
@@ -145,9 +160,12 @@ class NTKClassifier(Probabilities, Classification, KernelEstimator):
         self.train_time = train_time
         self.train_steps = train_steps
         self.learning_rate = learning_rate
+        self.solver = solver
+        self.tol = tol
         self.class_weight = class_weight
         self.probability = probability
         self.dtype = dtype
+        self.store = store
         self.n_jobs = n_jobs
 
     @_fit_context(prefer_skip_nested_validation=True)

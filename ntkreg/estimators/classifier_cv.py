@@ -73,6 +73,11 @@ class NTKClassifierCV(Probabilities, Classification, KernelSelection):
         Whether `fit` calibrates `predict_proba`, as in `NTKClassifier`.
     dtype : {"float32", "mixed", "float64"} or None, default=None
         Of the kernel, as in `NTKRegressor`.
+    store : path or None, default=None
+        Folder in which kernels are kept, tile by tile: that of the training samples, and of each
+        set of samples that is predicted for with these. One that is there is read and not computed
+        again, whoever made it, `ntkreg gram` among them; a fit that was killed goes on where it
+        was. Values do not depend on it.
     n_jobs : int or None, default=None
         Threads for the kernel and the solve; -1 for all cores, None for this process's share
         of them: all, unless OMP_NUM_THREADS or LOKY_MAX_CPU_COUNT say less, as in the
@@ -140,6 +145,7 @@ class NTKClassifierCV(Probabilities, Classification, KernelSelection):
         class_weight: Any = None,
         probability: bool = False,
         dtype: Any = None,
+        store: Any = None,
         n_jobs: int | None = None,
     ) -> None:
         self.architecture = architecture
@@ -159,6 +165,7 @@ class NTKClassifierCV(Probabilities, Classification, KernelSelection):
         self.class_weight = class_weight
         self.probability = probability
         self.dtype = dtype
+        self.store = store
         self.n_jobs = n_jobs
 
     @_fit_context(prefer_skip_nested_validation=True)

@@ -16,7 +16,7 @@ from ntkreg.estimators.kernel_base import CROSS_BYTES, PRODUCT_ROWS, KernelEstim
 from ntkreg.estimators.products import multiply_rows
 from ntkreg.estimators.stop import Stop
 from ntkreg.gram import kernel_of
-from ntkreg.solvers import CholeskySolver, SpectralSolver
+from ntkreg.solvers import SpectralSolver
 from ntkreg.solvers.ensemble import EnsembleCovariance
 from ntkreg.solvers.evidence import likeliest_scale, log_evidence
 
@@ -211,7 +211,8 @@ class LatentFunction(KernelEstimator):
     def _solve(self, X: np.ndarray, targets: np.ndarray, sample_weight: np.ndarray | None) -> None:
         self._stop = stop = Stop.of(self)
         nngp, K = self._fit_both(X)
-        solver = self._solver_of(K, sample_weight, keep_maps=self.store_covariance)
+        needs = "store_covariance=True" if self.store_covariance else None
+        solver = self._solver_of(K, sample_weight, needs, keep_maps=self.store_covariance)
         if stop is not None:
             self.solver_result_ = stop.solution(solver, targets)
         else:
@@ -264,19 +265,24 @@ class LatentFunction(KernelEstimator):
             )
         spec = self.kernel_.args[0]  # type: ignore[attr-defined]
         both = spec.get == "ntk"
-        found = kernel_of(
-            replace(spec, get=BOTH if both else "nngp"), self.X_fit_, n_jobs=self.n_jobs
-        )
+        found = self._gram(replace(spec, get=BOTH if both else "nngp"), self.X_fit_)
         nngp, K = found if both else (None, found)
         if self.solver_result_.status != "exact" and "_stop" not in vars(self):
             self._stop = Stop.of(self)  # a loaded model, whose parameters are those of its fit
-        self._covariance = self._covariance_by(self._solver_of(K, self.sample_weight_), nngp)
+        solver = self._solver_of(K, self.sample_weight_, "return_std=True or return_cov=True")
+        self._covariance = self._covariance_by(solver, nngp)
         return self._covariance
 
-    def _solver_of(self, K: np.ndarray, weights: np.ndarray | None, keep_maps: bool = False) -> Any:
+    def _solver_of(
+        self,
+        K: Any,
+        weights: np.ndarray | None,
+        needs_factor: str | None,
+        keep_maps: bool = False,
+    ) -> Any:
         if self._stop is not None:
             return SpectralSolver(K, sample_weight=weights)
-        return CholeskySolver(K, sample_weight=weights, n_jobs=self.n_jobs, keep_maps=keep_maps)
+        return self._ridge_solver(K, weights, keep_maps=keep_maps, needs_factor=needs_factor)
 
     def _covariance_by(self, solver: Any, nngp: np.ndarray | None) -> EnsembleCovariance:
         """Return the covariance at the ridges of the fit, of a solver of its Gram matrix."""
@@ -299,10 +305,10 @@ class LatentFunction(KernelEstimator):
         if self.kernel_ is None:
             return X, X
         if not both:
-            cross = self.kernel_(X, self.X_fit_)
+            cross = self._gram(self.kernel_.args[0], X, self.X_fit_)  # type: ignore[attr-defined]
             return cross, cross
         spec = replace(self.kernel_.args[0], get=BOTH)  # type: ignore[attr-defined]
-        return kernel_of(spec, X, self.X_fit_, n_jobs=self.n_jobs)
+        return self._gram(spec, X, self.X_fit_)
 
     def _prior(self, X: np.ndarray, diag: bool) -> np.ndarray:
         """Return the NNGP kernel of new samples with themselves."""

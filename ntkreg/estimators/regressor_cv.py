@@ -87,6 +87,11 @@ class NTKRegressorCV(Regression, LatentFunction, KernelSelection):
         where it exists, else float32. Solves are float64 in any case. Where inputs repeat or
         nearly do, float32 and mixed want an `alpha` of 1e-4 of the mean diagonal, float64
         1e-8 (benchmarks/cifar10_precision.md).
+    store : path or None, default=None
+        Folder in which kernels are kept, tile by tile: that of the training samples, and of each
+        set of samples that is predicted for with these. One that is there is read and not computed
+        again, whoever made it, `ntkreg gram` among them; a fit that was killed goes on where it
+        was. Values do not depend on it.
     n_jobs : int or None, default=None
         Threads for the kernel and the solve; -1 for all cores, None for this process's share
         of them: all, unless OMP_NUM_THREADS or LOKY_MAX_CPU_COUNT say less, as in the
@@ -165,6 +170,7 @@ class NTKRegressorCV(Regression, LatentFunction, KernelSelection):
         center_y: bool = True,
         store_covariance: bool = False,
         dtype: Any = None,
+        store: Any = None,
         n_jobs: int | None = None,
     ) -> None:
         self.architecture = architecture
@@ -185,6 +191,7 @@ class NTKRegressorCV(Regression, LatentFunction, KernelSelection):
         self.center_y = center_y
         self.store_covariance = store_covariance
         self.dtype = dtype
+        self.store = store
         self.n_jobs = n_jobs
 
     @_fit_context(prefer_skip_nested_validation=True)

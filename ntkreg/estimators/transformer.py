@@ -1,5 +1,6 @@
 """`NTKTransformer`: kernel columns in a Pipeline, for estimators with a precomputed kernel."""
 
+import os
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -9,6 +10,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from ntkreg.estimators.transformer_base import KernelTransformer
+from ntkreg.gram import kernel_in_store
 from ntkreg.gram.shared import shared_grams
 from ntkreg.kernels import check_inputs
 
@@ -49,6 +51,8 @@ class NTKTransformer(KernelTransformer):
         was asked for longest ago is forgotten first. A Gram that would take more is computed
         where it is needed, and not kept; 0 keeps nothing. ``NTKTransformer.clear_cache()``
         forgets all.
+    store : path or None, default=None
+        Folder in which kernels are kept, as in `NTKRegressor`; then nothing is in `cache_size`.
     n_jobs : int or None, default=None
         Threads for the kernel, as in `NTKRegressor`.
 
@@ -99,6 +103,7 @@ class NTKTransformer(KernelTransformer):
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **KernelTransformer._parameter_constraints,
         "cache_size": [Interval(Real, 0, None, closed="left")],
+        "store": [str, os.PathLike, None],
     }
 
     def __init__(
@@ -112,6 +117,7 @@ class NTKTransformer(KernelTransformer):
         image_shape: tuple[int, int, int] | None = None,
         dtype: Any = None,
         cache_size: float = 1000,
+        store: Any = None,
         n_jobs: int | None = None,
     ) -> None:
         self.architecture = architecture
@@ -122,6 +128,7 @@ class NTKTransformer(KernelTransformer):
         self.image_shape = image_shape
         self.dtype = dtype
         self.cache_size = cache_size
+        self.store = store
         self.n_jobs = n_jobs
 
     def __sklearn_tags__(self) -> Any:
@@ -172,6 +179,8 @@ class NTKTransformer(KernelTransformer):
             Symmetric, in the kernel's dtype.
         """
         self.fit(X, y)
+        if self.store is not None:
+            return self._kept(self.X_fit_)
         return shared_grams.gram(self._spec(), self._rows(self.X_fit_), **self._how())
 
     def transform(self, X: Any) -> np.ndarray:
@@ -197,6 +206,8 @@ class NTKTransformer(KernelTransformer):
         check_is_fitted(self)
         X = self._read(X, reset=False)
         self._check_like_fit(X, self.X_fit_.shape[1:])
+        if self.store is not None:
+            return self._kept(X, self.X_fit_)
         return shared_grams.columns(
             self._spec(), self._rows(X), self._rows(self.X_fit_), **self._how()
         )
@@ -208,6 +219,9 @@ class NTKTransformer(KernelTransformer):
 
     def _rows(self, X: np.ndarray) -> np.ndarray:
         return check_inputs(self.architecture_, X, "X", self.dtype_)
+
+    def _kept(self, X: np.ndarray, Z: np.ndarray | None = None) -> np.ndarray:
+        return kernel_in_store(self._spec(), X, Z, store=self.store, n_jobs=self.n_jobs)
 
     def _how(self) -> dict[str, Any]:
         return {"most_bytes": 1e6 * self.cache_size, "n_jobs": self.n_jobs}

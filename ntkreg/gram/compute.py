@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ntkreg.gram.filling import Filling
 from ntkreg.gram.gram import Gram, gram_of, kernel_of
 from ntkreg.gram.plan import GramPlan, plan_of
 from ntkreg.kernels import KernelSpec
@@ -137,6 +138,8 @@ def compute_gram(
     progress: bool | None = None,
     tile: int | None = None,
     other_machine: bool = False,
+    extend: bool = False,
+    shard: str | None = None,
 ) -> Gram:
     """Compute a Gram matrix tile by tile, in memory or into a folder.
 
@@ -156,6 +159,14 @@ def compute_gram(
     other_machine : bool, default=False
         Go on with a folder that a machine with another CPU or BLAS has begun. The new tiles
         then agree with the old to rounding, not to the bit; the manifest says so.
+    extend : bool, default=False
+        The folder may hold the Gram of the first rows of X (and of Z): it grows to all of them,
+        and whole tiles that are there are kept. Tiles that the old edge cut off are computed
+        again; bits are those of all computed at once.
+    shard : str or None
+        "2/8": compute only the second of eight parts of the tiles, while seven other processes,
+        on this machine or on others that see the folder, compute theirs. What others have not
+        finished is NaN in the values returned; once all are, a call without `shard` reads it.
 
     Returns
     -------
@@ -172,7 +183,7 @@ def compute_gram(
         The folder holds something else, says what differs; or it was begun on another
         machine, or changed by something else than `compute_gram`.
     OSError
-        The folder cannot be written, or another process is at work on it.
+        The folder cannot be written (full, read-only, gone), or another process is at work on it.
     KeyboardInterrupt
         On Ctrl-C, once the blocks in work are done; finished tiles stay in the folder.
     ShapeError, TypeError, ValueError, SpecError
@@ -184,7 +195,8 @@ def compute_gram(
     in the whole process. A folder holds manifest.json (network, hashes of the data,
     settings, versions, machine), values.zarr (an uncompressed Zarr array of format 3,
     n_fields, n_variants, n, m; only the upper triangle of tiles if symmetric) and tiles.txt
-    (SHA-256 of each finished tile). `open_gram` reads it without network and inputs.
+    (SHA-256 of each finished tile; shards have a file each in shards/). `open_gram` reads it
+    without network and inputs.
 
     Examples
     --------
@@ -212,7 +224,7 @@ def compute_gram(
         n_jobs=n_jobs,
         progress=progress,
         tile=tile,
-        other_machine=other_machine,
+        how=Filling(other_machine=other_machine, extend=extend, shard=shard),
     )
 
 

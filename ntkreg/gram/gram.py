@@ -9,6 +9,7 @@ import numpy as np
 
 from ntkreg.cpus import check_n_jobs
 from ntkreg.errors import SpecError
+from ntkreg.gram.filling import Filling
 from ntkreg.gram.manifest import check_folder
 from ntkreg.gram.plan import check_plan, make_plan
 from ntkreg.gram.store import compute_in_folder
@@ -80,12 +81,12 @@ def gram_of(
     n_jobs: int | None = None,
     progress: bool | None = None,
     tile: int | None = None,
-    other_machine: bool = False,
+    how: Filling | None = None,
 ) -> Gram:
     """Return a Gram matrix; what `ntkreg.compute_gram` says of its parameters holds."""
     work = check_work(spec, X, Z)
-    if not isinstance(other_machine, bool | np.bool_):
-        raise SpecError(f"compute_gram: other_machine must be a bool; got {other_machine!r}.")
+    how = how or Filling()
+    how.check_folder(folder)
     path = None if folder is None else check_folder(folder)
     plan = make_plan(work, folder=path, n_jobs=n_jobs, tile=tile)
     values: dict[str, Any]
@@ -93,9 +94,7 @@ def gram_of(
         check_plan(plan, None)
         values = _compute_in_memory(work, plan.tile, plan.n_jobs, progress)
     else:
-        values = compute_in_folder(
-            work, path, plan, progress=progress, other_machine=bool(other_machine)
-        )
+        values = compute_in_folder(work, path, plan, how, progress=progress)
     fingerprint = work.spec.network.fingerprint
     return Gram(values, work.engine.value_dtype, fingerprint, plan.engine, work.symmetric)
 

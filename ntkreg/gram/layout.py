@@ -63,6 +63,10 @@ class Layout:
         down, across = self.grid
         return down * (down + 1) // 2 if self.symmetric else down * across
 
+    def extent(self, i: int, j: int) -> tuple[int, int]:
+        """Return rows and columns of the values in a tile: fewer at the edges."""
+        return min(self.tile, self.n - i * self.tile), min(self.tile, self.m - j * self.tile)
+
     def has(self, i: int, j: int) -> bool:
         """Return whether there is a tile (i, j) to store."""
         down, across = self.grid

@@ -21,7 +21,15 @@ from ntkreg.kernels import KernelSpec
 from ntkreg.kernels.spec import STORED
 from ntkreg.machine import this_machine
 
-__all__ = ["HOW", "MANIFEST", "check_folder", "differences", "make_manifest", "read_manifest"]
+__all__ = [
+    "HOW",
+    "MANIFEST",
+    "check_folder",
+    "data_of",
+    "differences",
+    "make_manifest",
+    "read_manifest",
+]
 
 MANIFEST = "manifest.json"
 """Name of the file that makes a folder a kernel folder."""
@@ -50,8 +58,8 @@ def make_manifest(work: GramWork, tile: int) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "network": {**described, "fingerprint": network.fingerprint},
-        "X": _data(work.X),
-        "Z": None if work.Z is None else _data(work.Z),
+        "X": data_of(work.X),
+        "Z": None if work.Z is None else data_of(work.Z),
         "dtype": spec.dtype,
         "fields": list(work.engine.fields),
         **_variants(spec),
@@ -66,6 +74,12 @@ def make_manifest(work: GramWork, tile: int) -> dict[str, Any]:
         },
         "machine": this_machine(),
     }
+
+
+def data_of(X: np.ndarray) -> dict[str, Any]:
+    """Return shape, dtype and hash of an array as the engine reads it."""
+    digest = hashlib.sha256(X.data).hexdigest()
+    return {"shape": list(X.shape), "dtype": str(X.dtype), "sha256": digest}
 
 
 def differences(
@@ -159,9 +173,3 @@ def _variants(spec: KernelSpec) -> dict[str, Any]:
         "variants": None if only_depths else described,
         "networks": [network.fingerprint for network in networks],
     }
-
-
-def _data(X: np.ndarray) -> dict[str, Any]:
-    """Return shape, dtype and hash of an array as the engine reads it."""
-    digest = hashlib.sha256(X.data).hexdigest()
-    return {"shape": list(X.shape), "dtype": str(X.dtype), "sha256": digest}

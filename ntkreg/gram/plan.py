@@ -10,6 +10,7 @@ from ntkreg.cpus import check_n_jobs, one_blas_thread
 from ntkreg.errors import BackendError, PlanError, SpecError, StoreMismatchError
 from ntkreg.gram.layout import MOST_TILES
 from ntkreg.gram.manifest import check_folder, read_manifest
+from ntkreg.gram.prepared import prepared_bytes
 from ntkreg.gram.tile_files import VALUES
 from ntkreg.gram.tiles import count_tiles, tile_size
 from ntkreg.gram.work import GramWork, check_work
@@ -17,7 +18,7 @@ from ntkreg.kernels import KernelSpec
 from ntkreg.kernels.engine import OuterEngine
 from ntkreg.machine import free_disk, free_memory, readable, stored_bytes
 
-__all__ = ["GramPlan", "check_plan", "make_plan", "plan_of"]
+__all__ = ["GramPlan", "check_plan", "make_plan", "plan_of", "readable_time"]
 
 _SHARE = 0.9
 """Part of the free memory or disk that one Gram may take."""
@@ -96,7 +97,7 @@ class GramPlan:
         if self.disk_bytes:
             lines.append(f"disk    {readable(self.disk_bytes)}")
         if self.seconds is not None:
-            lines.append(f"time    about {_readable_time(self.seconds)}")
+            lines.append(f"time    about {readable_time(self.seconds)}")
         elif self.missing:
             lines.append(f"time    not known here: {self.missing}")
         return "\n".join(lines)
@@ -161,7 +162,8 @@ def make_plan(
     while isinstance(engine, OuterEngine):
         outer, engine = outer + 1, engine.engine
     copies = outer * (work.X.nbytes + (0 if work.Z is None else work.Z.nbytes))
-    workspace = min(jobs, tiles) * worker + copies
+    kept = sum(prepared_bytes(work.engine, len(A)) for A in (work.X, work.Z) if A is not None)
+    workspace = min(jobs, tiles) * worker + copies + kept
     return GramPlan(
         network=repr(work.spec.network),
         n=n,
@@ -230,7 +232,8 @@ def _seconds_per_pair(work: GramWork) -> float:
             side = min(2 * side, engine.block)
 
 
-def _readable_time(seconds: float) -> str:
+def readable_time(seconds: float) -> str:
+    """Return a time in its unit."""
     if seconds < 120:
         return f"{seconds:.2g} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

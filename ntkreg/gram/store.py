@@ -1,33 +1,35 @@
 """A Gram matrix in a folder, one file a tile, so that a killed run can go on."""
 
 import contextlib
+import errno
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ntkreg.errors import StoreMismatchError
+from ntkreg.gram.extend import extend_folder, is_beginning
+from ntkreg.gram.filling import Filling
+from ntkreg.gram.hold import LOCK, SHARDS_BEGIN, Hold, hold
 from ntkreg.gram.manifest import HOW, MANIFEST, differences, make_manifest, read_manifest
 from ntkreg.gram.manifest_schema import layout_of
 from ntkreg.gram.plan import GramPlan, check_plan
 from ntkreg.gram.stored import stored_values
 from ntkreg.gram.threads import run_tasks
-from ntkreg.gram.tile_files import TileFiles, inside
+from ntkreg.gram.tile_files import SHARDS, TileFiles
 from ntkreg.gram.tiles import GramTile, compute_tile, diagonal_norms, iter_tiles
 from ntkreg.gram.work import GramWork
-from ntkreg.storage import draft_of, held_alone, write_json
+from ntkreg.storage import draft_of, write_json
 
 __all__ = ["compute_in_folder"]
-
-_LOCK = "lock"
 
 _ONLY_MACHINES = " Or pass other_machine=True: values of two machines agree to rounding."
 
 
 def compute_in_folder(
-    work: GramWork, folder: Path, plan: GramPlan, *, progress: bool | None, other_machine: bool
+    work: GramWork, folder: Path, plan: GramPlan, how: Filling, *, progress: bool | None
 ) -> dict[str, Any]:
     """Compute what the folder does not hold yet; return its values, not yet loaded.
 
@@ -39,52 +41,92 @@ def compute_in_folder(
     PlanError
         What is not there yet does not fit into memory or onto the disk.
     OSError
-        It cannot be written (read-only, disk full, in use by another process). Tiles
+        It cannot be written (read-only, disk full or gone, in use by another process). Tiles
         already done are kept.
     """
     asked = make_manifest(work, plan.tile)
     with _clear_os_errors(folder, "read"):
-        stored = _matching_manifest(folder, asked)
-        if stored is not None:
+        stored = _matching_manifest(folder, asked, work, how)
+        if stored is not None and _is_same(stored, asked):
             # A complete folder needs no lock, no room on the disk, and may be read-only.
             files = TileFiles(folder, layout_of(stored))
             if _is_complete(files):
                 return stored_values(files)
     check_plan(plan, folder)
-    with _clear_os_errors(folder, "write to"), _locked(folder):
-        stored = _matching_manifest(folder, asked)
-        if stored is None:
-            stored = asked
-            write_json(folder / MANIFEST, asked)
-        elif found := _obstacles(stored, asked, work, other_machine=other_machine):
-            raise StoreMismatchError(
-                f"compute_gram: folder {folder} was begun in another way, and going on would mix "
-                f"bits: {'; '.join(found)}. Finish it in that way, or give another folder."
-                + (_ONLY_MACHINES if all(line.startswith("machine.") for line in found) else "")
+    with (
+        _clear_os_errors(folder, "write to"),
+        hold(folder, how.shard, wait=how.wait) as held,
+    ):
+        files = TileFiles(folder, layout_of(_begin(work, folder, asked, how, held)), how.shard)
+        if held.alone:
+            files.gather_journals()
+        files.trim_journal()
+        # While no tile is finished, metadata that a killed run left half written costs nothing.
+        if not files.checksums or not files.has_metadata():
+            files.write_metadata()
+        held.share()
+        tiles = list(iter_tiles(work, files.layout.tile))
+        tiles = tiles if how.shard is None else how.shard.part(tiles)
+        if missing := _missing(files, tiles):
+            _fill(work, files, missing, held, n_jobs=plan.n_jobs, progress=progress)
+        return stored_values(files, partial=how.shard is not None)
+
+
+def _begin(
+    work: GramWork, folder: Path, asked: dict[str, Any], how: Filling, held: Hold
+) -> dict[str, Any]:
+    """Return the manifest that the folder goes on with; it was written if it had to be."""
+    stored = _matching_manifest(folder, asked, work, how)
+    if stored is None:
+        write_json(folder / MANIFEST, asked)
+        return asked
+    grown = {**stored, "X": asked["X"], "Z": asked["Z"]}
+    if found := _obstacles(grown, asked, work, other_machine=how.other_machine):
+        raise StoreMismatchError(
+            f"compute_gram: folder {folder} was begun in another way, and going on would mix "
+            f"bits: {'; '.join(found)}. Finish it in that way, or give another folder."
+            + (_ONLY_MACHINES if all(line.startswith("machine.") for line in found) else "")
+        )
+    if not _is_same(stored, asked):
+        if not held.alone:
+            raise BlockingIOError(
+                errno.EWOULDBLOCK, "it can grow only while no other process is working on it"
             )
-        files = TileFiles(folder, layout_of(stored))
-        if other_machine:
-            _note_machine(folder, stored, asked["machine"])
-        _fill(work, files, plan.n_jobs, progress)
-        return stored_values(files)
+        stored = extend_folder(folder, stored, asked)
+    if how.other_machine:
+        _note_machine(folder, stored, asked["machine"])
+    return stored
 
 
-def _matching_manifest(folder: Path, asked: dict[str, Any]) -> dict[str, Any] | None:
+def _is_same(stored: dict[str, Any], asked: dict[str, Any]) -> bool:
+    """Return whether a folder has the rows and columns that are asked for, and no fewer."""
+    return (stored["X"], stored["Z"]) == (asked["X"], asked["Z"])
+
+
+def _matching_manifest(
+    folder: Path, asked: dict[str, Any], work: GramWork, how: Filling
+) -> dict[str, Any] | None:
     """Return the folder's manifest, None if the folder is new or empty; else raise."""
+    # Listed first: another process may write its manifest now, and then its first tiles.
+    names = {path.name for path in folder.iterdir()} if folder.exists() else set()
     stored = read_manifest(folder)
     if stored is None:
         # What a run killed at its very start leaves.
-        ours = {_LOCK, draft_of(folder / MANIFEST).name}
-        if folder.exists() and any(p.name not in ours for p in folder.iterdir()):
+        if names - {LOCK, SHARDS, SHARDS_BEGIN, draft_of(folder / MANIFEST).name}:
             raise StoreMismatchError(
                 f"compute_gram: folder {folder} is not empty and holds no kernel (no "
                 f"{MANIFEST}). Give a new or an empty folder."
             )
         return None
-    if found := differences(stored, asked, left_out=HOW):
+    found = differences(stored, asked, left_out=HOW)
+    if found and not (how.extend and is_beginning(stored, asked, work)):
+        if not how.extend and is_beginning(stored, asked, work):
+            more = "extend=True to add the rows that it lacks"
+        else:
+            more = "another folder"
         raise StoreMismatchError(
             f"compute_gram: folder {folder} holds another Gram: {'; '.join(found)}. "
-            "Give another folder, or ask for the stored Gram."
+            f"Give {more}, or ask for the stored Gram."
         )
     return stored
 
@@ -116,13 +158,8 @@ def _is_complete(files: TileFiles) -> bool:
     return all(files.is_whole(t.i, t.j) for t in iter_tiles(files.layout, files.layout.tile))
 
 
-def _fill(work: GramWork, files: TileFiles, n_jobs: int, progress: bool | None) -> None:
-    """Compute the tiles that are missing or do not match their checksum."""
-    files.trim_journal()
-    # While no tile is finished, metadata that a killed run left half written costs nothing.
-    if not files.checksums or not files.has_metadata():
-        files.write_metadata()
-    tiles = list(iter_tiles(work, files.layout.tile))
+def _missing(files: TileFiles, tiles: Sequence[GramTile]) -> list[GramTile]:
+    """Return the tiles that are not there or do not match their checksum."""
     missing = [t for t in tiles if not files.is_whole(t.i, t.j)]
     broken = sum((t.i, t.j) in files.checksums for t in missing)
     if broken:
@@ -132,26 +169,30 @@ def _fill(work: GramWork, files: TileFiles, n_jobs: int, progress: bool | None) 
             RuntimeWarning,
             stacklevel=4,
         )
-    if not missing:
-        return
+    return missing
+
+
+def _fill(
+    work: GramWork,
+    files: TileFiles,
+    missing: Sequence[GramTile],
+    held: Hold,
+    *,
+    n_jobs: int,
+    progress: bool | None,
+) -> None:
+    """Compute tiles, each into its file as it ends."""
     _ = work.prepared  # once, before threads ask for it
     norms = diagonal_norms(work, n_jobs=n_jobs, progress=progress)
 
     def compute(task: GramTile, done: Callable[[int], None]) -> None:
         values = np.empty((*work.shape[:2], *task.shape), work.engine.value_dtype)
         compute_tile(work, task, values, norms, done)
+        held.check()
         files.write(task.i, task.j, values)
 
     pairs = sum(t.pairs(work.symmetric) for t in missing)
     run_tasks(missing, compute, pairs=pairs, n_jobs=n_jobs, progress=progress)
-
-
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Hold the folder for this process; the system releases it however the process ends."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with held_alone(inside(folder, _LOCK)):
-        yield
 
 
 @contextlib.contextmanager

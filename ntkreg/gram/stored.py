@@ -17,7 +17,8 @@ class StoredValues:
 
     ``np.asarray(values)`` loads everything, `read` a part; both mirror the triangle that
     symmetric Grams leave out. A tile that is missing or damaged is a `DataError`. shape, dtype,
-    ndim and len are those of the array.
+    ndim and len are those of the array; `tile` is the side of a tile: reading whole ones costs
+    least.
     """
 
     def __init__(self, files: TileFiles, field: int, *, partial: bool = False) -> None:
@@ -26,6 +27,11 @@ class StoredValues:
         self.dtype: np.dtype = layout.dtype
         self.shape: tuple[int, ...] = layout.shape[2 if layout.n_variants is None else 1 :]
         self.ndim = len(self.shape)
+
+    @property
+    def tile(self) -> int:
+        """Side of a tile."""
+        return self._files.layout.tile
 
     def __len__(self) -> int:
         return self.shape[0]

@@ -5,10 +5,12 @@ are written and read byte by byte: a folder may be a stranger's, and what a deco
 metadata to choose. Nothing but numbers of the length, dtype and checksum expected is ever read.
 """
 
+import contextlib
 import hashlib
 import os
 import re
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,14 +18,18 @@ import numpy as np
 from ntkreg.documents import read_json
 from ntkreg.errors import DataError, PlanError, StoreMismatchError
 from ntkreg.gram.layout import Layout
+from ntkreg.gram.shard import Shard
 from ntkreg.journal import Journal
 from ntkreg.machine import free_memory, readable
-from ntkreg.storage import differences, open_regular, replacing, write_json
+from ntkreg.storage import differences, open_regular, replacing, write_json, write_text
 
-__all__ = ["VALUES", "TileFiles", "inside"]
+__all__ = ["SHARDS", "VALUES", "TileFiles", "inside", "shard_names"]
 
 VALUES = "values.zarr"
 """Name of the array in a kernel folder."""
+
+SHARDS = "shards"
+"""Name of the folder in it with the journals of shards, a file each."""
 
 _JOURNAL = "tiles.txt"
 _METADATA = (VALUES, "zarr.json")
@@ -31,8 +37,15 @@ _METADATA = (VALUES, "zarr.json")
 _LINE = re.compile(rb"([0-9]{1,8}) ([0-9]{1,8}) ([0-9a-f]{64})")
 """Of the journal: a tile, and the checksum of its values."""
 
+_SHARD = re.compile(r"[0-9]{1,4}-of-[0-9]{1,4}\.txt")
+
 _JOURNAL_BYTES = 1 << 20
-"""A journal has at most these and 256 a tile, enough to compute every tile three times over."""
+"""All journals together have at most these and 256 a tile: every tile three times over."""
+
+
+def shard_names(shard: Shard) -> tuple[str, str]:
+    """Return where a shard's journal is in a kernel folder, as names for `inside`."""
+    return SHARDS, f"{shard.number}-of-{shard.of}.txt"
 
 
 def inside(folder: Path, *names: str) -> Path:
@@ -63,13 +76,15 @@ def inside(folder: Path, *names: str) -> Path:
 
 
 class TileFiles:
-    """The tiles of one folder, with the checksums that its journal has for them.
+    """The tiles of one folder, with the checksums that its journals have for them.
 
     Parameters
     ----------
     folder : Path
         Absolute, so that it stays the same folder wherever the process goes.
     layout : Layout
+    shard : Shard or None
+        Whose journal gets the tiles that are written; None for that of the whole folder.
 
     Attributes
     ----------
@@ -84,7 +99,7 @@ class TileFiles:
         Not even one tile fits into memory.
     """
 
-    def __init__(self, folder: Path, layout: Layout) -> None:
+    def __init__(self, folder: Path, layout: Layout, shard: Shard | None = None) -> None:
         self.folder, self.layout = folder, layout
         free = free_memory()
         # Read whole, then cut to the values in it.
@@ -99,8 +114,8 @@ class TileFiles:
                 f"{other}: belongs to another format of Zarr than kernel folders have. It was not "
                 "read. Give another folder."
             )
-        self._journal = self._open_journal()
-        self.checksums = self._read_journal()
+        self._journal = self._open_journal(*([_JOURNAL] if shard is None else shard_names(shard)))
+        self.checksums = self._read_journals()
         self._verified: dict[tuple[int, int], tuple[int, ...]] = {}
 
     def __getstate__(self) -> dict[str, object]:
@@ -109,7 +124,7 @@ class TileFiles:
 
     def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update(state, _verified={})
-        self._journal = self._open_journal()
+        self._journal = self._open_journal(_JOURNAL)
 
     def has_metadata(self) -> bool:
         """Return whether zarr.json is there.
@@ -171,9 +186,7 @@ class TileFiles:
             whole = np.fromfile(file, layout.dtype.newbyteorder("<"), count)
         if whole.nbytes != layout.file_bytes:
             raise DataError(self._complaint(i, j, "was changed while it was read"))
-        rows, columns = (
-            min(layout.tile, size - k * layout.tile) for k, size in ((i, layout.n), (j, layout.m))
-        )
+        rows, columns = layout.extent(i, j)
         values = np.ascontiguousarray(
             whole.reshape(layout.file_shape)[:, :, :rows, :columns], layout.dtype
         )
@@ -206,22 +219,82 @@ class TileFiles:
         with replacing(path) as file:
             file.write(whole.data)
         checksum = _checksum(values)
-        inside(self.folder, _JOURNAL)
+        inside(self.folder, *self._journal.path.relative_to(self.folder).parts)
         self._journal.append(f"{i} {j} {checksum}".encode())
         self.checksums[i, j] = checksum
 
     def trim_journal(self) -> None:
         """Cut off a last line that a killed or full-disk run did not finish."""
-        inside(self.folder, _JOURNAL)
+        inside(self.folder, *self._journal.path.relative_to(self.folder).parts)
         self._journal.trim()
 
-    def _open_journal(self) -> Journal:
-        limit = _JOURNAL_BYTES + 256 * self.layout.tiles
-        return Journal(inside(self.folder, _JOURNAL), limit)
+    def gather_journals(self) -> None:
+        """Take what shards have finished into the journal of the whole folder."""
+        if any(os.lstat(path).st_size for path in self._shard_journals()):
+            self.rewrite_journal(lambda i, j: True)
 
-    def _read_journal(self) -> dict[tuple[int, int], str]:
+    def rewrite_journal(self, is_kept: Callable[[int, int], bool]) -> None:
+        """Keep one journal with one line a tile; of some tiles none, so that they count as open.
+
+        While no other process works on the folder.
+        """
+        found = self._read_journals().items()
+        lines = [f"{i} {j} {checksum}\n" for (i, j), checksum in found if is_kept(i, j)]
+        write_text(inside(self.folder, _JOURNAL), "".join(lines))
+        for path in self._shard_journals():
+            # Emptied and not deleted: a shard that extends the folder holds the lock on its own.
+            with open_regular(path, "r+b") as file:
+                file.truncate()
+        self.checksums = self._read_journals()
+
+    def remove_metadata(self) -> None:
+        """Take zarr.json away, to be written anew."""
+        inside(self.folder, *_METADATA).unlink(missing_ok=True)
+
+    def recent(self, most: int) -> list[tuple[float, tuple[int, int]]]:
+        """Return when tiles were written, and which: the latest of each journal, in order."""
+        found = []
+        for path in (inside(self.folder, _JOURNAL), *self._shard_journals()):
+            for tile in list(self._read_journal(path))[-most:]:
+                with contextlib.suppress(FileNotFoundError):
+                    found.append((os.lstat(self._path(*tile)).st_mtime, tile))
+        return sorted(found)[-most:]
+
+    def _open_journal(self, *names: str) -> Journal:
+        return Journal(inside(self.folder, *names), self._most_bytes)
+
+    @property
+    def _most_bytes(self) -> int:
+        return _JOURNAL_BYTES + 256 * self.layout.tiles
+
+    def _shard_journals(self) -> list[Path]:
+        """Return the journals of shards.
+
+        Raises
+        ------
+        DataError
+            Together they are longer than journals are.
+        """
+        folder = inside(self.folder, *shard_names(Shard(1, 1))).parent
+        names = os.listdir(folder) if folder.is_dir() else []
+        paths = [inside(self.folder, SHARDS, name) for name in names if _SHARD.fullmatch(name)]
+        if sum(os.lstat(path).st_size for path in paths) > self._most_bytes:
+            raise DataError(
+                f"{folder}: the journals in it are longer than {self._most_bytes:,} bytes, which "
+                "no folder's are. They were not read. Give another folder, or delete this one."
+            )
+        return paths
+
+    def _read_journals(self) -> dict[tuple[int, int], str]:
+        """Return tile -> checksum; what shards say is later than the journal of the folder."""
+        found = self._read_journal(inside(self.folder, _JOURNAL))
+        for path in self._shard_journals():
+            found |= self._read_journal(path)
+        return found
+
+    def _read_journal(self, path: Path) -> dict[tuple[int, int], str]:
         """Return tile -> checksum; of two lines for a tile, the later one."""
-        lines = filter(None, map(_LINE.fullmatch, self._journal.read()))
+        lines = filter(None, map(_LINE.fullmatch, Journal(path, self._most_bytes).read()))
         found = ((int(line[1]), int(line[2]), line[3].decode()) for line in lines)
         return {(i, j): checksum for i, j, checksum in found if self.layout.has(i, j)}
 

@@ -13,7 +13,7 @@ import pytest
 import toy_engine
 
 from ntkreg import compute_gram, fully_connected
-from ntkreg.gram import store
+from ntkreg.gram import hold, store
 from ntkreg.gram.tile_files import TileFiles
 
 X = np.random.default_rng(0).standard_normal((30, 3))
@@ -236,14 +236,14 @@ def test_a_read_only_folder_is_a_clear_error(folder, monkeypatch):
     def refused(path, *rest):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
 
-    monkeypatch.setattr(store, "held_alone", refused)
+    monkeypatch.setattr(hold, "open_regular", refused)
     with pytest.raises(PermissionError, match=r"cannot write to folder .*Permission denied"):
         _compute(folder)
 
 
 def test_a_complete_folder_can_be_read_where_nothing_can_be_written(folder, monkeypatch):
     _compute(folder)
-    monkeypatch.setattr(store, "_locked", None)
+    monkeypatch.setattr(store, "hold", None)
     assert np.array_equal(_compute(folder), _wanted())
 
 

@@ -1,7 +1,7 @@
 """One model on one data set: fit, test, save; predict with it later."""
 
 import time
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,8 @@ from sklearn.metrics import r2_score, root_mean_squared_error
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from ntkreg.architecture import from_dict
-from ntkreg.data import ImageData, load_data, load_inputs
-from ntkreg.errors import DataError, SpecError
+from ntkreg.data import ImageData, load_inputs
+from ntkreg.errors import DataError
 from ntkreg.estimators import NTKClassifier, NTKRegressor
 from ntkreg.estimators.labels import decode_labels
 from ntkreg.estimators.saved_estimator import restore_fit
@@ -25,6 +25,7 @@ from ntkreg.storage import write_table
 from ntkreg.studies.fit.config import FitConfig
 from ntkreg.studies.shared.preprocessing import make_preprocessing
 from ntkreg.studies.shared.record import write_record
+from ntkreg.studies.shared.selection import load_selected
 
 __all__ = ["FitConfig", "load_selected", "run_fit", "run_predict", "spec_of"]
 
@@ -168,22 +169,6 @@ def _check_labels(source: Any, y: np.ndarray, n: int, estimator: Any) -> None:
         )
     if y.dtype.kind == "f" and not np.isfinite(y).all():
         raise DataError(f"{source}: labels hold NaN or infinity.")
-
-
-def load_selected(config: FitConfig) -> ImageData:
-    """Load the data and return its first `n_train` and `n_test` inputs."""
-    data = load_data(config.data)
-    for key, there in (("n_train", data.X_train), ("n_test", data.X_test)):
-        asked = getattr(config, key)
-        if asked is not None and asked > len(there):
-            raise SpecError(f"{key} must be at most {len(there)} for {config.data}; got {asked}.")
-    return replace(
-        data,
-        X_train=data.X_train[: config.n_train],
-        y_train=data.y_train[: config.n_train],
-        X_test=data.X_test[: config.n_test],
-        y_test=data.y_test[: config.n_test],
-    )
 
 
 def spec_of(config: FitConfig, data: ImageData) -> KernelSpec:

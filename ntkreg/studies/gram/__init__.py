@@ -1,0 +1,1 @@
+"""Kernel matrices of a data set, kept in folders."""
