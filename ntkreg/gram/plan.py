@@ -55,6 +55,8 @@ class GramPlan:
         Memory beyond the inputs: the result (unless it goes to a folder) and workspace.
     disk_bytes : int
         Of all tiles; 0 without a folder.
+    input_bytes : int
+        Of the inputs themselves.
     program : str
         What the engine runs for a block, as text.
     seconds : float or None
@@ -82,6 +84,7 @@ class GramPlan:
     program: str
     seconds: float | None = None
     missing: str = ""
+    input_bytes: int = 0
 
     def __str__(self) -> str:
         what = " and ".join(name.upper() for name in self.fields)
@@ -182,6 +185,7 @@ def make_plan(
         peak_bytes=workspace + (result if folder is None else 0),
         disk_bytes=0 if folder is None else tiles * side * side * cell,
         program=work.engine.explain(),
+        input_bytes=work.X.nbytes + (0 if work.Z is None else work.Z.nbytes),
     )
 
 
