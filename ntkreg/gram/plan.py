@@ -133,10 +133,14 @@ def make_plan(
     folder: Path | None,
     n_jobs: int | None,
     tile: int | None,
+    coarse: bool = False,
 ) -> GramPlan:
-    """Return the plan of checked work, without its time: no kernel value is computed."""
+    """Return the plan of checked work, without its time: no kernel value is computed.
+
+    Tiles are `coarse` in a folder, and where they travel.
+    """
     n_fields, n_variants, n, m = work.shape
-    side = tile_size(work, tile, in_folder=folder is not None)
+    side = tile_size(work, tile, coarse=coarse or folder is not None)
     stored = None if folder is None else read_manifest(folder)
     if stored is not None:
         side = stored["tile"]
