@@ -1,6 +1,6 @@
 """The commands. Each imports what it needs when it runs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +30,18 @@ With --explain (fit, few-samples) also what will run, operation by operation. S 
 T the NTK:
   LAYER  sums S and T over windows, scales them, adds S to T if the layer is trained,
          then maps both by the dual of the activation that follows
-  COPY, ADD  begin and end a residual block; POOL ends a stage; READ sums up a depth"""
+  COPY, ADD  begin and end a residual block; POOL ends a stage; READ sums up a depth
+
+With --cluster (the same studies) also what each kernel would cost on many machines, by a model:
+an indication. FILE is YAML with machines and cores (of each), and if you like gpus, core_rate
+and gpu_rate (pairs a second), network_bandwidth and store_bandwidth (bytes a second),
+hours_between_failures (of one machine), restart_seconds, start_seconds."""
 
 _PLAN_EXAMPLES = """\
   ntkreg plan configs/digits_fit.yaml
   ntkreg plan configs/digits_fit.yaml --explain --architecture '{recipe: myrtle}'
   ntkreg plan configs/digits_fit.yaml --n_train 1000 --architecture.depth 20
+  ntkreg plan configs/digits_gram.yaml --cluster configs/clusters/hundred_machines.yaml
   ntkreg plan configs/cifar10_few_samples.yaml
   ntkreg plan configs/widths_mnist.yaml          # networks and their training
   ntkreg plan --study quickstart --n_splits 10   # which needs no CONFIG"""
@@ -111,6 +117,9 @@ def plan(arguments: Sequence[str]) -> None:
                f"that open: {', '.join(STUDIES)}")  # fmt: skip
     if study is None or study.explains:
         add_option(parser, "--explain", action="store_true", help="print what will run, too")
+        add_option(
+            parser, "--cluster", metavar="FILE", help="say what it costs on this cluster, too"
+        )
     if study is None:
         parser.add_argument("CONFIG", help="YAML file of a study; with it, --help has its keys")
         parse(parser, arguments)
@@ -120,11 +129,23 @@ def plan(arguments: Sequence[str]) -> None:
     config: Any = resolve(study.config, given)
     if "print_config" in given:
         return print_config(config)
+    on_cluster = _cluster_planner(given["cluster"]) if "cluster" in given else None
     parts = study.plan(config, output_folder(given, study.folder), n_jobs=given.get("n_jobs"))
     for number, part in enumerate(parts):
         if number == 0 and "explain" in given:  # one network, one program
             print(f"{part.gram.program}\n")
         print(part)
+        if on_cluster is not None:
+            print(f"{on_cluster(part.gram)}\n")
+
+
+def _cluster_planner(source: str) -> Callable[[Any], Any]:
+    """Return what plans a kernel on the cluster that a YAML file describes, read now."""
+    from ntkreg.studies.shared.cluster_plan import Cluster, plan_of_cluster
+    from ntkreg.studies.shared.config import read_config
+
+    cluster = read_config(Cluster, source)
+    return lambda plan: plan_of_cluster(plan, cluster)
 
 
 def warm(arguments: Sequence[str]) -> None:

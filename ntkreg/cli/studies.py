@@ -44,6 +44,7 @@ folder: NTKClassifier(cntk(5), store="results/digits_gram").""",
   ntkreg plan configs/digits_gram.yaml           # pairs, seconds, bytes
   ntkreg gram configs/digits_gram.yaml --resume --n_jobs 2
   ntkreg gram configs/digits_gram.yaml --shard 1/2   # and 2/2 elsewhere
+  ntkreg gram configs/digits_gram.yaml --scheduler tcp://127.0.0.1:8786
   ntkreg gram configs/digits_gram.yaml --n_train 400 --preprocessing none \\
       --output results/grown
   ntkreg gram configs/digits_gram.yaml --n_train 500 --preprocessing none \\
@@ -54,6 +55,7 @@ folder: NTKClassifier(cntk(5), store="results/digits_gram").""",
         options=(
             Option("resume", "only go on with a kernel that is there; begin none"),
             Option("shard", "compute part I of N only, as one of N processes", "I/N"),
+            Option("scheduler", "compute on the workers of this Dask scheduler", "ADDRESS"),
             Option("extend", "let the kernel of the first inputs grow to n_train and n_test"),
         ),
         words={"status": "ntkreg.cli.gram_status:status"},

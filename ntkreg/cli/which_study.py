@@ -14,7 +14,7 @@ __all__ = ["study_asked_for"]
 _FLAGS = ("--", "--debug", "--explain", "--help", "--print_config", "-h")
 """Options that take no value; all others take one."""
 
-_OF_ALL = ("n_jobs", "output", "study")
+_OF_ALL = ("cluster", "n_jobs", "output", "study")
 """Options that are keys of no configuration."""
 
 

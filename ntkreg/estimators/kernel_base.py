@@ -77,9 +77,13 @@ class KernelEstimator(NetworkEstimator):
     def _reads_kernels(self) -> bool:
         return self.kernel == "precomputed"
 
-    def _fit_gram(self, X: np.ndarray, variants: Any = None, get: Any = None) -> Any:
+    def _fit_gram(
+        self, X: np.ndarray, variants: Any = None, get: Any = None, *, tiled: bool = False
+    ) -> Any:
         """Keep what predict needs and return the Gram matrix of the training data.
 
+        If `tiled` that of one network may be values in the store, for a solver to read: it need
+        not fit into memory.
         With variants of the network one for each, (n_variants, n, n), from one pass; of several
         kernels to `get` a tuple, None for the estimator's own.
         """
@@ -109,6 +113,9 @@ class KernelEstimator(NetworkEstimator):
         spec = spec_of(self)
         self.kernel_ = functools.partial(kernel_of, spec, n_jobs=self.n_jobs)
         spec = replace(spec, variants=variants, get=get or spec.get)
+        if tiled and self.store is not None:
+            kept = gram_in_store(spec, self.X_fit_, store=self.store, n_jobs=self.n_jobs)
+            return kept[self.get].tiled
         return self._gram(spec, self.X_fit_)
 
     def _gram(self, spec: KernelSpec, X: np.ndarray, Z: np.ndarray | None = None) -> Any:
@@ -117,7 +124,7 @@ class KernelEstimator(NetworkEstimator):
 
     def _solve(self, X: np.ndarray, targets: np.ndarray, sample_weight: np.ndarray | None) -> None:
         stop = Stop.of(self)
-        K = self._fit_gram(X)
+        K = self._fit_gram(X, tiled=stop is None)
         if stop is not None:
             spectral = SpectralSolver(K, sample_weight=sample_weight)
             self.solver_result_ = stop.solution(spectral, targets)
@@ -165,7 +172,7 @@ class KernelEstimator(NetworkEstimator):
                 f"train_time={self.train_time!r} and train_steps={self.train_steps!r}. Leave them "
                 "at None, or use probability=False in scikit-learn's CalibratedClassifierCV."
             )
-        K = self._fit_gram(X)
+        K = self._fit_gram(X, tiled=True)
         solver = self._ridge_solver(K, sample_weight, needs_factor="probability=True")
         found = solver.leave_one_out(targets, alpha=self.alpha, alpha_scale=self.alpha_scale)
         if found.doubt is not None:

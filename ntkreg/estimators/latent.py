@@ -210,7 +210,7 @@ class LatentFunction(KernelEstimator):
 
     def _solve(self, X: np.ndarray, targets: np.ndarray, sample_weight: np.ndarray | None) -> None:
         self._stop = stop = Stop.of(self)
-        nngp, K = self._fit_both(X)
+        nngp, K = self._fit_both(X, tiled=stop is None)
         needs = "store_covariance=True" if self.store_covariance else None
         solver = self._solver_of(K, sample_weight, needs, keep_maps=self.store_covariance)
         if stop is not None:
@@ -223,10 +223,12 @@ class LatentFunction(KernelEstimator):
         if self.store_covariance:
             self._covariance = self._covariance_by(solver, nngp)
 
-    def _fit_both(self, X: np.ndarray, variants: Any = None) -> tuple[Any, Any]:
+    def _fit_both(
+        self, X: np.ndarray, variants: Any = None, *, tiled: bool = False
+    ) -> tuple[Any, Any]:
         """Return the Grams of NNGP, None where it is not needed beside it, and of the fit."""
         if not (self.store_covariance and self.get == "ntk"):
-            return None, self._fit_gram(X, variants)
+            return None, self._fit_gram(X, variants, tiled=tiled)
         if self._reads_kernels():
             raise ValueError(
                 f'{type(self).__name__}: store_covariance=True with kernel="precomputed" needs '

@@ -43,6 +43,11 @@ class KeptGram:
     def __init__(self, values: Any, index: Any = ...) -> None:
         self._values, self._index = values, index
 
+    @property
+    def tiled(self) -> Any:
+        """One matrix, to be read tile by tile; read now where it is a part of what is kept."""
+        return self._values if self._index is ... and self._values.ndim == 2 else self.read()
+
     def read(self, rows: slice = slice(None)) -> np.ndarray:
         """Return some rows (a slice of step 1), all columns."""
         if self._index is ...:

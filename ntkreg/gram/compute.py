@@ -140,6 +140,7 @@ def compute_gram(
     other_machine: bool = False,
     extend: bool = False,
     shard: str | None = None,
+    client: Any = None,
 ) -> Gram:
     """Compute a Gram matrix tile by tile, in memory or into a folder.
 
@@ -167,6 +168,12 @@ def compute_gram(
         "2/8": compute only the second of eight parts of the tiles, while seven other processes,
         on this machine or on others that see the folder, compute theirs. What others have not
         finished is NaN in the values returned; once all are, a call without `shard` reads it.
+    client : distributed.Client, str or None
+        A cluster of dask.distributed, or the address of its scheduler: its workers compute, and
+        values come here. They must have the same versions and, unless `other_machine`, the same
+        CPU as the first of them; then bits are those of one machine. Workers may join, and die:
+        only their tiles in work are computed again. `n_jobs` has no effect; each thread of a
+        worker computes one tile at a time. Needs ``ntkreg[distributed]``.
 
     Returns
     -------
@@ -184,6 +191,10 @@ def compute_gram(
         machine, or changed by something else than `compute_gram`.
     OSError
         The folder cannot be written (full, read-only, gone), or another process is at work on it.
+    ConnectionError, RuntimeError
+        No scheduler answers, or it is gone; workers keep dying of the same tiles.
+    BackendError
+        dask.distributed is not installed.
     KeyboardInterrupt
         On Ctrl-C, once the blocks in work are done; finished tiles stay in the folder.
     ShapeError, TypeError, ValueError, SpecError
@@ -224,7 +235,7 @@ def compute_gram(
         n_jobs=n_jobs,
         progress=progress,
         tile=tile,
-        how=Filling(other_machine=other_machine, extend=extend, shard=shard),
+        how=Filling(other_machine=other_machine, extend=extend, shard=shard, client=client),
     )
 
 

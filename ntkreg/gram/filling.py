@@ -1,4 +1,4 @@
-"""`Filling`: how a kernel folder is filled, where that is not as usual."""
+"""`Filling`: how a kernel is computed, into a folder above all, where that is not as usual."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from ntkreg.errors import SpecError
+from ntkreg.gram.cluster import check_client
 from ntkreg.gram.shard import as_shard
 
 __all__ = ["Filling"]
@@ -25,6 +26,9 @@ class Filling:
         Compute only this part, as "2/8", while other processes compute theirs; becomes a `Shard`.
     wait : bool
         Wait for another process that works on it, in place of an error.
+    client : distributed.Client, str or None
+        The cluster whose workers compute, or its address; None for threads here. Without a folder
+        too.
 
     Raises
     ------
@@ -36,6 +40,7 @@ class Filling:
     extend: Any = False
     shard: Any = None
     wait: bool = False
+    client: Any = None
 
     def __post_init__(self) -> None:
         for name in ("other_machine", "extend"):
@@ -44,10 +49,11 @@ class Filling:
                 raise SpecError(f"compute_gram: {name} must be a bool; got {value!r}.")
             object.__setattr__(self, name, bool(value))
         object.__setattr__(self, "shard", as_shard(self.shard))
+        object.__setattr__(self, "client", check_client(self.client))
 
     def check_folder(self, folder: Any) -> None:
         """Raise where there is no folder, but something is said about one."""
-        if folder is None and self != Filling(other_machine=self.other_machine):
+        if folder is None and (self.extend or self.shard is not None or self.wait):
             raise SpecError(
                 "compute_gram: extend and shard need a folder, which other calls and processes "
                 'share; got folder=None. Pass folder="kernels/mine", or leave them out.'

@@ -9,9 +9,10 @@ import numpy as np
 
 from ntkreg.cpus import check_n_jobs
 from ntkreg.errors import SpecError
+from ntkreg.gram.cluster import compute_on_cluster, connected, ways_of_workers
 from ntkreg.gram.filling import Filling
 from ntkreg.gram.manifest import check_folder
-from ntkreg.gram.plan import check_plan, make_plan
+from ntkreg.gram.plan import GramPlan, check_plan, make_plan
 from ntkreg.gram.store import compute_in_folder
 from ntkreg.gram.threads import run_tasks
 from ntkreg.gram.tiles import (
@@ -88,11 +89,12 @@ def gram_of(
     how = how or Filling()
     how.check_folder(folder)
     path = None if folder is None else check_folder(folder)
-    plan = make_plan(work, folder=path, n_jobs=n_jobs, tile=tile)
+    here = n_jobs if how.client is None else 1  # tiles come here one after the other
+    plan = make_plan(work, folder=path, n_jobs=here, tile=tile, coarse=how.client is not None)
     values: dict[str, Any]
     if path is None:
         check_plan(plan, None)
-        values = _compute_in_memory(work, plan.tile, plan.n_jobs, progress)
+        values = _compute_in_memory(work, plan, how, progress)
     else:
         values = compute_in_folder(work, path, plan, how, progress=progress)
     fingerprint = work.spec.network.fingerprint
@@ -100,12 +102,24 @@ def gram_of(
 
 
 def _compute_in_memory(
-    work: GramWork, tile: int, n_jobs: int, progress: bool | None
+    work: GramWork, plan: GramPlan, how: Filling, progress: bool | None
 ) -> dict[str, np.ndarray]:
     _, n_variants, n, m = work.shape
     fields = work.engine.fields
     # One array a field, so that a caller who keeps one does not keep both.
     values = {f: np.empty((n_variants, n, m), work.engine.value_dtype) for f in fields}
+    if how.client is None:
+        _fill(work, plan, values, progress)
+    else:
+        _receive(work, plan, how, values, progress)
+    return {f: K if work.spec.variants is not None else K[0] for f, K in values.items()}
+
+
+def _fill(
+    work: GramWork, plan: GramPlan, values: dict[str, np.ndarray], progress: bool | None
+) -> None:
+    """Compute all values on threads."""
+    n_jobs = plan.n_jobs
     _ = work.prepared  # once, before threads ask for it
     norms = diagonal_norms(work, n_jobs=n_jobs, progress=progress)
 
@@ -114,8 +128,38 @@ def _compute_in_memory(
         mirror = [K[:, task.columns, task.rows] for K in values.values()]
         compute_tile(work, task, out, norms, done, mirror if work.symmetric else None)
 
-    run_tasks(iter_tiles(work, tile), fill, pairs=work.pairs, n_jobs=n_jobs, progress=progress)
-    return {f: K if work.spec.variants is not None else K[0] for f, K in values.items()}
+    tiles = iter_tiles(work, plan.tile)
+    run_tasks(tiles, fill, pairs=work.pairs, n_jobs=n_jobs, progress=progress)
+
+
+def _receive(
+    work: GramWork,
+    plan: GramPlan,
+    how: Filling,
+    values: dict[str, np.ndarray],
+    progress: bool | None,
+) -> None:
+    """Have all values computed by a cluster."""
+
+    def take(tile: GramTile, found: np.ndarray) -> None:
+        for K, part in zip(values.values(), found, strict=True):
+            K[:, tile.rows, tile.columns] = part
+            if work.symmetric and tile.i != tile.j:
+                K[:, tile.columns, tile.rows] = part.swapaxes(1, 2)
+
+    def meet(machine: dict[str, str]) -> None:
+        """Take the values of any machine: nothing in memory says which."""
+
+    with connected(how.client) as client:
+        compute_on_cluster(
+            client,
+            work,
+            list(iter_tiles(work, plan.tile)),
+            take,
+            ways=ways_of_workers(client),
+            meet=meet if how.other_machine else None,
+            progress=progress,
+        )
 
 
 def _diagonal_values(work: GramWork, n_jobs: int, progress: bool | None) -> dict[str, np.ndarray]:

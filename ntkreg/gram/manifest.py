@@ -27,8 +27,10 @@ __all__ = [
     "check_folder",
     "data_of",
     "differences",
+    "machine_hint",
     "make_manifest",
     "read_manifest",
+    "ways",
 ]
 
 MANIFEST = "manifest.json"
@@ -67,6 +69,13 @@ def make_manifest(work: GramWork, tile: int) -> dict[str, Any]:
         **{name: getattr(spec, name) for name in STORED},
         "engine": work.engine.name,
         "tile": tile,
+        **ways(),
+    }
+
+
+def ways() -> dict[str, Any]:
+    """Return the versions and the machine on which the bits of values computed here depend."""
+    return {
         "versions": {
             "ntkreg": version("ntkreg"),
             "numpy": np.__version__,
@@ -94,6 +103,12 @@ def differences(
         stored = {**stored, "network": asked["network"]}
     later = {"networks", "machine"} - stored.keys()
     return storage.differences(stored, asked, left_out={*left_out, *later, "other_machines"})
+
+
+def machine_hint(found: Iterable[str]) -> str:
+    """Return what to say where only machines differ; of other differences nothing."""
+    only = all(line.startswith("machine.") for line in found)
+    return " Or pass other_machine=True: values of two machines agree to rounding." if only else ""
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:

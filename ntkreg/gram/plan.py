@@ -55,6 +55,8 @@ class GramPlan:
         Memory beyond the inputs: the result (unless it goes to a folder) and workspace.
     disk_bytes : int
         Of all tiles; 0 without a folder.
+    input_bytes : int
+        Of the inputs themselves.
     program : str
         What the engine runs for a block, as text.
     seconds : float or None
@@ -82,6 +84,7 @@ class GramPlan:
     program: str
     seconds: float | None = None
     missing: str = ""
+    input_bytes: int = 0
 
     def __str__(self) -> str:
         what = " and ".join(name.upper() for name in self.fields)
@@ -130,10 +133,14 @@ def make_plan(
     folder: Path | None,
     n_jobs: int | None,
     tile: int | None,
+    coarse: bool = False,
 ) -> GramPlan:
-    """Return the plan of checked work, without its time: no kernel value is computed."""
+    """Return the plan of checked work, without its time: no kernel value is computed.
+
+    Tiles are `coarse` in a folder, and where they travel.
+    """
     n_fields, n_variants, n, m = work.shape
-    side = tile_size(work, tile, in_folder=folder is not None)
+    side = tile_size(work, tile, coarse=coarse or folder is not None)
     stored = None if folder is None else read_manifest(folder)
     if stored is not None:
         side = stored["tile"]
@@ -182,6 +189,7 @@ def make_plan(
         peak_bytes=workspace + (result if folder is None else 0),
         disk_bytes=0 if folder is None else tiles * side * side * cell,
         program=work.engine.explain(),
+        input_bytes=work.X.nbytes + (0 if work.Z is None else work.Z.nbytes),
     )
 
 

@@ -4,16 +4,25 @@ import contextlib
 import errno
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ntkreg.errors import StoreMismatchError
+from ntkreg.gram.cluster import compute_on_cluster, connected, ways_of_workers
 from ntkreg.gram.extend import extend_folder, is_beginning
 from ntkreg.gram.filling import Filling
 from ntkreg.gram.hold import LOCK, SHARDS_BEGIN, Hold, hold
-from ntkreg.gram.manifest import HOW, MANIFEST, differences, make_manifest, read_manifest
+from ntkreg.gram.manifest import (
+    HOW,
+    MANIFEST,
+    differences,
+    machine_hint,
+    make_manifest,
+    read_manifest,
+)
 from ntkreg.gram.manifest_schema import layout_of
 from ntkreg.gram.plan import GramPlan, check_plan
 from ntkreg.gram.stored import stored_values
@@ -24,8 +33,6 @@ from ntkreg.gram.work import GramWork
 from ntkreg.storage import draft_of, write_json
 
 __all__ = ["compute_in_folder"]
-
-_ONLY_MACHINES = " Or pass other_machine=True: values of two machines agree to rounding."
 
 
 def compute_in_folder(
@@ -53,6 +60,22 @@ def compute_in_folder(
             if _is_complete(files):
                 return stored_values(files)
     check_plan(plan, folder)
+    with connected(how.client) as client:
+        if client is not None:
+            asked |= ways_of_workers(client)
+        return _compute_missing(work, folder, asked, plan, how, client, progress)
+
+
+def _compute_missing(
+    work: GramWork,
+    folder: Path,
+    asked: dict[str, Any],
+    plan: GramPlan,
+    how: Filling,
+    client: Any,
+    progress: bool | None,
+) -> dict[str, Any]:
+    """Compute what the folder does not hold, while no other process does; return its values."""
     with (
         _clear_os_errors(folder, "write to"),
         hold(folder, how.shard, wait=how.wait) as held,
@@ -68,7 +91,19 @@ def compute_in_folder(
         tiles = list(iter_tiles(work, files.layout.tile))
         tiles = tiles if how.shard is None else how.shard.part(tiles)
         if missing := _missing(files, tiles):
-            _fill(work, files, missing, held, n_jobs=plan.n_jobs, progress=progress)
+
+            def keep(tile: GramTile, values: np.ndarray) -> None:
+                held.check()
+                files.write(tile.i, tile.j, values)
+
+            if client is None:
+                _fill(work, missing, keep, n_jobs=plan.n_jobs, progress=progress)
+            else:
+                of_asked = {name: asked[name] for name in ("versions", "machine")}
+                meet = partial(_note_machine, folder) if how.other_machine else None
+                compute_on_cluster(
+                    client, work, missing, keep, ways=of_asked, meet=meet, progress=progress
+                )
         return stored_values(files, partial=how.shard is not None)
 
 
@@ -85,7 +120,7 @@ def _begin(
         raise StoreMismatchError(
             f"compute_gram: folder {folder} was begun in another way, and going on would mix "
             f"bits: {'; '.join(found)}. Finish it in that way, or give another folder."
-            + (_ONLY_MACHINES if all(line.startswith("machine.") for line in found) else "")
+            + machine_hint(found)
         )
     if not _is_same(stored, asked):
         if not held.alone:
@@ -94,7 +129,7 @@ def _begin(
             )
         stored = extend_folder(folder, stored, asked)
     if how.other_machine:
-        _note_machine(folder, stored, asked["machine"])
+        _note_machine(folder, asked["machine"])
     return stored
 
 
@@ -143,8 +178,9 @@ def _obstacles(
     return found
 
 
-def _note_machine(folder: Path, stored: dict[str, Any], machine: dict[str, str]) -> None:
+def _note_machine(folder: Path, machine: dict[str, str]) -> None:
     """Write into the manifest that another machine than the first has gone on."""
+    stored = read_manifest(folder) or {}
     others = stored.get("other_machines") or []
     if machine not in (stored.get("machine"), *others):
         write_json(folder / MANIFEST, {**stored, "other_machines": [*others, machine]})
@@ -174,22 +210,20 @@ def _missing(files: TileFiles, tiles: Sequence[GramTile]) -> list[GramTile]:
 
 def _fill(
     work: GramWork,
-    files: TileFiles,
     missing: Sequence[GramTile],
-    held: Hold,
+    keep: Callable[[GramTile, np.ndarray], None],
     *,
     n_jobs: int,
     progress: bool | None,
 ) -> None:
-    """Compute tiles, each into its file as it ends."""
+    """Compute tiles on threads, each into its file as it ends."""
     _ = work.prepared  # once, before threads ask for it
     norms = diagonal_norms(work, n_jobs=n_jobs, progress=progress)
 
     def compute(task: GramTile, done: Callable[[int], None]) -> None:
         values = np.empty((*work.shape[:2], *task.shape), work.engine.value_dtype)
         compute_tile(work, task, values, norms, done)
-        held.check()
-        files.write(task.i, task.j, values)
+        keep(task, values)
 
     pairs = sum(t.pairs(work.symmetric) for t in missing)
     run_tasks(missing, compute, pairs=pairs, n_jobs=n_jobs, progress=progress)
@@ -200,6 +234,8 @@ def _clear_os_errors(folder: Path, what: str) -> Iterator[None]:
     """Say in any error of the file system which folder, what is kept and what to do."""
     try:
         yield
+    except ConnectionError:
+        raise  # of a cluster, not of the folder
     except OSError as error:
         raise OSError(
             error.errno,

@@ -12,7 +12,7 @@ from tqdm.auto import tqdm
 from ntkreg.cpus import one_blas_thread
 from ntkreg.kernels.compiled.flags import checked_while_compiling
 
-__all__ = ["Stopped", "run_tasks"]
+__all__ = ["Stopped", "progress_bar", "run_tasks"]
 
 T = TypeVar("T")
 
@@ -64,7 +64,7 @@ def run_tasks(
 
     queue = iter(tasks)
     with (
-        _progress_bar(pairs, progress) as bar,
+        progress_bar(pairs, progress) as bar,
         one_blas_thread(),
         ThreadPoolExecutor(n_jobs, thread_name_prefix="ntkreg") as pool,
     ):
@@ -103,7 +103,7 @@ def _shown(progress: bool | None) -> bool:
     return somebody if progress is None else progress
 
 
-def _progress_bar(pairs: int, progress: bool | None) -> Any:
+def progress_bar(pairs: int, progress: bool | None) -> Any:
     """Return a bar: at once (True), never (False), or where it is seen after a while (None)."""
     return tqdm(
         total=pairs,

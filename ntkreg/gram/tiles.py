@@ -47,16 +47,16 @@ class GramTile:
         return n * (n + 1) // 2 if symmetric and self.i == self.j else n * m
 
 
-def tile_size(work: GramWork, tile: int | None, *, in_folder: bool = False) -> int:
+def tile_size(work: GramWork, tile: int | None, *, coarse: bool = False) -> int:
     """Return the side of a tile: `tile` or a good one, rounded up to whole blocks.
 
-    In memory that is one block, so that threads share the work evenly; in a folder no
-    file should be tiny, and there should be some ten thousand of them at most.
+    In memory that is one block, so that threads share the work evenly; where tiles are `coarse`,
+    in a folder or on a cluster, none should be tiny, and there should be some ten thousand at most.
     """
     if tile is not None and (not isinstance(tile, Integral) or isinstance(tile, bool) or tile < 1):
         raise SpecError(f"tile must be an integer >= 1 or None; got {tile!r}.")
     block = work.engine.block
-    good = max(32, max(work.shape[2:]) // 128) if in_folder else block
+    good = max(32, max(work.shape[2:]) // 128) if coarse else block
     # NumPy's integers overflow, and are no JSON.
     return -(-int(tile or good) // block) * block
 

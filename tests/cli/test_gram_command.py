@@ -56,6 +56,20 @@ def test_shards_compute_it_together(gram_config, capsys):
     assert main(["gram", gram_config, *keys]) == 0
 
 
+def test_a_cluster_computes_it(gram_config, capsys):
+    distributed = pytest.importorskip("distributed")
+    options = {"threads_per_worker": 1, "processes": False, "dashboard_address": None}
+    with distributed.LocalCluster(n_workers=1, **options) as cluster:
+        address = cluster.scheduler_address
+        assert main(["gram", gram_config, "--scheduler", address]) == 0
+    assert "(100.0%)" in capsys.readouterr().out
+    there = np.asarray(open_gram("results/small/kernel").values["ntk"])
+    assert main(["gram", gram_config, "--output", "results/here"]) == 0
+    assert np.array_equal(there, np.asarray(open_gram("results/here/kernel").values["ntk"]))
+    assert main(["gram", gram_config, "--output", "results/none", "--scheduler", ""]) == 2
+    assert "client must be" in capsys.readouterr().err
+
+
 def test_a_kernel_grows(gram_config, capsys):
     assert main(["gram", gram_config]) == 0
     assert main(["gram", gram_config, "--n_train", "70"]) == 2

@@ -69,7 +69,7 @@ def test_a_tile_is_whole_blocks(monkeypatch):
     toy_engine.install(monkeypatch.setattr)
     work = check_work(KernelSpec(fully_connected()), np.ones((1000, 2)))
     assert [tile_size(work, t) for t in (None, 1, 4, 5, 9)] == [4, 4, 4, 8, 12]
-    assert tile_size(work, None, in_folder=True) == 32
+    assert tile_size(work, None, coarse=True) == 32
 
 
 def test_symmetric_gram_computes_each_pair_once(monkeypatch):

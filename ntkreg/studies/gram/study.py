@@ -33,6 +33,7 @@ def run_gram(
     resume: bool = False,
     shard: str | None = None,
     extend: bool = False,
+    scheduler: str | None = None,
 ) -> dict[str, GramStatus]:
     """Compute kernel matrices into folders; what is there already is not computed again.
 
@@ -49,6 +50,8 @@ def run_gram(
         Only go on with what is there: where nothing is, as in a folder mistyped, nothing begins.
     shard, extend
         As in `ntkreg.compute_gram`.
+    scheduler : str or None
+        `client` there: the address of a cluster whose workers compute.
 
     Returns
     -------
@@ -71,7 +74,7 @@ def run_gram(
     data = load_selected(config)
     spec = spec_of(config, data)
     X, X_test = inputs_of(config, data, spec)
-    how = Filling(shard=shard, extend=extend)
+    how = Filling(shard=shard, extend=extend, client=scheduler)
     run: dict[str, Any] = {"n_jobs": n_jobs, "progress": progress, "tile": config.tile, "how": how}
     start = time.perf_counter()
     gram_of(spec, X, folder=output / KERNEL, **run)

@@ -1,0 +1,285 @@
+"""A Gram on the workers of a dask.distributed cluster: what goes there, and what comes back.
+
+Inputs are sent once and stay with the workers; a task carries a `KernelSpec` and the numbers of
+some tiles, and takes about a second. Workers may come, go and die: what they had in work is asked
+for again. Only so many tasks are under way that neither scheduler nor workers fill up.
+"""
+
+import contextlib
+import sys
+import time
+import uuid
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ntkreg.errors import BackendError, SpecError
+from ntkreg.gram.manifest import ways
+from ntkreg.gram.on_worker import Job, compute_tiles, forget, norms_of
+from ntkreg.gram.threads import progress_bar
+from ntkreg.gram.tiles import GramTile
+from ntkreg.gram.work import GramWork
+
+__all__ = ["check_client", "compute_on_cluster", "connected", "ways_of_workers"]
+
+_TASK_SECONDS, _TASK_BYTES = 1.0, 1 << 25
+"""What a task should take, and the most that its values may: a scheduler needs a millisecond for
+each, and what is lost with a worker is its tasks."""
+
+_EACH = 2
+"""Tasks under way for each thread of the cluster: one at work, one that waits for it."""
+
+_DEATHS = 5
+"""Times that a task is asked for again after Dask gave it up, with the four workers that died of it
+or beside it."""
+
+_REFRESH, _PATIENCE = 0.02, 30.0
+"""Seconds between two looks at what has come back, and until a connection counts as lost."""
+
+
+def check_client(client: Any) -> Any:
+    """Return a cluster's client, the address of a scheduler, or None; raise `SpecError` else."""
+    if client is None or (isinstance(client, str) and client):
+        return client
+    distributed = sys.modules.get("distributed")
+    if distributed and isinstance(client, distributed.Client) and not client.asynchronous:
+        return client
+    raise SpecError(
+        "compute_gram: client must be a distributed.Client that is not asynchronous, or the "
+        f'address of a scheduler, such as "tcp://host:8786"; got {client!r}.'
+    )
+
+
+@contextlib.contextmanager
+def connected(client: Any) -> Iterator[Any]:
+    """Give a client for what `check_client` lets through; one made for an address is closed.
+
+    Raises
+    ------
+    BackendError
+        dask.distributed is not there.
+    ConnectionError
+        No scheduler answers.
+    """
+    if not isinstance(client, str):
+        yield client
+        return
+    try:
+        from distributed import Client
+    except ImportError:
+        raise BackendError(
+            "compute_gram: a cluster needs dask.distributed: pip install 'ntkreg[distributed]'."
+        ) from None
+    try:
+        own = Client(client, timeout=_PATIENCE, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise ConnectionError(
+            f"compute_gram: no scheduler answers at {client!r}: {error}. Start one (`dask "
+            "scheduler`), or correct the address."
+        ) from error
+    with own:
+        yield own
+
+
+def ways_of_workers(client: Any) -> dict[str, Any]:
+    """Return versions and machine of a worker, waiting for the first."""
+    if not client.nthreads():
+        _say_none(client)
+        client.wait_for_workers(1)
+    return client.submit(ways, pure=False).result()
+
+
+def compute_on_cluster(
+    client: Any,
+    work: GramWork,
+    tiles: Sequence[GramTile],
+    take: Callable[[GramTile, np.ndarray], None],
+    *,
+    ways: dict[str, Any],
+    meet: Callable[[dict[str, str]], None] | None = None,
+    progress: bool | None,
+) -> None:
+    """Have tiles computed by the workers, and take each here as it comes.
+
+    Parameters
+    ----------
+    client : distributed.Client
+    work : GramWork
+    tiles : sequence of GramTile
+    take : callable
+        Gets each tile with its values (n_fields, n_variants, rows, columns), in this thread.
+    ways : dict
+        Versions and machine, of which workers must be.
+    meet : callable or None
+        Workers may be of another machine; gets each that is met. None: they may not.
+    progress : bool or None
+        As in `ntkreg.kernel`.
+
+    Raises
+    ------
+    StoreMismatchError
+        A worker's values would have other bits.
+    RuntimeError
+        Workers keep dying of the same tiles.
+    ConnectionError
+        The scheduler is gone.
+    KeyboardInterrupt
+        On Ctrl-C, at once; workers end the tasks at work, a second each, for nothing.
+    """
+    job = Job(f"ntkreg-{uuid.uuid4().hex}", work.spec, work.engine.name, ways, meet is not None)
+    pairs = sum(tile.pairs(work.symmetric) for tile in tiles)
+    met: list[dict[str, str]] = []
+    with progress_bar(pairs, progress) as bar, contextlib.closing(_Run(client, work, job)) as run:
+        for tile, values, machine in run.compute(tiles):
+            if meet is not None and machine not in met:
+                meet(machine)
+                met.append(machine)
+            take(tile, values)
+            bar.update(tile.pairs(work.symmetric))
+
+
+@dataclass
+class _Task:
+    """Tiles under way, and how often Dask gave them up."""
+
+    tiles: list[GramTile]
+    future: Any
+    deaths: int = 0
+
+
+class _Run:
+    """One Gram on a cluster: what is under way, and what is to be asked for again."""
+
+    def __init__(self, client: Any, work: GramWork, job: Job) -> None:
+        self.client, self.work, self.job = client, work, job
+        self.under_way: list[_Task] = []
+        self.pairs_a_second: float | None = None
+        self.threads, self.counted = 0, -np.inf
+        self.inputs: list[Any] = []
+        self.norms: Any = None
+
+    def compute(
+        self, tiles: Sequence[GramTile]
+    ) -> Iterator[tuple[GramTile, np.ndarray, dict[str, str]]]:
+        """Yield each tile with its values and the machine that they come from."""
+        waiting = deque(tiles)
+        self._send_inputs()
+        while waiting or self.under_way:
+            self._count_threads()
+            while waiting and len(self.under_way) < max(1, _EACH * self.threads):
+                size = self._tiles_a_task(waiting)
+                self._submit([waiting.popleft() for _ in range(size)])
+            ended = [task for task in self.under_way if task.future.status != "pending"]
+            if not ended:
+                time.sleep(_REFRESH)
+            for task in ended:
+                result = self._result(task)
+                self.under_way.remove(task)
+                if result is not None:
+                    values, seconds, machine = result
+                    pairs = sum(tile.pairs(self.work.symmetric) for tile in task.tiles)
+                    self.pairs_a_second = pairs / max(seconds, 1e-6)
+                    task.future.release()  # the worker's memory, before the next is asked for
+                    for tile, found in zip(task.tiles, values, strict=True):
+                        yield tile, found, machine
+
+    def close(self) -> None:
+        """Leave nothing behind on the cluster, however the run ends."""
+        with contextlib.suppress(Exception):  # a cluster that is gone holds nothing
+            left = [*(task.future for task in self.under_way), *self.inputs, self.norms]
+            self.client.cancel([future for future in left if future is not None])
+            self.client.run(forget, self.job.name, wait=False, on_error="ignore")
+        self.under_way, self.inputs, self.norms = [], [], None
+
+    def _send_inputs(self) -> None:
+        """Send the inputs to all workers that are there; others get them from these."""
+        work, start = self.work, time.monotonic()
+        arrays = [A for A in (work.X, work.Z) if A is not None]
+        while True:
+            try:
+                # Names of their own: what another run has lost is not taken for these.
+                self.inputs = self.client.scatter(arrays, broadcast=True, hash=False)
+                break
+            except (OSError, TimeoutError) as error:  # no worker just now, or it died meanwhile
+                self._check_connection(error)
+                if time.monotonic() - start > _PATIENCE:
+                    self._count_threads()
+                    start = time.monotonic()
+                time.sleep(_REFRESH)
+        if work.spec.normalize is not None:
+            self.norms = self.client.submit(norms_of, self.job, *self.inputs, pure=False)
+
+    def _submit(self, tiles: list[GramTile], deaths: int = 0) -> None:
+        arguments = (self.job, tiles, self.norms, *self.inputs)
+        future = self.client.submit(compute_tiles, *arguments, pure=False)
+        self.under_way.append(_Task(tiles, future, deaths))
+
+    def _result(self, task: _Task) -> tuple[list[np.ndarray], float, dict[str, str]] | None:
+        """Return what came of a task; None where its tiles were asked for again."""
+        from distributed import CancelledError, KilledWorker
+
+        try:
+            return task.future.result(timeout=_PATIENCE)
+        except KilledWorker as error:
+            if task.deaths == _DEATHS:
+                numbers = ", ".join(f"({tile.i}, {tile.j})" for tile in task.tiles[:3])
+                raise RuntimeError(
+                    f"compute_gram: workers keep dying while they compute tiles {numbers}: {error} "
+                    "Give them more memory, or a smaller tile."
+                ) from error
+            self._submit(task.tiles, task.deaths + 1)
+        except (CancelledError, TimeoutError, OSError) as error:
+            # Lost with the inputs that it needed, or on its way here.
+            self._check_connection(error)
+            if any(each.status in ("cancelled", "lost") for each in self.inputs):
+                self._send_inputs()
+            self._submit(task.tiles, task.deaths)
+        return None
+
+    def _tiles_a_task(self, waiting: Sequence[GramTile]) -> int:
+        """Return how many of the tiles the next task gets; fewer near the end, for all to end."""
+        first = waiting[0]
+        if self.pairs_a_second is None:
+            return 1
+        n_fields, n_variants = self.work.shape[:2]
+        cell = n_fields * n_variants * self.work.engine.value_dtype.itemsize
+        rows, columns = first.shape
+        sizes = (
+            self.pairs_a_second * _TASK_SECONDS / first.pairs(self.work.symmetric),
+            _TASK_BYTES / (cell * rows * columns),
+            len(waiting) / max(1, _EACH * self.threads),
+        )
+        return max(1, int(min(sizes)))
+
+    def _count_threads(self) -> None:
+        """Ask once a second how many threads the cluster has; say where there are none."""
+        if time.monotonic() - self.counted < 1:
+            return
+        before = self.threads
+        try:
+            self.threads = sum(self.client.nthreads().values())
+        except (OSError, TimeoutError) as error:
+            self._check_connection(error)
+        self.counted = time.monotonic()
+        if before and not self.threads:
+            _say_none(self.client)
+
+    def _check_connection(self, error: BaseException) -> None:
+        if self.client.status not in ("running", "connecting"):
+            raise ConnectionError(
+                f"compute_gram: the scheduler is gone ({error}). Finished tiles are kept in a "
+                "folder: start the cluster, and make the same call again."
+            ) from error
+
+
+def _say_none(client: Any) -> None:
+    address = client.scheduler.address if client.scheduler else "the scheduler"
+    warnings.warn(
+        f"compute_gram: {address} has no workers; waiting for some (`dask worker {address}`).",
+        RuntimeWarning,
+        stacklevel=2,
+    )

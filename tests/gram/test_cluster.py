@@ -1,0 +1,242 @@
+"""Kernels computed by the workers of a cluster: what is sent, what is lost, who is refused."""
+
+import json
+import pickle
+import time
+import types
+
+import numpy as np
+import pytest
+import toy_engine
+
+from ntkreg import cntk, compute_gram, fully_connected, gram_status
+from ntkreg.errors import SpecError, StoreMismatchError
+from ntkreg.gram import cluster, on_worker, store
+from ntkreg.gram.manifest import ways
+from ntkreg.gram.tiles import iter_tiles
+from ntkreg.gram.work import check_work
+from ntkreg.kernels import KernelSpec
+
+distributed = pytest.importorskip("distributed")
+
+RNG = np.random.default_rng(0)
+X = RNG.standard_normal((30, 3)).astype(np.float32)
+IMAGES = RNG.standard_normal((12, 4, 4, 1)).astype(np.float32)
+NET = fully_connected(2)
+
+
+@pytest.fixture(scope="module")
+def local():
+    """Return a cluster of two workers that are threads of this process."""
+    options = {"threads_per_worker": 1, "processes": False, "dashboard_address": None}
+    with distributed.LocalCluster(n_workers=2, **options) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def client(local):
+    with distributed.Client(local) as made:
+        yield made
+
+
+def _is_left_empty(client):
+    """Wait until nothing of a run is on the cluster."""
+    until = time.monotonic() + 10
+    while (on_worker._works or client.futures) and time.monotonic() < until:
+        time.sleep(0.01)
+    assert on_worker._works == {}
+    assert client.futures == {}
+
+
+@pytest.mark.parametrize(
+    ("network", "inputs", "Z", "options"),
+    [
+        (NET, X, None, {"get": ("nngp", "ntk"), "depths": (1, 3), "normalize": "unit_diagonal"}),
+        (NET, X[:17], X[:9] + 1, {}),
+        (cntk(2), IMAGES, None, {"symmetry": "flip", "dtype": "mixed"}),
+    ],
+)
+def test_bits_are_those_of_one_machine(client, tmp_path, network, inputs, Z, options):
+    wanted = compute_gram(network, inputs, Z, **options)
+    options |= {"client": client, "tile": 16}
+    found = compute_gram(network, inputs, Z, **options)
+    kept = compute_gram(network, inputs, Z, folder=tmp_path, **options)
+    for name, values in wanted.values.items():
+        assert np.array_equal(found.values[name], values)
+        assert np.array_equal(np.asarray(kept.values[name]), values)
+    assert found.engine == wanted.engine
+    _is_left_empty(client)
+
+
+def test_inputs_are_sent_once_and_few_tasks_are_under_way(client, monkeypatch):
+    toy_engine.install(monkeypatch.setattr)
+    scattered, asked, tasks = [], [], []
+    scatter, submit = client.scatter, cluster._Run._submit
+
+    def counted(run, tiles, deaths=0):
+        asked.append(len(pickle.dumps((run.job, tiles))))
+        submit(run, tiles, deaths)
+        tasks.append(len(run.under_way))
+
+    monkeypatch.setattr(
+        client, "scatter", lambda *a, **kw: scattered.append(kw) or scatter(*a, **kw)
+    )
+    monkeypatch.setattr(cluster._Run, "_submit", counted)
+    found = compute_gram(NET, X, tile=4, client=client).values["ntk"]
+    assert np.array_equal(found, compute_gram(NET, X).values["ntk"])
+    assert [kw["broadcast"] for kw in scattered] == [True]
+    assert max(asked) < 3000 + 200 * 36
+    assert max(tasks) <= 2 * 2
+    # Once it is known how fast they are, tasks hold more than one tile.
+    assert len(tasks) < 36
+
+
+def test_a_folder_that_was_begun_is_gone_on_with_here_or_there(client, tmp_path, monkeypatch):
+    toy_engine.install(monkeypatch.setattr)
+    write, written = store.TileFiles.write, []
+
+    def stopping(files, *arguments):
+        if len(written) == 3:
+            raise KeyboardInterrupt
+        written.append(arguments[:2])
+        write(files, *arguments)
+
+    monkeypatch.setattr(store.TileFiles, "write", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        compute_gram(NET, X, folder=tmp_path, tile=4, client=client)
+    assert gram_status(tmp_path).done == 3
+    _is_left_empty(client)
+    monkeypatch.setattr(store.TileFiles, "write", lambda *a: written.append(a[1:3]) or write(*a))
+    compute_gram(NET, X, folder=tmp_path, shard="1/2", client=client)
+    found = compute_gram(NET, X, folder=tmp_path).values["ntk"]
+    assert np.array_equal(np.asarray(found), compute_gram(NET, X).values["ntk"])
+    assert len(written) == len(set(written)) == 36
+    # What is complete needs no cluster.
+    compute_gram(NET, X, folder=tmp_path, client="tcp://127.0.0.1:1")
+
+
+def test_workers_of_another_kind_are_refused_unless_asked_for(client, tmp_path, monkeypatch):
+    monkeypatch.setattr(cluster, "ways", lambda: ways() | {"machine": {"cpu": "old"}})
+    monkeypatch.setattr(on_worker, "ways", lambda: ways() | {"machine": {"cpu": "new"}})
+    with pytest.raises(StoreMismatchError, match=r"cpu: stored 'old', asked 'new'.*other_"):
+        compute_gram(NET, X, folder=tmp_path, client=client)
+    compute_gram(NET, X, folder=tmp_path, client=client, other_machine=True)
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    assert (manifest["machine"], manifest["other_machines"]) == ({"cpu": "old"}, [{"cpu": "new"}])
+    monkeypatch.setattr(on_worker, "ways", lambda: {**ways(), "versions": {"numpy": "1"}})
+    with pytest.raises(StoreMismatchError, match=r"would mix bits: versions\.[^O]*$"):
+        compute_gram(NET, X, client=client, other_machine=True)
+
+
+def test_an_error_of_a_worker_comes_here(client, monkeypatch):
+    toy_engine.install(monkeypatch.setattr, limit=-10)
+    with pytest.raises(FloatingPointError, match="input above its limit"):
+        compute_gram(NET, X, client=client)
+    _is_left_empty(client)
+
+
+@pytest.mark.parametrize("wrong", ["", 3, object()])
+def test_what_is_no_client_is_refused(wrong):
+    with pytest.raises(SpecError, match=r"client must be a distributed\.Client .*got"):
+        compute_gram(NET, X, client=wrong)
+
+
+def test_where_no_scheduler_answers_the_address_is_named(monkeypatch, tmp_path):
+    monkeypatch.setattr(cluster, "_PATIENCE", 0.2)
+    with pytest.raises(ConnectionError, match=r"no scheduler answers at 'tcp://127"):
+        compute_gram(NET, X, folder=tmp_path / "K", client="tcp://127.0.0.1:1")
+    assert not (tmp_path / "K").exists()
+
+
+class _Future:
+    def __init__(self, value=None, error=None, status="finished"):
+        self.value, self.error, self.status = value, error, status
+
+    def result(self, timeout):
+        if self.error is not None:
+            raise self.error
+        return self.value
+
+    def release(self):
+        """As of a real one."""
+
+
+class _Client:
+    """A cluster that computes at once, and fails as it is told: a list of errors, None for none."""
+
+    status = "running"
+    scheduler = None
+
+    def __init__(self, *errors):
+        self.errors, self.sent = list(errors), []
+
+    def nthreads(self):
+        return {"worker": 1}
+
+    def scatter(self, arrays, **options):
+        self.sent.append([_Future(A) for A in arrays])
+        return self.sent[-1]
+
+    def submit(self, function, *arguments, pure):
+        if any(a.status == "lost" for a in arguments if isinstance(a, _Future)):
+            return _Future(error=distributed.CancelledError(), status="cancelled")
+        error = self.errors.pop(0) if self.errors else None
+        if error == "inputs":
+            for future in self.sent[-1]:
+                future.status = "lost"
+            return _Future(error=distributed.CancelledError(), status="cancelled")
+        if error is not None:
+            return _Future(error=error, status="error")
+        plain = [a.value if isinstance(a, _Future) else a for a in arguments]
+        return _Future(function(*plain))
+
+    def cancel(self, futures):
+        """As of a real one."""
+
+    def run(self, *arguments, **options):
+        on_worker._works.clear()
+
+
+def _killed():
+    return distributed.KilledWorker("key", types.SimpleNamespace(address="tcp://one"), 3)
+
+
+def _compute_with(stub):
+    work = check_work(KernelSpec(NET), X)
+    found = np.zeros((len(X), len(X)), np.float32)
+
+    def take(tile, values):
+        assert not found[tile.rows, tile.columns].any(), "a tile came twice"
+        found[tile.rows, tile.columns] = values[0, 0]
+
+    tiles = list(iter_tiles(work, 16))
+    cluster.compute_on_cluster(stub, work, tiles, take, ways=ways(), progress=False)
+    assert np.array_equal(np.triu(found), np.triu(compute_gram(NET, X).values["ntk"]))
+
+
+@pytest.mark.parametrize(
+    ("errors", "sent"),
+    [
+        ([_killed()] * 5, 1),
+        ([None, TimeoutError(), OSError("worker gone")], 1),
+        ([None, "inputs"], 2),
+        (["inputs", "inputs", None, "inputs"], 4),
+    ],
+)
+def test_what_is_lost_with_workers_is_asked_for_again(errors, sent):
+    stub = _Client(*errors)
+    _compute_with(stub)
+    assert stub.errors == []
+    assert len(stub.sent) == sent
+
+
+def test_tiles_that_kill_every_worker_end_the_run():
+    with pytest.raises(RuntimeError, match=r"workers keep dying while they compute tiles \(0, 0\)"):
+        _compute_with(_Client(*[_killed()] * 100))
+
+
+def test_a_scheduler_that_is_gone_is_said_so():
+    stub = _Client(None, distributed.CancelledError())
+    stub.status = "closed"
+    with pytest.raises(ConnectionError, match="the scheduler is gone"):
+        _compute_with(stub)
