@@ -15,7 +15,14 @@ from ntkreg.studies.shared.published import (
 )
 from ntkreg.studies.shared.statistics import compare_with_published, summarize_draws
 
-__all__ = ["READINGS", "exact_accuracies", "published_on", "summaries"]
+__all__ = [
+    "READINGS",
+    "comparison_of",
+    "exact_accuracies",
+    "published_on",
+    "published_table",
+    "summaries",
+]
 
 READINGS = {"convolutions": 0, "read-out counted": -1}
 """Hidden layers of a published "CNTK-d" less d: whether d counts the dense read-out is not
@@ -43,20 +50,32 @@ def summaries(
     "read-out counted" (d - 1 hidden layers). Of other networks than CNTKs it has no lines.
     """
     summary = summarize_draws(rows, pool=config["pool"], n_test=n_test)
+    return {
+        "summary": summary,
+        "comparison": comparison_of(summary, config),
+        "published": published_table(config),
+    }
+
+
+def comparison_of(summary: pd.DataFrame, config: Mapping[str, Any]) -> pd.DataFrame:
+    """Return the table ``comparison`` of a summary (`summaries`)."""
     classes = config.get("classes")
-    published, source = published_on(classes)
     # Of few samples only CNTKs were published at several depths.
     is_cntk = config.get("architecture", {"recipe": "cntk"}).get("recipe") == "cntk"
-    known = published if is_cntk and classes is None else ()
-    comparison = pd.concat(
+    known = published_on(classes)[0] if is_cntk and classes is None else ()
+    return pd.concat(
         [
             compare_with_published(summary, known, offset=offset).assign(reading=name)
             for name, offset in READINGS.items()
         ]
     )
+
+
+def published_table(config: Mapping[str, Any]) -> pd.DataFrame:
+    """Return the table ``published`` of a configuration (`summaries`)."""
+    published, source = published_on(config.get("classes"))
     columns = [field.name for field in fields(PublishedRow)]
-    table = pd.DataFrame(map(asdict, published), columns=columns).assign(source=source)
-    return {"summary": summary, "comparison": comparison, "published": table}
+    return pd.DataFrame(map(asdict, published), columns=columns).assign(source=source)
 
 
 def exact_accuracies(rows: pd.DataFrame, n_test: int) -> pd.DataFrame:
