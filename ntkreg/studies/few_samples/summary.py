@@ -17,7 +17,15 @@ from ntkreg.studies.shared.published import (
 )
 from ntkreg.studies.shared.statistics import compare_with_published, summarize_draws
 
-__all__ = ["READINGS", "exact_accuracies", "published_on", "summaries"]
+__all__ = [
+    "READINGS",
+    "comparison_of",
+    "exact_accuracies",
+    "published_on",
+    "published_table",
+    "summaries",
+    "summary_of",
+]
 
 READINGS = {"convolutions": 0, "read-out counted": -1}
 """Hidden layers of a published "CNTK-d" less d: whether d counts the dense read-out is not
@@ -46,21 +54,37 @@ def summaries(
     "read-out counted" (d - 1 hidden layers); of the first images, whose table says what it
     counts, the first. Of other networks than CNTKs it has no lines.
     """
-    drawn = config.get("seed", 0) is not None
-    summary = summarize_draws(rows, pool=config["pool"] if drawn else None, n_test=n_test)
-    published, source = published_on(config)
+    summary = summary_of(rows, config, n_test)
+    return {
+        "summary": summary,
+        "comparison": comparison_of(summary, config),
+        "published": published_table(config),
+    }
+
+
+def summary_of(rows: pd.DataFrame, config: Mapping[str, Any], n_test: int) -> pd.DataFrame:
+    """Return the table ``summary`` of rows (`summaries`)."""
+    return summarize_draws(rows, pool=config["pool"] if _drawn(config) else None, n_test=n_test)
+
+
+def comparison_of(summary: pd.DataFrame, config: Mapping[str, Any]) -> pd.DataFrame:
+    """Return the table ``comparison`` of a summary (`summaries`)."""
     # Of few samples only CNTKs were published at several depths.
-    known = published if _is_cntk(config) and config.get("classes") is None else ()
-    comparison = pd.concat(
+    known = published_on(config)[0] if _is_cntk(config) and config.get("classes") is None else ()
+    return pd.concat(
         [
             compare_with_published(summary, known, offset=offset).assign(reading=name)
             for name, offset in READINGS.items()
-            if drawn or offset == 0
+            if _drawn(config) or offset == 0
         ]
     )
+
+
+def published_table(config: Mapping[str, Any]) -> pd.DataFrame:
+    """Return the table ``published`` of a configuration (`summaries`)."""
+    published, source = published_on(config)
     columns = [field.name for field in fields(PublishedRow)]
-    table = pd.DataFrame(map(asdict, published), columns=columns).assign(source=source)
-    return {"summary": summary, "comparison": comparison, "published": table}
+    return pd.DataFrame(map(asdict, published), columns=columns).assign(source=source)
 
 
 def exact_accuracies(rows: pd.DataFrame, n_test: int) -> pd.DataFrame:
@@ -81,7 +105,7 @@ def published_on(config: Mapping[str, Any]) -> tuple[tuple[PublishedRow, ...], s
         As in `summaries`.
     """
     classes = config.get("classes")
-    if classes is None and config.get("seed", 0) is None:
+    if classes is None and not _drawn(config):
         rows = FIRST_2000_CIFAR10.get(config["architecture"].get("readout"), ())
         return (rows, FIRST_2000_SOURCE) if rows and _is_cntk(config) else ((), "")
     if classes is None:
@@ -93,3 +117,8 @@ def published_on(config: Mapping[str, Any]) -> tuple[tuple[PublishedRow, ...], s
 
 def _is_cntk(config: Mapping[str, Any]) -> bool:
     return config.get("architecture", {"recipe": "cntk"}).get("recipe") == "cntk"
+
+
+def _drawn(config: Mapping[str, Any]) -> bool:
+    """Return whether images were drawn; without a seed they are the first."""
+    return config.get("seed", 0) is not None
