@@ -94,6 +94,11 @@ def test_the_page_is_made_of_studies_that_are_kept(tmp_path):
 @pytest.mark.slow
 def test_the_width_page_links_to_it(widths_folder, landscape, tmp_path):
     copy = shutil.copytree(widths_folder, tmp_path / "copy")
+    # That study has two hidden layers.
+    rows = pd.read_csv(landscape / "rows.csv")
+    rows.assign(depth=2).to_csv(landscape / "rows.csv", index=False)
+    record = json.loads((landscape / "record.json").read_text())
+    (landscape / "record.json").write_text(json.dumps(record | {"kernel_eigenvalues": {"2": 2.0}}))
     made = write_joined(copy, landscape)
     assert [path.name for path in made] == [NAME, "page.html"]
     assert f'<a href="{NAME}">' in made[1].read_text(encoding="utf-8")
