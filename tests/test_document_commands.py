@@ -28,7 +28,7 @@ WORK = {
     "plan": [f"ntkreg.studies.{f}.plan.plan_{f}" for f in FOLDERS.values()],
     "report": [
         f"ntkreg.report.register.{name}"
-        for name in ("write_page", "write_benchmark", "remake_benchmark")
+        for name in ("write_page", "write_benchmark", "write_joined", "remake_benchmark")
     ],
     "gram": ["ntkreg.studies.gram.study.run_gram", "ntkreg.gram.collection.kernel_folders"],
     "warm": ["ntkreg.kernels.warm.warm"],

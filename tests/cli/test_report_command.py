@@ -60,6 +60,8 @@ def test_what_is_kept_is_enough(stem, capsys):
         (["results/x", "--remarks", "r.md"], "--remarks needs --benchmark STEM"),
         (["results/nowhere"], "record.json is missing. Run the study into this folder first"),
         (["--benchmark", "nowhere/x"], "x.json is missing"),
+        (["results/x", "results/y", "--benchmark", "z"], "--benchmark keeps one study"),
+        (["nowhere/x", "nowhere/y"], "x.json is missing"),
     ],
 )
 def test_a_wrong_request_is_told_in_one_line(request_, said, capsys):

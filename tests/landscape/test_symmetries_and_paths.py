@@ -135,6 +135,7 @@ def test_a_curve_goes_round_the_barrier_of_the_straight_line(kind):
     assert barrier(surface, curve).relative[0] < 0.1
 
 
+@pytest.mark.slow
 def test_slices_do_not_depend_on_the_scale_of_relu_layers():
     layers = [Dense(1.4, 0.4), Relu(), Dense(1.4, 0.4), Relu(), Dense(1.0, 0.2)]
     network = finite_network(Architecture(layers), (3,), width=4, n_outputs=2)

@@ -44,7 +44,7 @@ STATEMENTS = {
         "Nguyen 2019 (1901.07417); Kuditipudi et al. 2019 (1906.06247)",
     ),
     "cross-entropy": Statement(
-        "Cross-entropy falls below any bound once all points are told apart, and attains none",
+        "Cross-entropy falls below any bound once all points are told apart",
         "Soudry et al. 2018 (1710.10345)",
     ),
     "straight": Statement(

@@ -18,6 +18,7 @@ def table(values):
     return rows.groupby(["subject", "quantity"]).value.max()
 
 
+@pytest.mark.slow
 def test_explicit_paths_fall_to_zero_and_meet_there(landscape_config):
     found = table(sublevel(load_task(landscape_config)))
     assert found["a start", "rank_share"] == 1
