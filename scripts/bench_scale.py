@@ -1,6 +1,6 @@
 """Measure solving by a factor and by conjugate gradients: times, memory, and the same predictions.
 
-python scripts/bench_scale.py --store FOLDER     # benchmarks/scale.md, in an hour; 7 GB of disk
+python scripts/bench_scale.py --store FOLDER     # benchmarks/scale.md, in an hour; 6 GB of disk
 
 Every row comes from a process of its own, with its peak of memory. The stores are deleted at the
 end; --keep leaves them there, to be read again.
