@@ -42,6 +42,8 @@ PAGES: dict[str, Callable[[pd.DataFrame, dict[str, Any]], Document]] = {
     "completion_speed": estimator_pages.completion_speed,
     "cuda_code": kernel_pages.cuda_code,
     "faults": scale_pages.faults,
+    "cluster": scale_pages.cluster,
+    "memory": scale_pages.memory,
 }
 """From the rows and the record of a run to its page."""
 
