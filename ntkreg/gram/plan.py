@@ -23,6 +23,9 @@ __all__ = ["GramPlan", "check_plan", "make_plan", "plan_of", "readable_time"]
 _SHARE = 0.9
 """Part of the free memory or disk that one Gram may take."""
 
+_A_THREAD = 1 << 20
+"""Bytes that a thread takes beside its arrays: its stack, and what the allocator leaves unused."""
+
 _CALIBRATION = 0.05
 """Seconds from which one timed call says enough."""
 
@@ -158,7 +161,7 @@ def make_plan(
     # Averages take two blocks more: the sum, and what is added to it.
     block = min(work.engine.block, n) * min(work.engine.block, m)
     worker = (2 if work.engine.terms == 1 else 4) * block * n_fields * n_variants * 8
-    worker += scratch_bytes(work.engine)
+    worker += scratch_bytes(work.engine) + _A_THREAD
     if folder is not None:
         # At the edges its values, and the same filled up to the length of all files.
         edge = max(min(side, n) * (m % side), (n % side) * min(side, m))

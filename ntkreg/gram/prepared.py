@@ -52,7 +52,7 @@ def prepared_bytes(engine: Engine, n: int, m: int | None, flip: FlipEngine | Non
 
 
 def scratch_bytes(engine: Engine) -> int:
-    """Return the memory that a thread of an image engine's loops works in."""
+    """Return the memory that a thread of an image engine's loops works in, and their sums."""
     if isinstance(engine, PassesEngine):
         return max(scratch_bytes(each) for each in engine.engines)
     if isinstance(engine, OuterEngine):
@@ -60,7 +60,9 @@ def scratch_bytes(engine: Engine) -> int:
     if not isinstance(engine, ImageEngine):
         return 0
     rooms = (stage.make_room() for stage in engine.runnable.stages)
-    return sum(room.space.nbytes + room.target.nbytes for room in rooms)
+    program = engine.runnable.program
+    reads = (1 + program.n_tangents) * program.n_reads * engine.block**2 * 8
+    return reads + sum(room.space.nbytes + room.target.nbytes for room in rooms)
 
 
 def _halves(start: int, stop: int) -> tuple[set[tuple[int, int]], set[tuple[int, int]]]:
