@@ -41,6 +41,7 @@ PAGES: dict[str, Callable[[pd.DataFrame, dict[str, Any]], Document]] = {
     "grid_search": estimator_pages.grid_search,
     "completion_speed": estimator_pages.completion_speed,
     "cuda_code": kernel_pages.cuda_code,
+    "scale": scale_pages.scale,
     "faults": scale_pages.faults,
     "cluster": scale_pages.cluster,
     "memory": scale_pages.memory,

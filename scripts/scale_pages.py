@@ -1,4 +1,4 @@
-"""Pages of what was measured of kernels in folders."""
+"""Pages of what was measured of kernels in folders, and of those that no longer fit into memory."""
 
 from typing import Any
 
@@ -8,7 +8,53 @@ from verdicts import VERDICTS, verdict
 
 from ntkreg.report.shared.document import Document
 
-__all__ = ["cluster", "faults", "memory"]
+__all__ = ["cluster", "faults", "memory", "scale"]
+
+
+def scale(rows: pd.DataFrame, record: dict[str, Any]) -> Document:
+    """Return the page of bench_scale.py: a row a stage."""
+    about = (
+        "A dense NTK (`fully_connected(3)`, float32) of a seeded Gaussian table of 20 columns, ten "
+        "coded classes as targets, alpha 1e-3 of the mean diagonal, to a residual of 1e-6 for each "
+        "target; the upper triangle in a store of tiles of 512. Every stage is a process of its "
+        "own, with its peak of resident memory, imports included; that of conjugate gradients has "
+        "a limit of 4 GB on its data (RLIMIT_DATA). One run each: times are of this machine as it "
+        "was, CPU seconds beside them."
+    )
+    claimed = rows[rows.claim.notna()]
+    words = [
+        f"{r.stage}, n = {r.n:,}, {r.figure}: {r.value:.3g}, claimed {r.claim}: "
+        f"{verdict(r.claim, r.value, r.value, r.value)}"
+        for r in claimed.itertuples()
+    ]
+    shown = rows.map(lambda v: f"{v:.4g}" if isinstance(v, float) else v)
+    wide = shown.pivot(index=["n", "stage"], columns="figure", values="value")
+    order = rows[["n", "stage"]].drop_duplicates()
+    wide = wide.loc[list(order.itertuples(index=False, name=None)), rows.figure.unique()]
+    texts = (f"{'; '.join(words)}.", race(rows))
+    title = "Kernels that no longer fit: computed, solved, predicted from"
+    return page_of(title, record, about, texts, wide.fillna("").reset_index())
+
+
+def race(rows: pd.DataFrame) -> str:
+    """Say how far block sketch-and-project came beside conjugate gradients, at each size."""
+    wide = rows.pivot(index=["n", "stage"], columns="figure", values="value").reset_index()
+    parts = []
+    for n, table in wide.groupby("n"):
+        sketches = table[table.stage.str.startswith("ASkotch")]
+        if len(sketches):
+            best = sketches.loc[sketches.residual.idxmin()]
+            [winner] = table[table.stage == "conjugate gradients, block"].to_dict("records")
+            parts.append(
+                f"n = {n:,}: {winner['residual']:.1e} in {winner['CPU seconds']:.0f} CPU seconds, "
+                f"and {best.residual:.1e} in {best['CPU seconds']:.0f} ({best.stage})"
+            )
+    return (
+        "The race to 1e-6 on one store, block conjugate gradients and the best block "
+        f"sketch-and-project (ASkotch, its time limited): {'; '.join(parts)}. It has no place in "
+        "the package. With the same preconditioner, targets alone (one step length each) took the "
+        "iterations of their own row."
+    )
 
 
 def faults(rows: pd.DataFrame, record: dict[str, Any]) -> Document:

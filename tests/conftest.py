@@ -145,3 +145,37 @@ def complete_folder(complete_config, tmp_path_factory):
     folder = tmp_path_factory.mktemp("complete")
     run_complete(complete_config, folder, n_jobs=1, progress=False)
     return folder
+
+
+@pytest.fixture(scope="session")
+def landscape_config():
+    """Settings of a landscape study of a minute, with every kind of row."""
+    from ntkreg.studies.landscape.config import LandscapeConfig
+
+    return LandscapeConfig(
+        "gaussian",
+        n_features=3,
+        n_train=12,
+        n_test=16,
+        depths=(1,),
+        widths=(4, 8, 16),
+        n_seeds=4,
+        levels=(0.5, 0.1),
+        max_steps=300,
+        sgd_steps=50,
+        curve_steps=20,
+        skip_depth=3,
+        skip_width=4,
+        n_basin_starts=20,
+        basin_width=2,
+    )
+
+
+@pytest.fixture(scope="session")
+def landscape_folder(landscape_config, tmp_path_factory):
+    """Return what that study leaves behind. Tests that change it take a copy."""
+    from ntkreg.studies.landscape.study import run_landscape
+
+    folder = tmp_path_factory.mktemp("landscape")
+    run_landscape(landscape_config, folder, n_jobs=1, progress=False)
+    return folder

@@ -89,6 +89,11 @@ def readme() -> Iterator[str]:
     yield f"({float(last[2]):.1f} ± {float(last[-1]):.1f} % at {last[0]})"
     own = rows("empirical")
     yield f"faster in {(own['nt best / chosen'] < 1).sum()} of {len(own)} rows"
+    own = rows("scale")
+    largest = own[own.n == own.n.max()].set_index(["stage", "figure"]).value
+    peak = largest["conjugate gradients, block", "peak memory, GB"]
+    disk = largest["Gram into the store", "GB on disk"]
+    yield f"{own.n.max():,} rows are solved in {peak:.1f} GB from a {disk:.0f} GB store"
 
 
 def engine() -> Iterator[str]:

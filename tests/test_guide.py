@@ -35,3 +35,10 @@ def test_the_guide_names_every_estimator():
     assert [name for name in estimators if not re.search(rf"\b{name}\b", text)] == sorted(
         preprocessing
     )
+
+
+def test_the_page_on_solving_runs_as_it_stands(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    failed, run = doctest.testfile(str(GUIDE.with_name("solvers.md")), module_relative=False)
+    assert run >= 10
+    assert failed == 0

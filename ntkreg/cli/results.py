@@ -18,6 +18,7 @@ __all__ = [
     "few_samples_network",
     "fit",
     "gram",
+    "landscape",
     "optimizers",
     "precision",
     "quickstart",
@@ -116,6 +117,14 @@ def complete(config: Any, output: Path, rows: Any) -> str:
     from ntkreg.report.complete.statements import sentences
 
     return "\n".join([*sentences(StudyFolder(output).table("verdicts")), ""])
+
+
+def landscape(config: Any, output: Path, rows: Any) -> str:
+    """What was found on each statement."""
+    from ntkreg.report.landscape.tables import count_sentence, sentences
+
+    verdicts = StudyFolder(output).table("verdicts")
+    return "\n".join([*sentences(verdicts), "", count_sentence(verdicts), ""])
 
 
 def sentence(results: Mapping[str, Any]) -> str:

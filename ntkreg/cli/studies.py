@@ -173,6 +173,21 @@ study that was stopped goes on.""",
       --reference_rank 2 --reference_seen 500 --n_instances 2   # a trial in minutes
   ntkreg complete configs/completion_movielens.yaml --matrix PATH/u.data""",
     ),
+    Study(
+        "landscape",
+        summary="the loss surface of networks of growing width, after a YAML file",
+        about="""\
+The surface that gradient descent walks on, as networks get wider: curvature at levels of
+the loss, barriers and curves between minima, batches, sharpness, basins. Every statement
+of the literature is a row with an interval and a verdict. Each depth and width is kept as
+it ends: a study that was stopped goes on. Needs matfree (ntkreg[landscape]).""",
+        examples="""\
+  ntkreg landscape configs/landscape.yaml
+  ntkreg plan configs/landscape.yaml             # networks, seconds, bytes
+  ntkreg landscape configs/landscape.yaml --widths '[4,8,16]' --depths '[1]' \\
+      --n_train 12 --n_test 16 --n_seeds 4 --max_steps 500   # a trial in minutes
+  ntkreg landscape configs/landscape_digits.yaml""",
+    ),
 )
 
 STUDIES = {study.name: study for study in _STUDIES}

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.base import _fit_context
 
-from ntkreg.estimators.kernel_base import KernelEstimator
+from ntkreg.estimators.kernel_base import SOLVER_CONSTRAINTS, KernelEstimator
 from ntkreg.estimators.probabilities import Probabilities
 from ntkreg.estimators.tasks import Classification
 
@@ -56,6 +56,10 @@ class NTKClassifier(Probabilities, Classification, KernelEstimator):
         Steps of gradient descent in place of a time, at `learning_rate`.
     learning_rate : float > 0 or None, default=None
         Of `train_steps`.
+    solver : {"auto", "cholesky", "conjugate_gradient"}, default="auto"
+        How the equations are solved, as in `NTKRegressor`; ``probability=True`` needs a factor.
+    tol : float in (0, 1), default=1e-6
+        Of "conjugate_gradient".
     class_weight : dict, "balanced" or None, default=None
         What the weight of each sample is multiplied with, by class: of a dict the number, 1 for
         classes it leaves out, and without data nearby the class of the greatest is preferred;
@@ -87,7 +91,9 @@ class NTKClassifier(Probabilities, Classification, KernelEstimator):
         What codes are counted from: 0, but with a dict as `class_weight`.
     temperature_ : float
         Of `predict_proba`; only with ``probability=True``.
-    X_fit_, dtype_, architecture_, kernel_, solver_result_, n_features_in_, feature_names_in_
+    X_fit_, dtype_, architecture_, kernel_, n_features_in_, feature_names_in_
+        As in `NTKRegressor`.
+    solver_result_, n_iter_
         As in `NTKRegressor`.
 
     See Also
@@ -115,6 +121,7 @@ class NTKClassifier(Probabilities, Classification, KernelEstimator):
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **KernelEstimator._parameter_constraints,
+        **SOLVER_CONSTRAINTS,
         **Probabilities._parameter_constraints,
     }
 
@@ -133,6 +140,8 @@ class NTKClassifier(Probabilities, Classification, KernelEstimator):
         train_time: float | None = None,
         train_steps: int | None = None,
         learning_rate: float | None = None,
+        solver: str = "auto",
+        tol: float = 1e-6,
         class_weight: Any = None,
         probability: bool = False,
         dtype: Any = None,
@@ -151,6 +160,8 @@ class NTKClassifier(Probabilities, Classification, KernelEstimator):
         self.train_time = train_time
         self.train_steps = train_steps
         self.learning_rate = learning_rate
+        self.solver = solver
+        self.tol = tol
         self.class_weight = class_weight
         self.probability = probability
         self.dtype = dtype

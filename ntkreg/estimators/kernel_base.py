@@ -21,15 +21,24 @@ from ntkreg.estimators.stop import STOP_CONSTRAINTS, Stop
 from ntkreg.gram import gram_in_store, kernel_in_store, kernel_of
 from ntkreg.kernels import KernelSpec, StaxNetwork, kernel_dtype, solve_dtype
 from ntkreg.kernels.spec import OPTIONS
-from ntkreg.solvers import CholeskySolver, LeaveOneOut, SpectralSolver
+from ntkreg.solvers import LeaveOneOut, Solver, SpectralSolver, ridge_solver
+from ntkreg.solvers.choice import SOLVERS
+from ntkreg.solvers.tiled_matrix import is_stored
 
-__all__ = ["CROSS_BYTES", "PRODUCT_ROWS", "KernelEstimator", "spec_of"]
+__all__ = ["CROSS_BYTES", "PRODUCT_ROWS", "SOLVER_CONSTRAINTS", "KernelEstimator", "spec_of"]
 
 CROSS_BYTES = 2**27
 """Most bytes of one batch of the cross kernel in predict, 128 MiB, in float64."""
 
 PRODUCT_ROWS = 32
 """Rows of one product of the cross kernel with the dual coefficients."""
+
+
+SOLVER_CONSTRAINTS: dict[str, Any] = {
+    "solver": [StrOptions(set(SOLVERS))],
+    "tol": [Interval(Real, 0, 1, closed="neither")],
+}
+"""Of estimators that solve at one ridge; those that choose among many have no such parameters."""
 
 
 class KernelEstimator(NetworkEstimator):
@@ -51,6 +60,14 @@ class KernelEstimator(NetworkEstimator):
         "store": [str, os.PathLike, None],
         "n_jobs": [Integral, None],
     }
+
+    solver: str = "auto"
+    tol: float = 1e-6
+
+    @property
+    def n_iter_(self) -> int | None:
+        """Iterations of the solve; None if it did not iterate."""
+        return self.solver_result_.n_iter
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -105,11 +122,32 @@ class KernelEstimator(NetworkEstimator):
             spectral = SpectralSolver(K, sample_weight=sample_weight)
             self.solver_result_ = stop.solution(spectral, targets)
         else:
-            solver = CholeskySolver(K, sample_weight=sample_weight, n_jobs=self.n_jobs)
+            solver = self._ridge_solver(K, sample_weight)
             self.solver_result_ = solver.solve(
                 targets, alpha=self.alpha, alpha_scale=self.alpha_scale
             )
         self.dual_coef_ = self.solver_result_.dual_coef
+
+    def _ridge_solver(
+        self,
+        K: Any,
+        sample_weight: np.ndarray | None,
+        *,
+        keep_maps: bool = False,
+        needs_factor: str | None = None,
+    ) -> Solver:
+        """Return the solver of a Gram matrix, which is its own to overwrite if it was computed."""
+        return ridge_solver(
+            type(self).__name__,
+            self.solver,
+            K,
+            sample_weight=sample_weight,
+            n_jobs=self.n_jobs,
+            tol=self.tol,
+            overwrite_K=self.kernel_ is not None,
+            keep_maps=keep_maps,
+            needs_factor=needs_factor,
+        )
 
     def _solve_leaving_out(
         self, X: np.ndarray, targets: np.ndarray, sample_weight: np.ndarray | None
@@ -127,7 +165,8 @@ class KernelEstimator(NetworkEstimator):
                 f"train_time={self.train_time!r} and train_steps={self.train_steps!r}. Leave them "
                 "at None, or use probability=False in scikit-learn's CalibratedClassifierCV."
             )
-        solver = CholeskySolver(self._fit_gram(X), sample_weight=sample_weight, n_jobs=self.n_jobs)
+        K = self._fit_gram(X)
+        solver = self._ridge_solver(K, sample_weight, needs_factor="probability=True")
         found = solver.leave_one_out(targets, alpha=self.alpha, alpha_scale=self.alpha_scale)
         if found.doubt is not None:
             warnings.warn(found.doubt, PrecisionWarning, stacklevel=4)  # who called fit
@@ -155,14 +194,25 @@ class KernelEstimator(NetworkEstimator):
         # One limit for all batches: in between, no other caller's end lets BLAS loose.
         with one_blas_thread():
             for start in range(0, len(X), rows):
-                cross = X[start : start + rows]
-                if kept is not None:
-                    cross = kept[spec.get].read(slice(start, start + rows))
-                elif self.kernel_ is not None:
-                    cross = self.kernel_(cross, self.X_fit_)
+                which = slice(start, min(start + rows, len(X)))
+                cross = self._cross_rows(X, which) if kept is None else kept[spec.get].read(which)
                 part = values[start : start + rows]
                 multiply_rows(cross, self.dual_coef_, part, at_once=PRODUCT_ROWS)
         return values
+
+    def _cross_rows(self, X: Any, rows: slice) -> np.ndarray:
+        """Return some rows of the cross kernel, finite."""
+        if self.kernel_ is not None:
+            return self.kernel_(X[rows], self.X_fit_)
+        if not is_stored(X):
+            return X[rows]
+        cross = X.read(rows, slice(0, X.shape[1]))
+        if not np.isfinite(cross).all():
+            raise ValueError(
+                f"{type(self).__name__}: X contains NaN or infinity (in rows {rows.start} to "
+                f"{rows.stop}). If its folder is not complete yet, finish it first."
+            )
+        return cross
 
 
 def spec_of(estimator: Any) -> KernelSpec:

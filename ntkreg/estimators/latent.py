@@ -16,7 +16,7 @@ from ntkreg.estimators.kernel_base import CROSS_BYTES, PRODUCT_ROWS, KernelEstim
 from ntkreg.estimators.products import multiply_rows
 from ntkreg.estimators.stop import Stop
 from ntkreg.gram import kernel_of
-from ntkreg.solvers import CholeskySolver, SpectralSolver
+from ntkreg.solvers import SpectralSolver
 from ntkreg.solvers.ensemble import EnsembleCovariance
 from ntkreg.solvers.evidence import likeliest_scale, log_evidence
 
@@ -211,7 +211,8 @@ class LatentFunction(KernelEstimator):
     def _solve(self, X: np.ndarray, targets: np.ndarray, sample_weight: np.ndarray | None) -> None:
         self._stop = stop = Stop.of(self)
         nngp, K = self._fit_both(X)
-        solver = self._solver_of(K, sample_weight, keep_maps=self.store_covariance)
+        needs = "store_covariance=True" if self.store_covariance else None
+        solver = self._solver_of(K, sample_weight, needs, keep_maps=self.store_covariance)
         if stop is not None:
             self.solver_result_ = stop.solution(solver, targets)
         else:
@@ -268,13 +269,20 @@ class LatentFunction(KernelEstimator):
         nngp, K = found if both else (None, found)
         if self.solver_result_.status != "exact" and "_stop" not in vars(self):
             self._stop = Stop.of(self)  # a loaded model, whose parameters are those of its fit
-        self._covariance = self._covariance_by(self._solver_of(K, self.sample_weight_), nngp)
+        solver = self._solver_of(K, self.sample_weight_, "return_std=True or return_cov=True")
+        self._covariance = self._covariance_by(solver, nngp)
         return self._covariance
 
-    def _solver_of(self, K: np.ndarray, weights: np.ndarray | None, keep_maps: bool = False) -> Any:
+    def _solver_of(
+        self,
+        K: Any,
+        weights: np.ndarray | None,
+        needs_factor: str | None,
+        keep_maps: bool = False,
+    ) -> Any:
         if self._stop is not None:
             return SpectralSolver(K, sample_weight=weights)
-        return CholeskySolver(K, sample_weight=weights, n_jobs=self.n_jobs, keep_maps=keep_maps)
+        return self._ridge_solver(K, weights, keep_maps=keep_maps, needs_factor=needs_factor)
 
     def _covariance_by(self, solver: Any, nngp: np.ndarray | None) -> EnsembleCovariance:
         """Return the covariance at the ridges of the fit, of a solver of its Gram matrix."""

@@ -7,12 +7,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import check_X_y, validate_data
 
 from ntkreg.architecture import Architecture, fully_connected
 from ntkreg.arrays import channels_first_hint, refuse_dates, refuse_masked
 from ntkreg.errors import ShapeError
 from ntkreg.estimators.weights import read_weights
+from ntkreg.solvers.tiled_matrix import is_stored
 
 __all__ = ["NetworkEstimator"]
 
@@ -106,6 +107,8 @@ class NetworkEstimator(BaseEstimator):
         Images pass scikit-learn's checks as flat rows, so that ``n_features_in_`` is
         h * w * c however they come.
         """
+        if self._reads_kernels() and is_stored(X):
+            return self._read_stored(X, y, reset, checks)
         refuse_masked(f"{type(self).__name__}: X", X)
         refuse_masked(f"{type(self).__name__}: y", y)
         refuse_dates(f"{type(self).__name__}: X", X)
@@ -126,6 +129,25 @@ class NetworkEstimator(BaseEstimator):
         if not self._reads_kernels():
             X = X.reshape(len(X), *self._sample_shape(X.shape[1], seen))
         return X if y is None else (X, y)
+
+    def _read_stored(self, K: Any, y: Any, reset: bool, checks: dict[str, Any]) -> Any:
+        """Check the shape of kernel values that are read when used, and y as `_read` does."""
+        name = type(self).__name__
+        if len(K.shape) != 2:
+            raise ShapeError(
+                f"{name}: X must be the kernel matrix of one network, of two dimensions; got shape "
+                f"{K.shape}."
+            )
+        if reset:
+            self.n_features_in_ = K.shape[1]
+        elif K.shape[1] != self.n_features_in_:
+            raise ShapeError(
+                f"{name}: X must be the cross kernel (m, {self.n_features_in_}) with the training "
+                f"samples; got shape {K.shape}."
+            )
+        if isinstance(y, str):
+            return K
+        return K, check_X_y(np.zeros((len(K), 1)), y, estimator=name, **checks)[1]
 
     def _sample_shape(self, n_features: int, seen: tuple[int, ...] | None) -> Sequence[int]:
         asked = self._image_shape(n_features)

@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval
 
+from ntkreg.estimators.kernel_base import SOLVER_CONSTRAINTS
 from ntkreg.estimators.latent import LatentFunction
 from ntkreg.estimators.tasks import Regression
 
@@ -32,7 +33,8 @@ class NTKRegressor(Regression, LatentFunction):
         ``architecture__depth``, ``architecture__readout``, ...
     kernel : {"architecture", "precomputed"}, default="architecture"
         "precomputed": `fit` takes the Gram matrix (n, n) as X and `predict` the cross
-        kernel (m, n), test rows first, such as `ntkreg.kernel` returns them; then leave
+        kernel (m, n), test rows first, such as `ntkreg.kernel` returns them, or values in a
+        folder, ``open_gram(folder).values["ntk"]``, which are read when used; then leave
         `architecture`, `normalize`, `symmetry`, `backend` and `image_shape` at None (`get`
         and `dtype` play no part).
     get : {"ntk", "nngp"}, default="ntk"
@@ -77,6 +79,14 @@ class NTKRegressor(Regression, LatentFunction):
         Steps of gradient descent in place of a time, at `learning_rate`.
     learning_rate : float > 0 or None, default=None
         Of `train_steps`; at most 2 s / (w + alpha) for the largest w, or descent diverges.
+    solver : {"auto", "cholesky", "conjugate_gradient"}, default="auto"
+        How the equations are solved. "cholesky": exactly, with one float64 matrix, 8 n^2 bytes.
+        "conjugate_gradient": to a residual of `tol`, reading the Gram matrix once an iteration, so
+        that it may lie in a folder (``kernel="precomputed"``) and be larger than the memory.
+        "auto": Cholesky where that matrix fits into the free memory, else conjugate gradients.
+        Deviations (`predict`) need a factor.
+    tol : float in (0, 1), default=1e-6
+        Of "conjugate_gradient": ||(K + alpha W^-1) a - y|| / ||y|| to reach for each target.
     store_covariance : bool, default=False
         Keep in `fit` what `predict` needs for `return_std` and `return_cov`: a factor of the Gram
         matrix, 8 n^2 bytes, and for ``get="ntk"`` the NNGP Gram, from the same pass as the NTK's.
@@ -120,7 +130,10 @@ class NTKRegressor(Regression, LatentFunction):
         The s at which y is likeliest under a covariance s (K + alpha W^-1), which changes no
         prediction; only with ``get="nngp"``.
     solver_result_ : Solution
-        The ridge in absolute units, condition estimate and residual of the solve.
+        The ridge in absolute units, condition estimate and residual of the solve; the residual
+        after each iteration if it iterated.
+    n_iter_ : int or None
+        Iterations of the solve; None of Cholesky, which does not iterate.
     n_features_in_ : int
         Features of a row; h * w * c for images.
     feature_names_in_ : ndarray of str
@@ -158,6 +171,7 @@ class NTKRegressor(Regression, LatentFunction):
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **LatentFunction._parameter_constraints,
+        **SOLVER_CONSTRAINTS,
         "alpha": [Interval(Real, 0, None, closed="left"), "array-like"],
         "center_y": ["boolean"],
     }
@@ -178,6 +192,8 @@ class NTKRegressor(Regression, LatentFunction):
         train_time: float | None = None,
         train_steps: int | None = None,
         learning_rate: float | None = None,
+        solver: str = "auto",
+        tol: float = 1e-6,
         store_covariance: bool = False,
         dtype: Any = None,
         store: Any = None,
@@ -196,6 +212,8 @@ class NTKRegressor(Regression, LatentFunction):
         self.train_time = train_time
         self.train_steps = train_steps
         self.learning_rate = learning_rate
+        self.solver = solver
+        self.tol = tol
         self.store_covariance = store_covariance
         self.dtype = dtype
         self.store = store

@@ -62,6 +62,12 @@ class Stop:
             )
         if time is None and steps is None:
             return None
+        solver = getattr(estimator, "solver", "auto")
+        if solver != "auto":
+            raise ValueError(
+                f"{name}: solver has no effect where training stops at {STOP[0]} or {STOP[1]}, "
+                f'which needs all eigenvectors; got solver={solver!r}. Leave it at "auto".'
+            )
         ridge = {"alpha": estimator.alpha, "alpha_scale": estimator.alpha_scale}
         return cls(time, steps, rate, ridge)
 

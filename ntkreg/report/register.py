@@ -15,6 +15,8 @@ from ntkreg.report.few_samples_compare import page as compare
 from ntkreg.report.few_samples_compare import quoted as compare_quoted
 from ntkreg.report.few_samples_network import page as network
 from ntkreg.report.few_samples_network import quoted as network_quoted
+from ntkreg.report.landscape import page as landscape
+from ntkreg.report.landscape import quoted as landscape_quoted
 from ntkreg.report.optimizers import page as optimizers
 from ntkreg.report.optimizers import quoted as optimizers_quoted
 from ntkreg.report.precision import page as precision
@@ -185,6 +187,12 @@ REPORTS: dict[str, Report] = {
         complete.document,
         complete.write_complete_report,
         quantities=complete_quoted.QUANTITIES,
+        whole_page=True,
+    ),
+    "Landscape": Report(
+        landscape.document,
+        landscape.write_landscape_report,
+        quantities=landscape_quoted.QUANTITIES,
         whole_page=True,
     ),
 }

@@ -64,10 +64,10 @@ class Solver(ABC):
     """What errors and warnings begin with."""
 
     def __init__(self, K: Any, *, sample_weight: Any = None, n_jobs: int | None = None) -> None:
-        self.K = check_gram(self.name, K)
+        self.n_jobs = check_n_jobs(n_jobs)
+        self.K = self._read_kernel(K)
         n = len(self.K)
         self.weights = None if sample_weight is None else check_weights(self.name, sample_weight, n)
-        self.n_jobs = check_n_jobs(n_jobs)
 
     def solve(self, y: Any, *, alpha: Any, alpha_scale: str = "absolute") -> Solution:
         """Return the dual coefficients of targets at a ridge, or at one for each target.
@@ -173,6 +173,10 @@ class Solver(ABC):
             center=center,
             doubt=found.doubt,
         )
+
+    def _read_kernel(self, K: Any) -> Any:
+        """Return K, checked, in the form that the solver keeps."""
+        return check_gram(self.name, K)
 
     def _read(self, y: Any) -> tuple[np.ndarray, np.ndarray, int]:
         """Return y, its columns over a power of two where they are huge or tiny, and the power.

@@ -1,6 +1,8 @@
 """Exact kernel ridge regression by one Cholesky factorisation in float64."""
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -11,10 +13,13 @@ from ntkreg.errors import NotPSDError, PrecisionWarning
 from ntkreg.solvers.base import Solver
 from ntkreg.solvers.definiteness import EPS, diagnosis, doubt, least_eigenvalue
 from ntkreg.solvers.factor import factorise, inverse_diagonal
+from ntkreg.solvers.inputs import check_gram
 from ntkreg.solvers.leave_one_out import Inverse
+from ntkreg.solvers.memory import check_memory, cholesky_bytes
 from ntkreg.solvers.solution import Solution
 from ntkreg.solvers.system import System
 from ntkreg.solvers.target_map import TargetMap
+from ntkreg.solvers.tiled_matrix import TiledMatrix, is_stored
 
 # Pickles of fits name `Solution` here too.
 __all__ = ["CholeskyMap", "CholeskySolver", "Solution", "solve_cholesky"]
@@ -32,6 +37,10 @@ class CholeskySolver(Solver):
         As in `Solver`.
     keep_maps : bool, default=False
         Keep the factors that `solve` makes, for `target_map`.
+    overwrite_K : bool, default=False
+        Factorise in K's own memory if it is a writable float64 array in C order and all rows
+        have a weight: 8 n^2 bytes in all. K is there again after each solve, its upper triangle
+        mirrored from the lower one. A `StoredMatrix` is read into such an array in any case.
     """
 
     name: ClassVar[str] = "solve_cholesky"
@@ -44,9 +53,21 @@ class CholeskySolver(Solver):
         sample_weight: Any = None,
         n_jobs: int | None = None,
         keep_maps: bool = False,
+        overwrite_K: bool = False,
     ) -> None:
+        self._overwrite = overwrite_K or is_stored(K)
         super().__init__(K, sample_weight=sample_weight, n_jobs=n_jobs)
         self._maps: dict[float, CholeskyMap] | None = {} if keep_maps else None
+
+    def _read_kernel(self, K: Any) -> Any:
+        if not is_stored(K):
+            K = check_gram(self.name, K)
+            self._dtype = K.dtype
+            return K
+        tiles = TiledMatrix(self.name, K, self.n_jobs)
+        self._dtype = tiles.dtype
+        check_memory(self.name, cholesky_bytes(len(tiles)), len(tiles))
+        return tiles.dense()
 
     def target_map(self, alpha: float) -> "CholeskyMap":
         """Return the map from targets to dual coefficients at a ridge in units of K.
@@ -58,8 +79,8 @@ class CholeskySolver(Solver):
         """
         if self._maps is not None and alpha in self._maps:
             return self._maps[alpha]
-        system = System(self.name, self.K, self.weights, alpha)
-        return _map(_factorise(system, 1.0, self.n_jobs))
+        with self._factored(self._system(alpha), 1.0, copy=True) as factor:
+            return _map(factor)
 
     def _solve(self, targets: np.ndarray, alphas: np.ndarray, unit: float) -> Solution:
         coef = np.empty_like(targets)
@@ -68,29 +89,30 @@ class CholeskySolver(Solver):
         min_eigenvalue: float | None = None
         for a in np.unique(alphas):
             which = alphas == a
-            system = System(self.name, self.K, self.weights, float(a))
-            factor = _factorise(system, unit, self.n_jobs)
-            if a > 0 and min_eigenvalue is None:
-                min_eigenvalue, rounding = least_eigenvalue(system, factor.solve, factor.norm)
-                if text := doubt(system, min_eigenvalue, rounding):
-                    warnings.warn(text, PrecisionWarning, stacklevel=4)  # who called solve_cholesky
-            coef[:, which] = system.expand(factor.solve(targets[system.kept][:, which]))
+            system = self._system(float(a))
+            with self._factored(system, unit) as factor:
+                if a > 0 and min_eigenvalue is None:
+                    min_eigenvalue, rounding = least_eigenvalue(system, factor.solve, factor.norm)
+                    if text := doubt(system, min_eigenvalue, rounding):
+                        # Of who called solve_cholesky.
+                        warnings.warn(text, PrecisionWarning, stacklevel=4)
+                coef[:, which] = system.expand(factor.solve(targets[system.kept][:, which]))
+                condition = max(condition, factor.condition)
+                logs[which] = factor.log_determinant
+                if self._maps is not None:
+                    self._maps[float(a)] = _map(factor)
             residual = max(residual, system.residual(coef[:, which], targets[:, which]))
-            condition = max(condition, factor.condition)
-            logs[which] = factor.log_determinant
-            if self._maps is not None:
-                self._maps[float(a)] = _map(factor)
         return Solution(coef, alphas, condition, residual, min_eigenvalue, log_determinant=logs)
 
     def _invert(self, targets: np.ndarray, alpha: float, unit: float) -> Inverse:
-        system = System(self.name, self.K, self.weights, alpha)
-        factor = _factorise(system, unit, self.n_jobs)
-        coef = system.expand(factor.solve(targets[system.kept]))
-        diagonal = system.expand(
-            (system.scale**2 * inverse_diagonal(factor.lower.T, self.n_jobs))[:, None]
-        )[:, 0]
-        if alpha > 0 and self._least is None:
-            self._least = least_eigenvalue(system, factor.solve, factor.norm)
+        system = self._system(alpha)
+        with self._factored(system, unit) as factor:
+            coef = system.expand(factor.solve(targets[system.kept]))
+            diagonal = system.expand(
+                (system.scale**2 * inverse_diagonal(factor.lower.T, self.n_jobs))[:, None]
+            )[:, 0]
+            if alpha > 0 and self._least is None:
+                self._least = least_eigenvalue(system, factor.solve, factor.norm)
         text = None if self._least is None else doubt(system, *self._least)
         return Inverse(
             coef,
@@ -100,6 +122,23 @@ class CholeskySolver(Solver):
             None if self._least is None else self._least[0],
             text,
         )
+
+    def _system(self, alpha: float) -> System:
+        return System(self.name, self.K, self.weights, alpha, self._dtype)
+
+    @contextmanager
+    def _factored(self, system: System, unit: float, copy: bool = False) -> Iterator["_Factor"]:
+        """Lend the factor of a system, in K's own memory where it may be; or say what is wrong."""
+        K = self.K
+        own = self._overwrite and not copy and self._maps is None and len(system) == len(K)
+        own = own and K.dtype == np.float64 and K.flags.c_contiguous and K.flags.writeable
+        matrix = system.in_place() if own else nullcontext(None)
+        with matrix as A:
+            found = _factorise(system, A, self.n_jobs)
+            if isinstance(found, _Factor):
+                yield found
+                return
+        raise NotPSDError(diagnosis(system, unit, found))
 
 
 def solve_cholesky(
@@ -222,18 +261,15 @@ def _map(factor: _Factor) -> CholeskyMap:
     return CholeskyMap(len(system.K), system.kept, system.scale, factor.lower)
 
 
-def _factorise(system: System, unit: float, n_jobs: int) -> _Factor:
-    """Factorise in place of the one working copy, or raise with the remedy."""
-    A = system.scaled(system.scale)
+def _factorise(system: System, A: np.ndarray | None, n_jobs: int) -> _Factor | str:
+    """Factorise in A's place, or in that of the one working copy; or return what is wrong."""
+    A = system.scaled(system.scale) if A is None else A
     norm = float(lapack.dlange("1", A.T))
     info = factorise(A, n_jobs)
     if info > 0:
-        what = f"is not positive definite at pivot {system.kept[info - 1]}"
-    else:
-        reciprocal, _ = lapack.dpocon(A.T, norm, uplo="L")
-        if reciprocal >= EPS:
-            return _Factor(system, A.T, norm, 1 / reciprocal)
-        pivot = system.kept[int(np.argmin(np.diagonal(A)))]
-        what = f"is singular to working precision at pivot {pivot}"
-    del A  # the diagnosis below needs a working copy of its own
-    raise NotPSDError(diagnosis(system, unit, what))
+        return f"is not positive definite at pivot {system.kept[info - 1]}"
+    reciprocal, _ = lapack.dpocon(A.T, norm, uplo="L")
+    if reciprocal >= EPS:
+        return _Factor(system, A.T, norm, 1 / reciprocal)
+    pivot = system.kept[int(np.argmin(np.diagonal(A)))]
+    return f"is singular to working precision at pivot {pivot}"

@@ -7,6 +7,8 @@ import numpy as np
 from scipy.linalg import eigh, lapack
 from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
 
+from ntkreg.machine import free_memory
+from ntkreg.solvers.lapack_limits import MOST_EIGEN
 from ntkreg.solvers.system import System
 
 __all__ = ["EPS", "diagnosis", "doubt", "least_eigenvalue", "refusal"]
@@ -16,13 +18,22 @@ EPS = float(np.finfo(np.float64).eps)
 _HARMLESS = 0.01
 """A negative eigenvalue below this part of alpha changes no direction by more than 1 %."""
 
+_COPIES = 3
+"""Matrices in memory while an eigenvalue is sought, K left out."""
+
 _SMALL = 32
 """Size up to which all eigenvalues cost less than Lanczos's Python calls."""
 
 
 def diagnosis(system: System, unit: float, what: str) -> str:
     """Say what is wrong with K + alpha W^-1 and which alpha would do."""
-    n = len(system)
+    n, free = len(system), free_memory()
+    if n > MOST_EIGEN or (free is not None and _COPIES * 8 * n * n > free):
+        return (
+            f"{system.who}: K + alpha I {what} (n={n}, alpha={system.alpha:.3g}, K in "
+            f"{system.dtype}; the least eigenvalue is not sought at this size; duplicate rows "
+            "give 0). Raise alpha tenfold, or compute K in float64."
+        )
     typical = np.abs(system.diagonal()).mean()
     # Rows of little weight have a large ridge and are not what is wrong.
     share = typical + system.ridge
@@ -44,12 +55,12 @@ def refusal(system: System, unit: float, what: str, least: float, enough: float)
     )
     if unit != 1:
         remedy += f" (in units of the mean diagonal, {unit:.3g})"
-    if system.K.dtype != np.float64 and least < 0:
+    if system.dtype != np.float64 and least < 0:
         remedy += ", or compute K in float64"
     weighted = "" if (system.weights == 1).all() else f", weights up to {system.weights.max():.3g}"
     return (
         f"{system.who}: K + alpha I {what} (n={len(system)}, alpha={system.alpha:.3g}{weighted}, K "
-        f"in {system.K.dtype}, least eigenvalue of K {least:.2e}; duplicate rows give 0). {remedy}."
+        f"in {system.dtype}, least eigenvalue of K {least:.2e}; duplicate rows give 0). {remedy}."
     )
 
 
@@ -103,5 +114,5 @@ def doubt(system: System, least: float, rounding: float) -> str | None:
     return (
         f"{system.who}: K{weighted} is indefinite: its least eigenvalue is {least:.2e}, and "
         f"only alpha = {system.alpha:.2e} makes it solvable (n={len(system)}, K in "
-        f"{system.K.dtype}). Raise alpha, or compute K in float64."
+        f"{system.dtype}). Raise alpha, or compute K in float64."
     )

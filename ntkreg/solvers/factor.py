@@ -19,7 +19,8 @@ def factorise(A: np.ndarray, n_jobs: int) -> int:
 
     The threads of a BLAS sum in another order for each number of them, and that number belongs
     to the whole process. So here BLAS has one, and blocks of one size are shared by `n_jobs`
-    threads of ours: n^3 / 3 flops, 256 * 256 numbers a thread beside A.
+    threads of ours: n^3 / 3 flops, 256 * 256 numbers a thread beside A. What is below the diagonal
+    stays as it was, so that A can be told from it afterwards.
 
     Returns
     -------
@@ -30,7 +31,7 @@ def factorise(A: np.ndarray, n_jobs: int) -> int:
     with one_blas_thread(), ThreadPoolExecutor(min(n_jobs, len(parts))) as pool:
         for k, own in enumerate(parts):
             # The transpose of C order is LAPACK's order, and that of U its lower triangle.
-            lower, info = lapack.dpotrf(A[own, own].T, lower=1, clean=1)
+            lower, info = lapack.dpotrf(A[own, own].T, lower=1, clean=0)
             if info:
                 return own.start + info
             A[own, own] = lower.T
@@ -75,4 +76,5 @@ def _solve(A: np.ndarray, own: slice, lower: np.ndarray, columns: slice) -> None
 
 def _update(A: np.ndarray, own: slice, block: tuple[slice, slice]) -> None:
     rows, columns = block
-    A[rows, columns] -= A[own, rows].T @ A[own, columns]
+    less = A[own, rows].T @ A[own, columns]
+    A[rows, columns] -= np.triu(less) if rows == columns else less

@@ -18,6 +18,9 @@ __all__ = [
 _CHUNK = 128
 """Rows looked at together, so that checks need no second matrix."""
 
+_BLOCK = 1024
+"""Columns compared with their mirror images together."""
+
 _ASYMMETRY = 1e-4
 """Largest |K_ij - K_ji| over the largest |K_ij|: float32 kernels of other libraries pass."""
 
@@ -37,15 +40,19 @@ def check_gram(who: str, K: Any) -> np.ndarray:
         raise TypeError(f"{who}: K must hold real numbers; got dtype {K.dtype}.")
     largest = asymmetry = 0.0
     for i in range(0, len(K), _CHUNK):
-        # In float64: differences of unsigned integers would wrap around.
-        rows = K[i : i + _CHUNK].astype(np.float64, copy=False)
-        mirrored = K[:, i : i + _CHUNK].T.astype(np.float64, copy=False)
-        peak = float(np.abs(rows).max())
+        rows = slice(i, i + _CHUNK)
+        peak = float(np.abs(K[rows].astype(np.float64, copy=False)).max())
         if not np.isfinite(peak):
-            bad = i + int(np.flatnonzero(~np.isfinite(rows).all(axis=1))[0])
+            bad = i + int(np.flatnonzero(~np.isfinite(K[rows]).all(axis=1))[0])
             raise ValueError(f"{who}: K contains NaN or infinity (first in row {bad}).")
         largest = max(largest, peak)
-        asymmetry = max(asymmetry, float(np.abs(rows - mirrored).max()))
+        # Block by block: of a mapped file a whole column would touch every page.
+        for j in range(i, len(K), _BLOCK):
+            columns = slice(j, j + _BLOCK)
+            # In float64: differences of unsigned integers would wrap around.
+            block = K[rows, columns].astype(np.float64, copy=False)
+            off = np.abs(block - K[columns, rows].T).max()
+            asymmetry = max(asymmetry, float(off))
     if 0 < largest < np.finfo(np.float64).tiny:
         raise SpecError(
             f"{who}: K is {largest:.2g} at most, where float64 has few digits. Rescale K."
@@ -100,8 +107,11 @@ def check_weights(who: str, sample_weight: Any, n: int) -> np.ndarray:
     return np.broadcast_to(weights.astype(np.float64), (n,))
 
 
-def alpha_unit(who: str, alpha_scale: str, K: np.ndarray, weights: np.ndarray | None) -> float:
-    """Return what alpha = 1 means: 1, or the (weighted) mean of K's diagonal."""
+def alpha_unit(who: str, alpha_scale: str, K: Any, weights: np.ndarray | None) -> float:
+    """Return what alpha = 1 means: 1, or the (weighted) mean of K's diagonal.
+
+    K is an array, or what has `diagonal` as arrays do.
+    """
     if alpha_scale == "absolute":
         return 1.0
     if alpha_scale != "mean_diagonal":
@@ -110,7 +120,7 @@ def alpha_unit(who: str, alpha_scale: str, K: np.ndarray, weights: np.ndarray | 
         )
     # Of weights over the largest: sums of huge ones overflow.
     shares = None if weights is None else weights / weights.max()
-    mean = float(np.average(np.diagonal(K).astype(np.float64), weights=shares))
+    mean = float(np.average(K.diagonal().astype(np.float64), weights=shares))
     if mean <= 0:
         raise NotPSDError(
             f"{who}: the mean of K's diagonal is {mean:.3g}, so alpha_scale="

@@ -25,12 +25,17 @@ class Solution:
     min_eigenvalue : float or None
         Least eigenvalue of K (with weights, of W^1/2 K W^1/2), to about 1 % of
         alpha + |eigenvalue|; None if alpha is 0 (then the factorisation itself proves that
-        it is positive).
+        it is positive), or the solver does not find it.
     status : str
         How the solver ended. "exact": `residual` is rounding alone; "stopped at time ..." or "...
-        step ...": it is what gradient descent had left to learn.
+        step ...": it is what gradient descent had left to learn; "iterated ... times": it is
+        what was asked for; "not converged after ... iterations": it is larger.
     log_determinant : ndarray of the shape of alpha, or None
         Of K + alpha W^-1, on rows with a weight. None if not known.
+    n_iter : int or None
+        Iterations, those of all alphas together; None of a solver that does not iterate.
+    residuals : ndarray of shape (n_iter + n_alphas,) or None
+        `residual` before and after each iteration, of one alpha after the other.
     """
 
     dual_coef: np.ndarray
@@ -41,3 +46,5 @@ class Solution:
     # As defaults, older pickles have them too.
     status: str = "exact"
     log_determinant: np.ndarray | None = None
+    n_iter: int | None = None
+    residuals: np.ndarray | None = None

@@ -1,12 +1,13 @@
 """Ridge regression and gradient flow from one eigendecomposition, for any targets and ridges."""
 
 import warnings
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from ntkreg.errors import NotPSDError, PrecisionWarning
 from ntkreg.solvers.definiteness import EPS, doubt, refusal
+from ntkreg.solvers.lapack_limits import check_eigen
 from ntkreg.solvers.leave_one_out import Inverse
 from ntkreg.solvers.solution import Solution
 from ntkreg.solvers.spectral_map import SpectralMap
@@ -49,6 +50,10 @@ class SpectralSolver(StoppedTraining):
     """
 
     name: ClassVar[str] = "SpectralSolver"
+
+    def _read_kernel(self, K: Any) -> Any:
+        check_eigen(self.name, max(np.shape(K), default=0))  # before a look at every value
+        return super()._read_kernel(K)
 
     def _solve(self, targets: np.ndarray, alphas: np.ndarray, unit: float) -> Solution:
         residual = condition = 0.0

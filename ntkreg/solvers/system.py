@@ -1,11 +1,17 @@
 """The equations of weighted kernel ridge regression, scaled so that no row dwarfs another."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 
 from ntkreg.errors import SpecError
 from ntkreg.solvers.inputs import matmul_rows
 
 __all__ = ["System"]
+
+_MIRRORED = 256
+"""Side of the blocks that are put back together."""
 
 
 class System:
@@ -24,15 +30,25 @@ class System:
     alpha : float
     kept : ndarray of int
         Rows with a weight.
+    dtype : numpy.dtype
+        In which K was computed.
     weights, ridge : ndarray of shape (n_kept,), float64
         W, and what is added to the diagonal, alpha / W.
     scale : ndarray of shape (n_kept,), float64
         D.
     """
 
-    def __init__(self, who: str, K: np.ndarray, weights: np.ndarray | None, alpha: float) -> None:
+    def __init__(
+        self,
+        who: str,
+        K: np.ndarray,
+        weights: np.ndarray | None,
+        alpha: float,
+        dtype: np.dtype | None = None,
+    ) -> None:
         self.who = who
         self.K = K
+        self.dtype = K.dtype if dtype is None else dtype
         self.alpha = alpha
         weights = np.ones(len(K)) if weights is None else weights
         with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
@@ -69,6 +85,35 @@ class System:
             A *= scale[:, None]
         A.flat[:: n + 1] += self.ridge * scale * scale
         return A
+
+    @contextmanager
+    def in_place(self) -> Iterator[np.ndarray]:
+        """Lend K itself, float64 in C order, as D (K + alpha W^-1) D; K again at the end.
+
+        Its upper triangle and diagonal may be overwritten meanwhile, the rest tells what K was. All
+        rows have a weight.
+        """
+        K, n, scale = self.K, len(self), self.scale
+        diagonal = self.diagonal()
+        scaled = bool((scale != 1).any())
+        if scaled:
+            K *= scale
+            K *= scale[:, None]
+        K.flat[:: n + 1] += self.ridge * scale * scale
+        try:
+            yield K
+        finally:
+            for i in range(0, n, _MIRRORED):
+                rows = slice(i, i + _MIRRORED)
+                own = np.tril(K[rows, rows], -1)
+                K[rows, rows] = own + own.T
+                for j in range(i + _MIRRORED, n, _MIRRORED):
+                    columns = slice(j, j + _MIRRORED)
+                    K[rows, columns] = K[columns, rows].T
+            if scaled:
+                K /= scale
+                K /= scale[:, None]
+            K.flat[:: n + 1] = diagonal
 
     def expand(self, solution: np.ndarray) -> np.ndarray:
         """Return coefficients of all rows, zeros for those that were left out."""

@@ -1,12 +1,13 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from small_sets import SMALL, write_set
 
 from ntkreg.report.register import write_benchmark
 from ntkreg.studies.compare.study import CompareConfig, run_compare
-from ntkreg.studies.few_samples.study import FewSamplesConfig, run_few_samples
+from ntkreg.studies.few_samples.study import FewSamplesConfig, run_few_samples, write_summary
 from ntkreg.studies.few_samples_compare.study import (
     FewSamplesCompareConfig,
     run_few_samples_compare,
@@ -80,6 +81,18 @@ def two_classes_folder(few_samples_config, tmp_path_factory):
     network = few_samples_config.architecture | {"readout": "gap"}
     config = replace(few_samples_config, architecture=network, classes=(0, 1), **sizes)
     run_few_samples(config, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def first_images_folder(few_samples_config, tmp_path_factory):
+    """The first images, whose number is given as that of the published table."""
+    folder = tmp_path_factory.mktemp("first_images")
+    sizes = {"pool": 20, "n_samples": (20,), "n_draws": 1, "depths": (2, 3)}
+    config = replace(few_samples_config, seed=None, **sizes)
+    rows = run_few_samples(config, folder).assign(n=2000)
+    write_summary(rows, config, config.n_test, folder)
+    pd.read_csv(folder / "steps.csv").assign(n=2000).to_csv(folder / "steps.csv", index=False)
     return folder
 
 

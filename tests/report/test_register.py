@@ -47,7 +47,10 @@ FOLDERS = {
     "Widths": "widths_folder",
     "Compare": "compare_folder",
     "Complete": "complete_folder",
+    "Landscape": "landscape_folder",
 }
+SLOW = ("Landscape",)
+"""Studies of a minute, however small."""
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +64,9 @@ def network_folder(tmp_path_factory, corners):
     return folder
 
 
-@pytest.fixture(params=sorted(FOLDERS))
+@pytest.fixture(
+    params=[pytest.param(n, marks=[pytest.mark.slow] * (n in SLOW)) for n in sorted(FOLDERS)]
+)
 def folder(request, tmp_path):
     return shutil.copytree(request.getfixturevalue(FOLDERS[request.param]), tmp_path / "study")
 

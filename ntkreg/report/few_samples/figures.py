@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ntkreg.report.shared.figures import COLOURS, plain_log_x
+from ntkreg.studies.shared.statistics import Z95
 
 __all__ = ["depth_figure", "few_samples_figure"]
 
@@ -71,20 +72,25 @@ def depth_figure(summary: pd.DataFrame, steps: pd.DataFrame, published: pd.DataF
     Parameters
     ----------
     summary, steps, published : DataFrame
-        Of the files of those names. Left: mean accuracy of the NTK, one line for each n, and
-        the published one. Right: NTK of each depth less the one before, paired, with 95 %
-        intervals.
+        Of the files of those names. Left: mean accuracy of the NTK, one line for each n (of
+        one draw with the interval of its test images), and the published one. Right: NTK of
+        each depth less the one before, paired, with 95 % intervals.
     """
     figure = Figure(figsize=(11, 4.6), layout="constrained")
     left, right = figure.subplots(1, 2)
     depths, sizes = sorted(summary.depth.unique()), sorted(summary.n.unique(), reverse=True)
     known = published[published.depth.isin(depths)].sort_values("depth")
+    one_draw = summary.n_draws.max() == 1
+    title = "NTK, 95 % of the test images" if one_draw else "NTK, mean over draws"
     label = f"n = {published.n.max()} (published)"
     left.plot(known.depth, known.accuracy, "k*--", label=label, linewidth=1.3)
     for i, n in enumerate(sizes):
         style = {"color": COLOURS[i % len(COLOURS)], "marker": "osDv<>P"[i % 7], "markersize": 4.5}
         rows = summary[(summary["get"] == "ntk") & (summary.n == n)].sort_values("depth")
         left.plot(rows.depth, rows["mean"], label=f"n = {n}", linewidth=1.3, **style)
+        if one_draw:
+            half, colour = Z95 * rows.test_error, style["color"]
+            left.errorbar(rows.depth, rows["mean"], yerr=half, color=colour, capsize=2, linewidth=1)
         mine = steps[(steps["get"] == "ntk") & (steps.n == n)].sort_values("depth")
         # Side by side, or the intervals hide each other.
         places = np.arange(len(mine)) + 0.1 * (i - (len(sizes) - 1) / 2)
@@ -97,7 +103,7 @@ def depth_figure(summary: pd.DataFrame, steps: pd.DataFrame, published: pd.DataF
     right.set_xticks(range(len(names)), names)
     right.set(xlabel="hidden layers", ylabel="points gained", title="NTK, 95 % intervals")
     plain_log_x(left, depths)
-    left.set(xlabel="hidden layers", ylabel="test accuracy, %", title="NTK, mean over draws")
+    left.set(xlabel="hidden layers", ylabel="test accuracy, %", title=title)
     for axes in (left, right):
         axes.grid(alpha=0.25)
     handles, labels = left.get_legend_handles_labels()

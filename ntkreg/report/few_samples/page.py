@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
+from ntkreg.report.few_samples import first_images
 from ntkreg.report.few_samples.figures import depth_figure, few_samples_figure
 from ntkreg.report.shared.document import Document, Picture, Section, Table, Text
 from ntkreg.report.shared.page import write_html
@@ -91,15 +92,18 @@ def _against_steps(study: StudyFolder) -> bool:
 
 
 def _figure(study: StudyFolder) -> Figure:
-    """Return accuracy against n; or against depth, where that is what was published."""
+    """Return accuracy against n; or against depth, where that is what was published or varied."""
     summary, published = study.table("summary"), study.table("published")
-    if _against_steps(study):
+    of_depths = not first_images.drawn(study) and len(_steps(study))
+    if of_depths or _against_steps(study):
         return depth_figure(summary, study.table("steps"), published)
     return few_samples_figure(summary, study.table("comparison"), published)
 
 
 def _legend(study: StudyFolder) -> str:
     """Explain the columns of all tables."""
+    if not first_images.drawn(study):
+        return first_images.LEGEND
     if len(study.table("comparison")):
         return LEGEND
     return f"{ERRORS} {STEPS}" if len(_steps(study)) else ERRORS
@@ -107,6 +111,8 @@ def _legend(study: StudyFolder) -> str:
 
 def _answers(study: StudyFolder) -> list[str]:
     """Say what can be claimed."""
+    if not first_images.drawn(study):
+        return first_images.answers(study)
     if _against_steps(study):
         return _step_verdicts(study.table("steps"))
     comparison = study.table("comparison")
@@ -117,6 +123,8 @@ def _answers(study: StudyFolder) -> list[str]:
 
 def _tables(study: StudyFolder) -> list[tuple[str, pd.DataFrame]]:
     """Return all tables under their titles."""
+    if not first_images.drawn(study):
+        return first_images.tables(study)
     summary, comparison = study.table("summary"), study.table("comparison")
     tables = [
         (f"NTK: {READINGS[reading]}", comparison_table(comparison, reading))

@@ -87,7 +87,7 @@ def published_step(study: KeptStudy, before: str, after: str) -> str:
 
 
 def _published(study: KeptStudy) -> tuple:
-    return published_on(study.config().get("classes"))[0]
+    return published_on(study.config())[0]
 
 
 def _summary(study: KeptStudy, get: str, n: str, depth: str) -> pd.Series:

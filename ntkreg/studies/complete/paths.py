@@ -1,7 +1,7 @@
 """Singular values along gradient descent, beside the differential equation that they follow."""
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -47,6 +47,8 @@ _N_POINTS = 150
 @dataclass(frozen=True)
 class PathSpec:
     """Which path: its instance, depth and share of 1/curvature."""
+
+    kind: ClassVar[str] = "path"
 
     instance: int
     depth: int

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -38,6 +38,8 @@ class RunSpec:
     init_scale : float
     optimizer : str
     """
+
+    kind: ClassVar[str] = "run"
 
     rank: int
     n_seen: int

@@ -14,11 +14,12 @@ from ntkreg.cpus import check_n_jobs
 from ntkreg.journal import Journal
 from ntkreg.storage import held_alone, write_table
 from ntkreg.studies.complete.config import CompleteConfig
-from ntkreg.studies.complete.finished import MOST_BYTES, Finished, Spec
+from ntkreg.studies.complete.finished import Spec, finished_of
 from ntkreg.studies.complete.paths import SHARES, follow, path_specs, spectra
 from ntkreg.studies.complete.runs import RunSpec, complete, run_specs
 from ntkreg.studies.complete.task import Task, load_task
 from ntkreg.studies.complete.verdicts import make_verdicts
+from ntkreg.studies.shared.pieces import MOST_BYTES, Pieces
 from ntkreg.studies.shared.record import write_record
 from ntkreg.studies.shared.workers import run_all
 
@@ -80,7 +81,7 @@ def run_complete(
     task = load_task(config)
     journal = Journal(output / "finished.jsonl", MOST_BYTES)
     with held_alone(journal.path):
-        finished = Finished(journal, task, specs_of(task))
+        finished = finished_of(journal, task, specs_of(task))
         _work(task, finished, n_jobs, None if progress is None else not progress)
         return _write(task, finished, output)
 
@@ -90,7 +91,7 @@ def specs_of(task: Task) -> list[Spec]:
     return [*run_specs(task), *path_specs(task)]
 
 
-def _write(task: Task, finished: Finished, output: Path) -> pd.DataFrame:
+def _write(task: Task, finished: Pieces, output: Path) -> pd.DataFrame:
     """Write all tables of a study that is through; return its rows."""
     config = task.config
     runs = [finished.get(spec) for spec in run_specs(task)]
@@ -117,7 +118,7 @@ def _write(task: Task, finished: Finished, output: Path) -> pd.DataFrame:
     return rows
 
 
-def _work(task: Task, finished: Finished, n_jobs: int, hide: bool | None) -> None:
+def _work(task: Task, finished: Pieces, n_jobs: int, hide: bool | None) -> None:
     """Do what is not there, some pieces at a time; keep each as it ends."""
     specs = specs_of(task)
     left = [(task, spec) for spec in specs if finished.get(spec) is None]

@@ -80,16 +80,17 @@ class FewSamplesConfig(KernelOptions, _FewSamplesData):
         Unit of `alpha`.
     dtype : {None, "float32", "mixed", "float64"}
         Of the kernel; null as in the estimators, "mixed" for images. Solves are float64.
-    seed : int
+    seed : int or None
         Of the pool; the draws take the next one. Draw i of a smaller size is part of draw
         i of a larger one. With the same data, classes, pool and seed, two kernels see the
-        same images in every draw.
+        same images in every draw. null: nothing is drawn, the pool is the first `pool` training
+        images, balanced or not, and the one draw of n (`n_draws` is 1) their first n.
     """
 
     alpha: float = 0.0
     alpha_scale: str = "mean_diagonal"
     dtype: str | None = None
-    seed: int = 0
+    seed: int | None = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "data", check_source("data", self.data))
@@ -121,7 +122,13 @@ class FewSamplesConfig(KernelOptions, _FewSamplesData):
         object.__setattr__(self, "alpha", check_number("alpha", self.alpha, 0))
         check_choice("alpha_scale", self.alpha_scale, ("absolute", "mean_diagonal"))
         check_choice("dtype", self.dtype, PRECISIONS)
-        check_int("seed", self.seed, 0)
+        if self.seed is not None:
+            check_int("seed", self.seed, 0)
+        elif self.n_draws != 1:
+            raise SpecError(
+                f"n_draws must be 1 where seed is null; got {self.n_draws}. The first n images are "
+                "the same in every draw: give a seed to draw."
+            )
 
 
 def network_of(config: FewSamplesConfig) -> Architecture:

@@ -112,7 +112,8 @@ def run_few_samples(
     predicted, y_test = np.stack(predictions), data.y_test[test]
     answers = {"predicted": predicted, "y_test": y_test}
     write_arrays(output / "predictions.npz", answers, compressed=True)
-    steps = depth_steps(rows, predicted == y_test, pool=config.pool)
+    pool_of_draws = None if config.seed is None else config.pool
+    steps = depth_steps(rows, predicted == y_test, pool=pool_of_draws)
     write_table(output / "steps.csv", _beside_published(steps, config))
     write_summary(rows, config, len(test), output)
     write_record(
@@ -162,15 +163,20 @@ def write_summary(rows: pd.DataFrame, config: FewSamplesConfig, n_test: int, out
 
 
 def _beside_published(steps: pd.DataFrame, config: FewSamplesConfig) -> pd.DataFrame:
-    """Add the published difference of each step: of CIFAR-2 and GAP, whatever n; else NaN."""
-    published, _ = published_on(config.classes)
-    same = config.classes is not None and config.architecture.get("readout") == "gap"
-    known = {row.depth: row.accuracy for row in published if same}
+    """Add the published difference of each step, whatever n; NaN where none fits.
+
+    Of tables of one draw; that of CIFAR-2 is of GAP alone, that of few samples has four sizes.
+    """
+    published, _ = published_on(asdict(config))
+    same = config.seed is None or config.architecture.get("readout") == "gap"
+    known = {row.depth: row.accuracy for row in published if same and row.n_draws == 1}
     before, after = (steps[name].map(known).astype(float) for name in ("depth_before", "depth"))
     return steps.assign(published=after - before)
 
 
 def _check_divisible(config: FewSamplesConfig, n_classes: int) -> None:
+    if config.seed is None:
+        return
     for key, value in (("pool", config.pool), *(("n_samples", n) for n in config.n_samples)):
         if value % n_classes:
             raise SpecError(
@@ -180,12 +186,21 @@ def _check_divisible(config: FewSamplesConfig, n_classes: int) -> None:
 
 
 def _select(data: ImageData, config: FewSamplesConfig) -> tuple[np.ndarray, np.ndarray]:
-    """Return indices of the pool (balanced, random) and of the test images (the first)."""
-    pool = balanced_draws(data.y_train, config.pool, 1, config.seed)[0]
+    """Return indices of the pool (balanced, random; or the first) and of the first test images."""
+    pool = _draws(data.y_train, config.pool, 1, config.seed)[0]
     n_test = len(data.X_test) if config.n_test is None else config.n_test
     if n_test > len(data.X_test):
         raise SpecError(f"n_test must be at most {len(data.X_test)} here; got {n_test}.")
     return pool, np.arange(n_test)
+
+
+def _draws(y: np.ndarray, n: int, n_draws: int, seed: int | None) -> np.ndarray:
+    """Return `n_draws` draws of n positions in y; without a seed the first n."""
+    if seed is not None:
+        return balanced_draws(y, n, n_draws, seed)
+    if n > len(y):
+        raise SpecError(f"pool must be at most {len(y)} training images here; got {n}.")
+    return np.arange(n)[None]
 
 
 def _preprocess(
@@ -251,9 +266,8 @@ def _evaluate(
     classes: np.ndarray,
 ) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
     """Yield one row, and what it predicts, for each field, depth, size and draw."""
-    draws = {
-        n: balanced_draws(y_pool, n, config.n_draws, config.seed + 1) for n in config.n_samples
-    }
+    seed = None if config.seed is None else config.seed + 1
+    draws = {n: _draws(y_pool, n, config.n_draws, seed) for n in config.n_samples}
     depths = config.depths or (hidden_layers(network_of(config)),)
     for get in FIELDS:
         for depth, K, K_cross in zip(depths, K_pool[get], K_test[get], strict=True):

@@ -1,6 +1,6 @@
 """What follows from the rows of the few-samples study, and the published figures beside it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import Any
 
@@ -11,6 +11,8 @@ from ntkreg.studies.shared.published import (
     CIFAR2_SOURCE,
     FEW_SAMPLES_CIFAR10,
     FEW_SAMPLES_SOURCE,
+    FIRST_2000_CIFAR10,
+    FIRST_2000_SOURCE,
     PublishedRow,
 )
 from ntkreg.studies.shared.statistics import compare_with_published, summarize_draws
@@ -19,7 +21,8 @@ __all__ = ["READINGS", "exact_accuracies", "published_on", "summaries"]
 
 READINGS = {"convolutions": 0, "read-out counted": -1}
 """Hidden layers of a published "CNTK-d" less d: whether d counts the dense read-out is not
-documented."""
+documented of the few-samples table. Others say it, and are read in the first way, their labels
+counted as such."""
 
 
 def summaries(
@@ -40,18 +43,19 @@ def summaries(
     Notes
     -----
     The comparison has both readings: column reading, "convolutions" (d hidden layers) and
-    "read-out counted" (d - 1 hidden layers). Of other networks than CNTKs it has no lines.
+    "read-out counted" (d - 1 hidden layers); of the first images, whose table says what it
+    counts, the first. Of other networks than CNTKs it has no lines.
     """
-    summary = summarize_draws(rows, pool=config["pool"], n_test=n_test)
-    classes = config.get("classes")
-    published, source = published_on(classes)
+    drawn = config.get("seed", 0) is not None
+    summary = summarize_draws(rows, pool=config["pool"] if drawn else None, n_test=n_test)
+    published, source = published_on(config)
     # Of few samples only CNTKs were published at several depths.
-    is_cntk = config.get("architecture", {"recipe": "cntk"}).get("recipe") == "cntk"
-    known = published if is_cntk and classes is None else ()
+    known = published if _is_cntk(config) and config.get("classes") is None else ()
     comparison = pd.concat(
         [
             compare_with_published(summary, known, offset=offset).assign(reading=name)
             for name, offset in READINGS.items()
+            if drawn or offset == 0
         ]
     )
     columns = [field.name for field in fields(PublishedRow)]
@@ -68,10 +72,24 @@ def exact_accuracies(rows: pd.DataFrame, n_test: int) -> pd.DataFrame:
     return rows.assign(accuracy=100 * (right / n_test))
 
 
-def published_on(classes: Sequence[int] | None) -> tuple[tuple[PublishedRow, ...], str]:
-    """Return published figures on the same classes, taking the data for CIFAR-10's."""
+def published_on(config: Mapping[str, Any]) -> tuple[tuple[PublishedRow, ...], str]:
+    """Return published figures on the same classes and draws, taking the data for CIFAR-10's.
+
+    Parameters
+    ----------
+    config : mapping
+        As in `summaries`.
+    """
+    classes = config.get("classes")
+    if classes is None and config.get("seed", 0) is None:
+        rows = FIRST_2000_CIFAR10.get(config["architecture"].get("readout"), ())
+        return (rows, FIRST_2000_SOURCE) if rows and _is_cntk(config) else ((), "")
     if classes is None:
         return FEW_SAMPLES_CIFAR10, FEW_SAMPLES_SOURCE
     if set(classes) == {0, 1}:
         return CIFAR2_DEPTHS, CIFAR2_SOURCE
     return (), ""
+
+
+def _is_cntk(config: Mapping[str, Any]) -> bool:
+    return config.get("architecture", {"recipe": "cntk"}).get("recipe") == "cntk"

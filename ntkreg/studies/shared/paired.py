@@ -63,7 +63,7 @@ class PairedDifference:
 
 
 def paired_difference(
-    ours: np.ndarray, other: np.ndarray, *, n: int, pool: int
+    ours: np.ndarray, other: np.ndarray, *, n: int, pool: int | None
 ) -> PairedDifference:
     r"""Compare two kernels that answered the same test images after the same draws.
 
@@ -76,8 +76,10 @@ def paired_difference(
     ----------
     ours, other : ndarray of bool, shape (D, m)
         Whether test image j was right after draw i.
-    n, pool : int
-        Images a draw, and in the pool.
+    n : int
+        Images a draw.
+    pool : int or None
+        Images in the pool; None where nothing was drawn, so that test images alone count.
 
     Notes
     -----
@@ -92,9 +94,10 @@ def paired_difference(
     draws, images = delta.shape
     s = float(delta.mean(axis=1).std(ddof=1)) if draws > 1 else math.nan
     u = float(delta.mean(axis=0).std(ddof=1)) if images > 1 else math.nan
-    sigma = pool_corrected_std(s, n, pool)
+    sigma = math.nan if pool is None else pool_corrected_std(s, n, pool)
     test_error = u / math.sqrt(images)
-    of_draws, of_images = s**2 / draws + sigma**2 * n / pool, test_error**2
+    of_draws = 0.0 if pool is None else s**2 / draws + sigma**2 * n / pool
+    of_images = test_error**2
     error = math.sqrt(of_draws + of_images)
     scatter = of_draws**2 / max(draws - 1, 1) + of_images**2 / max(images - 1, 1)
     degrees = error**4 / scatter if scatter else math.inf
@@ -102,7 +105,7 @@ def paired_difference(
 
 
 def compare_with_best(
-    correct: Mapping[str, np.ndarray], *, n: int, pool: int
+    correct: Mapping[str, np.ndarray], *, n: int, pool: int | None
 ) -> dict[str, dict[str, Any]]:
     r"""Compare every kernel with the one of the highest mean accuracy.
 
@@ -114,7 +117,8 @@ def compare_with_best(
     ----------
     correct : mapping of name to ndarray of bool, shape (D, m)
         As in `paired_difference`.
-    n, pool : int
+    n, pool
+        As in `paired_difference`.
 
     Returns
     -------
@@ -140,7 +144,7 @@ def compare_with_best(
     return lines
 
 
-def depth_steps(rows: pd.DataFrame, correct: np.ndarray, *, pool: int) -> pd.DataFrame:
+def depth_steps(rows: pd.DataFrame, correct: np.ndarray, *, pool: int | None) -> pd.DataFrame:
     """Compare each depth with the next smaller one, for each kernel and size of the draws.
 
     Parameters
@@ -149,7 +153,8 @@ def depth_steps(rows: pd.DataFrame, correct: np.ndarray, *, pool: int) -> pd.Dat
         Columns get, depth, n, draw.
     correct : ndarray of bool, shape (len(rows), m)
         Which test images were right in each row.
-    pool : int
+    pool : int or None
+        As in `paired_difference`.
 
     Returns
     -------

@@ -7,10 +7,17 @@ __all__ = [
     "CIFAR2_SOURCE",
     "FEW_SAMPLES_CIFAR10",
     "FEW_SAMPLES_SOURCE",
+    "FIRST_2000_CIFAR10",
+    "FIRST_2000_SOURCE",
     "PublishedRow",
 ]
 
 FEW_SAMPLES_SOURCE = "Arora et al. 2020, arXiv 1910.01663, CIFAR-10 table (20 draws)"
+
+FIRST_2000_SOURCE = (
+    "Arora et al. 2019, arXiv 1904.11955, Table 1: exact CNTKs on CIFAR-10, 2,000 training images "
+    "(which ones is not said), 10,000 test images; depth less the read-out"
+)
 
 CIFAR2_SOURCE = (
     "Arora et al. 2019, arXiv 1904.11955, Table 2: exact CNTK-GAP on the first two classes of "
@@ -75,3 +82,15 @@ CIFAR2_DEPTHS: tuple[PublishedRow, ...] = tuple(
     for depth, accuracy in ((3, 71.05), (4, 94.50), (6, 95.25), (11, 95.40), (21, 95.70))
 )
 """Test accuracy on the first two classes of CIFAR-10 by hidden layers (`CIFAR2_SOURCE`)."""
+
+FIRST_2000_CIFAR10: dict[str, tuple[PublishedRow, ...]] = {
+    readout: tuple(
+        PublishedRow(f"{name}-2K, depth {depth}", depth - 1, 2_000, accuracy, None, 1)
+        for depth, accuracy in zip((3, 4, 6, 11, 21), accuracies, strict=True)
+    )
+    for readout, name, accuracies in (
+        ("flatten", "CNTK-V", (40.94, 42.54, 43.43, 43.42, 42.53)),
+        ("gap", "CNTK-GAP", (49.71, 51.06, 51.73, 51.92, 52.22)),
+    )
+}
+"""Test accuracy from 2,000 images, by read-out and hidden layers (`FIRST_2000_SOURCE`)."""

@@ -8,6 +8,7 @@ import pandas as pd
 from ntkreg.studies.shared.published import PublishedRow
 
 __all__ = [
+    "Z95",
     "binomial_error",
     "compare_with_published",
     "mean_and_spread",
@@ -75,7 +76,7 @@ def mean_and_spread(rows: pd.DataFrame, by: Sequence[str], columns: Sequence[str
     return groups.agg(["mean", "std", "count"])
 
 
-def summarize_draws(rows: pd.DataFrame, *, pool: int, n_test: int) -> pd.DataFrame:
+def summarize_draws(rows: pd.DataFrame, *, pool: int | None, n_test: int) -> pd.DataFrame:
     r"""Reduce accuracies of draws to means with their errors.
 
     The error of the mean has three parts, added in squares: the D draws,
@@ -87,8 +88,9 @@ def summarize_draws(rows: pd.DataFrame, *, pool: int, n_test: int) -> pd.DataFra
     ----------
     rows : DataFrame
         Columns depth, get, n, draw, accuracy (percent).
-    pool : int
-        N, training images that the draws are taken from.
+    pool : int or None
+        N, training images that the draws are taken from. None where nothing was drawn: the
+        error is then that of the test images alone, for these training images.
     n_test : int
 
     Returns
@@ -101,9 +103,12 @@ def summarize_draws(rows: pd.DataFrame, *, pool: int, n_test: int) -> pd.DataFra
     lines = []
     for (get, depth, n), group in rows.groupby(["get", "depth", "n"], sort=True):
         mean, s, draws = group.accuracy.mean(), group.accuracy.std(ddof=1), len(group)
-        sigma = pool_corrected_std(s, n, pool)
         test_error = binomial_error(mean, n_test)
-        mean_error = math.sqrt(s**2 / draws + sigma**2 * n / pool + test_error**2)
+        if pool is None:
+            sigma, mean_error = math.nan, test_error
+        else:
+            sigma = pool_corrected_std(s, n, pool)
+            mean_error = math.sqrt(s**2 / draws + sigma**2 * n / pool + test_error**2)
         lines.append((get, depth, n, draws, mean, s, sigma, test_error, mean_error))
     names = "get depth n n_draws mean draw_std corrected_std test_error mean_error"
     return pd.DataFrame(lines, columns=names.split())
@@ -135,9 +140,10 @@ def compare_with_published(
     Notes
     -----
     The published mean's error is its std over root draws and the binomial error of
-    `PUBLISHED_N_TEST` images. A row without a std borrows the largest one known at the
-    same n among the rows with a depth (``std_borrowed``). Test images in common are
-    counted as independent, which widens the interval.
+    `PUBLISHED_N_TEST` images; of a single draw it is that of the images alone. A row of several
+    draws without a std borrows the largest one known at the same n among the rows with a depth
+    (``std_borrowed``). Test images in common are counted as independent, which widens the
+    interval.
     """
     lines = []
     for row in published:
@@ -145,9 +151,8 @@ def compare_with_published(
             continue
         known = [p.std for p in published if p.depth is not None and p.n == row.n and p.std]
         std = row.std if row.std is not None else max(known, default=math.nan)
-        error = math.hypot(
-            std / math.sqrt(row.n_draws), binomial_error(row.accuracy, PUBLISHED_N_TEST)
-        )
+        of_draws = 0.0 if row.n_draws == 1 else std / math.sqrt(row.n_draws)
+        error = math.hypot(of_draws, binomial_error(row.accuracy, PUBLISHED_N_TEST))
         here = summary[(summary.depth == row.depth + offset) & (summary.n == row.n)]
         for ours in here.itertuples():
             difference = ours.mean - row.accuracy
@@ -160,7 +165,7 @@ def compare_with_published(
                     "published": row.label,
                     "published_mean": row.accuracy,
                     "published_std": std,
-                    "std_borrowed": row.std is None,
+                    "std_borrowed": row.std is None and row.n_draws > 1,
                     "difference": difference,
                     "low": low,
                     "high": high,

@@ -73,3 +73,11 @@ def test_nothing_in_a_few_samples_studys_files_becomes_html(few_samples_folder, 
     lead = re.findall(r'<p class="lead">.*?</p>', text, re.DOTALL)
     assert all("&lt;script&gt;" in sentence for sentence in lead)
     assert len(lead) == 2
+
+
+def test_a_page_of_the_first_images_has_the_error_of_test_images_alone(first_images_folder):
+    text = write_few_samples_report(first_images_folder).read_text(encoding="utf-8")
+    for words in ("1904.11955, Table 1", "CNTK-V-2K, depth 3", "40.94", "2 to 3", "+1.60"):
+        assert words in text
+    for words in (">nan", "± nan", "draw std", "1910.01663"):
+        assert words not in text

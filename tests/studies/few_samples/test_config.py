@@ -1,3 +1,4 @@
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -6,6 +7,7 @@ from ntkreg.architecture import Conv, Erf, GlobalAvgPool, Relu, Residual, cntk, 
 from ntkreg.architecture.network import Architecture
 from ntkreg.errors import SpecError
 from ntkreg.studies.few_samples.config import FewSamplesConfig, hidden_layers, network_of
+from ntkreg.studies.few_samples.summary import published_on
 from ntkreg.studies.shared.config import make_config, read_config
 
 CONFIGS = Path(__file__).resolve().parents[3] / "configs"
@@ -65,3 +67,21 @@ def test_hidden_layers_are_counted_along_the_longer_branch():
     assert hidden_layers(resnet(2, groups=1)) == 4
     long_shortcut = Residual((Relu(), Conv()), (Erf(), Conv(), Relu(), Conv()))
     assert hidden_layers(Architecture((Conv(), long_shortcut, GlobalAvgPool()))) == 2
+
+
+def test_without_a_seed_there_is_one_draw():
+    values = {"data": "x.npz", "architecture": CNTK, "seed": None}
+    with pytest.raises(SpecError, match="n_draws must be 1 where seed is null; got 20"):
+        make_config(FewSamplesConfig, values)
+    assert make_config(FewSamplesConfig, values | {"n_draws": 1}).seed is None
+
+
+@pytest.mark.parametrize(("name", "readout"), [("gap_2k", "gap"), ("flatten_2k", "flatten")])
+def test_configurations_of_2000_images_are_those_of_the_published_table(name, readout):
+    config = read_config(FewSamplesConfig, CONFIGS / f"cifar10_{name}.yaml")
+    rows, source = published_on(asdict(config))
+    assert "Table 1" in source
+    assert {row.depth for row in rows} >= set(config.depths)
+    trained = readout == "flatten"  # of CNTK-GAP neither the first nor the last layer is
+    network = cntk(max(config.depths), readout, train_first=trained, train_last=trained)
+    assert network_of(config) == network

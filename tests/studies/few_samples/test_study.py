@@ -254,3 +254,28 @@ def test_only_cntks_are_held_against_published_depths(config, tmp_path):
     run_few_samples(config, tmp_path)
     assert len(pd.read_csv(tmp_path / "comparison.csv")) == 0
     assert len(pd.read_csv(tmp_path / "published.csv")) == 35
+
+
+def test_without_a_seed_the_first_images_are_learned_whatever_their_balance(
+    config, images, tmp_path
+):
+    config = replace(config, seed=None, n_draws=1, pool=7, n_samples=(3, 7), depths=(2,), alpha=0.0)
+    rows = run_few_samples(config, tmp_path)
+    data = np.load(images)
+    X, X_test = data["x_train"][:7] / 255, data["x_test"][:12] / 255
+    scaler = ChannelStandardizer().fit(X)
+    X, X_test = scaler.transform(X), scaler.transform(X_test)
+    for n in (3, 7):
+        K, K_test = kernel(network_of(config), X[:n]), kernel(network_of(config), X_test, X[:n])
+        scores = K_test @ np.linalg.solve(K, np.eye(2)[data["y_train"][:n]] - 0.5)
+        [mine] = rows[(rows["get"] == "ntk") & (rows.n == n)].accuracy
+        assert mine == pytest.approx(100 * np.mean(scores.argmax(1) == data["y_test"][:12]))
+    summary = pd.read_csv(tmp_path / "summary.csv")
+    np.testing.assert_array_equal(summary.mean_error, summary.test_error)
+    assert summary.mean_error.notna().all()
+
+
+def test_more_first_images_than_there_are_is_an_error(config, tmp_path):
+    config = replace(config, seed=None, n_draws=1, pool=41, n_samples=(41,))
+    with pytest.raises(SpecError, match="pool must be at most 40 training images here; got 41"):
+        run_few_samples(config, tmp_path)

@@ -23,6 +23,7 @@ RECORDED = {
     "optimizers": ("Optimizers", IMAGES, "50ec48594b65"),
     "compare": ("Compare", {"data": "folder", "models": {"NTK": "ntk"}}, "e01cd0898a3b"),
     "complete": ("Complete", {"matrix": "low-rank"}, "5d274fc0ebed"),
+    "landscape": ("Landscape", {"surface": "gaussian"}, "ccbdf0e3309c"),
     "widths": ("Widths", IMAGES | {"positive": [1], "architecture": NETWORK}, "ffaeb85ab2d5"),
 }
 """Name in record.json, keys, and the beginning of the hash that ntkreg 0.1.0 gave them."""
