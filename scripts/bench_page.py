@@ -43,6 +43,8 @@ PAGES: dict[str, Callable[[pd.DataFrame, dict[str, Any]], Document]] = {
     "cuda_code": kernel_pages.cuda_code,
     "scale": scale_pages.scale,
     "faults": scale_pages.faults,
+    "cluster": scale_pages.cluster,
+    "memory": scale_pages.memory,
 }
 """From the rows and the record of a run to its page."""
 

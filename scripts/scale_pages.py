@@ -4,11 +4,11 @@ from typing import Any
 
 import pandas as pd
 from bench_layout import page_of
-from verdicts import verdict
+from verdicts import VERDICTS, verdict
 
 from ntkreg.report.shared.document import Document
 
-__all__ = ["faults", "scale"]
+__all__ = ["cluster", "faults", "memory", "scale"]
 
 
 def scale(rows: pd.DataFrame, record: dict[str, Any]) -> Document:
@@ -77,3 +77,53 @@ def faults(rows: pd.DataFrame, record: dict[str, Any]) -> Document:
     )
     shown = shown.rename(columns={"folder": "times", "tiles before": "tiles there, at most"})
     return page_of("Kernel folders under faults", record, about, (said,), shown.reset_index())
+
+
+ENDS = ("", " least", " greatest")
+
+
+def cluster(rows: pd.DataFrame, record: dict[str, Any]) -> Document:
+    """Return the page of bench_cluster.py: the rate of a cluster beside that of threads."""
+    about = (
+        f"{record['cores']} workers of one thread beside {record['cores']} threads, symmetric NTK, "
+        f"float32, medians of {record['rounds']} rounds in turns, with least and greatest. Values "
+        "had the same bits in every round. CPU seconds are of all processes: workers, scheduler "
+        "and client. Wall times are of a machine with other work on it."
+    )
+    verdicts = [verdict(r.claim, r.median, r.least, r.greatest) for r in rows.itertuples()]
+    shown = rows[["case", "n"]].assign(
+        **{
+            "threads, CPU s": rows["threads, CPU s"].map("{:.3g}".format),
+            "cluster, CPU s": rows["cluster, CPU s"].map("{:.3g}".format),
+            "threads / cluster, CPU": _spread(rows["median"], rows.least, rows.greatest),
+            "claim": rows.claim,
+            "verdict": verdicts,
+            "threads / cluster, wall": _spread(
+                rows.wall, rows["wall least"], rows["wall greatest"]
+            ),
+        }
+    )
+    return page_of("Kernels on a cluster", record, about, (VERDICTS,), shown)
+
+
+def _spread(median: pd.Series, least: pd.Series, greatest: pd.Series) -> list[str]:
+    rows = zip(median, least, greatest, strict=True)
+    return [f"{m:.3f} ({low:.3f} to {high:.3f})" for m, low, high in rows]
+
+
+def memory(rows: pd.DataFrame, record: dict[str, Any]) -> Document:
+    """Return the page of bench_memory.py: peak memory beside the plan's."""
+    about = (
+        f"Two threads, float32, {record['rounds']} processes a row: median, least and greatest. "
+        "The plan counts what the call adds to its inputs."
+    )
+    shown = rows[["case", "shape of X"]].assign(
+        **{
+            "planned (MB)": rows["planned (MB)"].map("{:.1f}".format),
+            "peak (MB)": rows["peak (MB)"].map("{:.1f}".format),
+            "peak / planned": _spread(rows["median"], rows.least, rows.greatest),
+            "claim": rows.claim,
+            "verdict": [verdict(r.claim, r.median, r.least, r.greatest) for r in rows.itertuples()],
+        }
+    )
+    return page_of("Memory of kernels beside their plans", record, about, (VERDICTS,), shown)

@@ -6,10 +6,8 @@ for again. Only so many tasks are under way that neither scheduler nor workers f
 """
 
 import contextlib
-import sys
 import time
 import uuid
-import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,14 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from ntkreg.errors import BackendError, SpecError
-from ntkreg.gram.manifest import ways
+from ntkreg.gram.client import PATIENCE, gone_is_said, say_none
 from ntkreg.gram.on_worker import Job, compute_tiles, forget, norms_of
 from ntkreg.gram.threads import progress_bar
 from ntkreg.gram.tiles import GramTile
 from ntkreg.gram.work import GramWork
 
-__all__ = ["check_client", "compute_on_cluster", "connected", "ways_of_workers"]
+__all__ = ["compute_on_cluster"]
 
 _TASK_SECONDS, _TASK_BYTES = 1.0, 1 << 25
 """What a task should take, and the most that its values may: a scheduler needs a millisecond for
@@ -37,60 +34,8 @@ _DEATHS = 5
 """Times that a task is asked for again after Dask gave it up, with the four workers that died of it
 or beside it."""
 
-_REFRESH, _PATIENCE = 0.02, 30.0
-"""Seconds between two looks at what has come back, and until a connection counts as lost."""
-
-
-def check_client(client: Any) -> Any:
-    """Return a cluster's client, the address of a scheduler, or None; raise `SpecError` else."""
-    if client is None or (isinstance(client, str) and client):
-        return client
-    distributed = sys.modules.get("distributed")
-    if distributed and isinstance(client, distributed.Client) and not client.asynchronous:
-        return client
-    raise SpecError(
-        "compute_gram: client must be a distributed.Client that is not asynchronous, or the "
-        f'address of a scheduler, such as "tcp://host:8786"; got {client!r}.'
-    )
-
-
-@contextlib.contextmanager
-def connected(client: Any) -> Iterator[Any]:
-    """Give a client for what `check_client` lets through; one made for an address is closed.
-
-    Raises
-    ------
-    BackendError
-        dask.distributed is not there.
-    ConnectionError
-        No scheduler answers.
-    """
-    if not isinstance(client, str):
-        yield client
-        return
-    try:
-        from distributed import Client
-    except ImportError:
-        raise BackendError(
-            "compute_gram: a cluster needs dask.distributed: pip install 'ntkreg[distributed]'."
-        ) from None
-    try:
-        own = Client(client, timeout=_PATIENCE, set_as_default=False)
-    except (OSError, ValueError) as error:
-        raise ConnectionError(
-            f"compute_gram: no scheduler answers at {client!r}: {error}. Start one (`dask "
-            "scheduler`), or correct the address."
-        ) from error
-    with own:
-        yield own
-
-
-def ways_of_workers(client: Any) -> dict[str, Any]:
-    """Return versions and machine of a worker, waiting for the first."""
-    if not client.nthreads():
-        _say_none(client)
-        client.wait_for_workers(1)
-    return client.submit(ways, pure=False).result()
+_REFRESH = 0.02
+"""Seconds between two looks at what has come back."""
 
 
 def compute_on_cluster(
@@ -166,9 +111,15 @@ class _Run:
         self, tiles: Sequence[GramTile]
     ) -> Iterator[tuple[GramTile, np.ndarray, dict[str, str]]]:
         """Yield each tile with its values and the machine that they come from."""
-        waiting = deque(tiles)
+        with gone_is_said(self.client):
+            yield from self._compute(deque(tiles))
+
+    def _compute(
+        self, waiting: deque[GramTile]
+    ) -> Iterator[tuple[GramTile, np.ndarray, dict[str, str]]]:
         self._send_inputs()
         while waiting or self.under_way:
+            self._wait_connected()
             self._count_threads()
             while waiting and len(self.under_way) < max(1, _EACH * self.threads):
                 size = self._tiles_a_task(waiting)
@@ -204,9 +155,9 @@ class _Run:
                 # Names of their own: what another run has lost is not taken for these.
                 self.inputs = self.client.scatter(arrays, broadcast=True, hash=False)
                 break
-            except (OSError, TimeoutError) as error:  # no worker just now, or it died meanwhile
-                self._check_connection(error)
-                if time.monotonic() - start > _PATIENCE:
+            except (OSError, TimeoutError):  # no worker just now, or it died meanwhile
+                self._wait_connected()
+                if time.monotonic() - start > PATIENCE:
                     self._count_threads()
                     start = time.monotonic()
                 time.sleep(_REFRESH)
@@ -223,7 +174,7 @@ class _Run:
         from distributed import CancelledError, KilledWorker
 
         try:
-            return task.future.result(timeout=_PATIENCE)
+            return task.future.result(timeout=PATIENCE)
         except KilledWorker as error:
             if task.deaths == _DEATHS:
                 numbers = ", ".join(f"({tile.i}, {tile.j})" for tile in task.tiles[:3])
@@ -232,9 +183,9 @@ class _Run:
                     "Give them more memory, or a smaller tile."
                 ) from error
             self._submit(task.tiles, task.deaths + 1)
-        except (CancelledError, TimeoutError, OSError) as error:
+        except (CancelledError, TimeoutError, OSError):
             # Lost with the inputs that it needed, or on its way here.
-            self._check_connection(error)
+            self._wait_connected()
             if any(each.status in ("cancelled", "lost") for each in self.inputs):
                 self._send_inputs()
             self._submit(task.tiles, task.deaths)
@@ -259,27 +210,14 @@ class _Run:
         """Ask once a second how many threads the cluster has; say where there are none."""
         if time.monotonic() - self.counted < 1:
             return
-        before = self.threads
-        try:
-            self.threads = sum(self.client.nthreads().values())
-        except (OSError, TimeoutError) as error:
-            self._check_connection(error)
+        before, self.threads = self.threads, sum(self.client.nthreads().values())
         self.counted = time.monotonic()
         if before and not self.threads:
-            _say_none(self.client)
+            say_none(self.client)
 
-    def _check_connection(self, error: BaseException) -> None:
-        if self.client.status not in ("running", "connecting"):
-            raise ConnectionError(
-                f"compute_gram: the scheduler is gone ({error}). Finished tiles are kept in a "
-                "folder: start the cluster, and make the same call again."
-            ) from error
-
-
-def _say_none(client: Any) -> None:
-    address = client.scheduler.address if client.scheduler else "the scheduler"
-    warnings.warn(
-        f"compute_gram: {address} has no workers; waiting for some (`dask worker {address}`).",
-        RuntimeWarning,
-        stacklevel=2,
-    )
+    def _wait_connected(self) -> None:
+        """Wait while the client looks for a scheduler that it has lost."""
+        while self.client.status == "connecting":
+            time.sleep(_REFRESH)
+        if self.client.status != "running":
+            raise ConnectionError("no connection")

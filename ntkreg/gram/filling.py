@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ntkreg.errors import SpecError
-from ntkreg.gram.cluster import check_client
+from ntkreg.gram.client import check_client
 from ntkreg.gram.shard import as_shard
 
 __all__ = ["Filling"]

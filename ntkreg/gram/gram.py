@@ -9,7 +9,8 @@ import numpy as np
 
 from ntkreg.cpus import check_n_jobs
 from ntkreg.errors import SpecError
-from ntkreg.gram.cluster import compute_on_cluster, connected, ways_of_workers
+from ntkreg.gram.client import connected, ways_of_workers
+from ntkreg.gram.cluster import compute_on_cluster
 from ntkreg.gram.filling import Filling
 from ntkreg.gram.manifest import check_folder
 from ntkreg.gram.plan import GramPlan, check_plan, make_plan

@@ -3,6 +3,7 @@
 import platform
 import threading
 import time
+from collections import deque
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -46,6 +47,8 @@ class Job(NamedTuple):
 
 _lock = threading.Lock()
 _works: dict[str, GramWork] = {}
+_ended: deque[str] = deque(maxlen=1000)
+"""Names of jobs that have ended, of which a late task must keep nothing."""
 
 
 def compute_tiles(
@@ -77,6 +80,7 @@ async def forget(name: str) -> None:
     """Let go of the inputs and tables of a job that has ended; nobody waits for a coroutine."""
     with _lock:
         _works.pop(name, None)
+        _ended.append(name)
 
 
 def _work_of(job: Job, X: np.ndarray, Z: np.ndarray | None) -> GramWork:
@@ -100,6 +104,8 @@ def _work_of(job: Job, X: np.ndarray, Z: np.ndarray | None) -> GramWork:
                     f"alike on all.{machine_hint(found)}"
                 )
             _ = work.prepared
+            if job.name in _ended:
+                return work
             while len(_works) >= _KEPT:
                 del _works[next(iter(_works))]
             _works[job.name] = work

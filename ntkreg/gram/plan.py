@@ -10,7 +10,7 @@ from ntkreg.cpus import check_n_jobs, one_blas_thread
 from ntkreg.errors import BackendError, PlanError, SpecError, StoreMismatchError
 from ntkreg.gram.layout import MOST_TILES
 from ntkreg.gram.manifest import check_folder, read_manifest
-from ntkreg.gram.prepared import prepared_bytes
+from ntkreg.gram.prepared import prepared_bytes, scratch_bytes
 from ntkreg.gram.tile_files import VALUES
 from ntkreg.gram.tiles import count_tiles, tile_size
 from ntkreg.gram.work import GramWork, check_work
@@ -22,6 +22,9 @@ __all__ = ["GramPlan", "check_plan", "make_plan", "plan_of", "readable_time"]
 
 _SHARE = 0.9
 """Part of the free memory or disk that one Gram may take."""
+
+_A_THREAD = 1 << 20
+"""Bytes that a thread takes beside its arrays: its stack, and what the allocator leaves unused."""
 
 _CALIBRATION = 0.05
 """Seconds from which one timed call says enough."""
@@ -161,15 +164,17 @@ def make_plan(
     # Averages take two blocks more: the sum, and what is added to it.
     block = min(work.engine.block, n) * min(work.engine.block, m)
     worker = (2 if work.engine.terms == 1 else 4) * block * n_fields * n_variants * 8
+    worker += scratch_bytes(work.engine) + _A_THREAD
     if folder is not None:
-        # Its values, and the same filled up to the length of all files at the edges.
-        worker += (min(side, n) * min(side, m) + side * side) * cell
+        # At the edges its values, and the same filled up to the length of all files.
+        edge = max(min(side, n) * (m % side), (n % side) * min(side, m))
+        worker += (side * side + edge) * cell
     # Engines around another hold inputs of their own: mirrored, or scaled.
     outer, engine = 0, work.engine
     while isinstance(engine, OuterEngine):
         outer, engine = outer + 1, engine.engine
     copies = outer * (work.X.nbytes + (0 if work.Z is None else work.Z.nbytes))
-    kept = sum(prepared_bytes(work.engine, len(A)) for A in (work.X, work.Z) if A is not None)
+    kept = prepared_bytes(work.engine, n, None if work.symmetric else m)
     workspace = min(jobs, tiles) * worker + copies + kept
     return GramPlan(
         network=repr(work.spec.network),

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from ntkreg.errors import StoreMismatchError
-from ntkreg.gram.cluster import compute_on_cluster, connected, ways_of_workers
+from ntkreg.gram.client import connected, ways_of_workers
+from ntkreg.gram.cluster import compute_on_cluster
 from ntkreg.gram.extend import extend_folder, is_beginning
 from ntkreg.gram.filling import Filling
 from ntkreg.gram.hold import LOCK, SHARDS_BEGIN, Hold, hold

@@ -58,7 +58,7 @@ def test_shards_compute_it_together(gram_config, capsys):
 
 def test_a_cluster_computes_it(gram_config, capsys):
     distributed = pytest.importorskip("distributed")
-    options = {"threads_per_worker": 1, "processes": False, "dashboard_address": None}
+    options = {"threads_per_worker": 1, "processes": False, "dashboard_address": ":0"}
     with distributed.LocalCluster(n_workers=1, **options) as cluster:
         address = cluster.scheduler_address
         assert main(["gram", gram_config, "--scheduler", address]) == 0

@@ -11,6 +11,7 @@ import toy_engine
 
 from ntkreg import cntk, compute_gram, fully_connected, gram_status
 from ntkreg.errors import SpecError, StoreMismatchError
+from ntkreg.gram import client as client_module
 from ntkreg.gram import cluster, on_worker, store
 from ntkreg.gram.manifest import ways
 from ntkreg.gram.tiles import iter_tiles
@@ -28,7 +29,7 @@ NET = fully_connected(2)
 @pytest.fixture(scope="module")
 def local():
     """Return a cluster of two workers that are threads of this process."""
-    options = {"threads_per_worker": 1, "processes": False, "dashboard_address": None}
+    options = {"threads_per_worker": 1, "processes": False, "dashboard_address": ":0"}
     with distributed.LocalCluster(n_workers=2, **options) as made:
         yield made
 
@@ -116,7 +117,7 @@ def test_a_folder_that_was_begun_is_gone_on_with_here_or_there(client, tmp_path,
 
 
 def test_workers_of_another_kind_are_refused_unless_asked_for(client, tmp_path, monkeypatch):
-    monkeypatch.setattr(cluster, "ways", lambda: ways() | {"machine": {"cpu": "old"}})
+    monkeypatch.setattr(client_module, "ways", lambda: ways() | {"machine": {"cpu": "old"}})
     monkeypatch.setattr(on_worker, "ways", lambda: ways() | {"machine": {"cpu": "new"}})
     with pytest.raises(StoreMismatchError, match=r"cpu: stored 'old', asked 'new'.*other_"):
         compute_gram(NET, X, folder=tmp_path, client=client)
@@ -142,7 +143,7 @@ def test_what_is_no_client_is_refused(wrong):
 
 
 def test_where_no_scheduler_answers_the_address_is_named(monkeypatch, tmp_path):
-    monkeypatch.setattr(cluster, "_PATIENCE", 0.2)
+    monkeypatch.setattr(client_module, "PATIENCE", 0.2)
     with pytest.raises(ConnectionError, match=r"no scheduler answers at 'tcp://127"):
         compute_gram(NET, X, folder=tmp_path / "K", client="tcp://127.0.0.1:1")
     assert not (tmp_path / "K").exists()

@@ -58,6 +58,7 @@ def test_plan_computes_at_most_a_few_blocks(monkeypatch):
 def test_memory_that_is_not_there_is_refused_with_what_would_fit(monkeypatch):
     toy_engine.install(monkeypatch.setattr)
     monkeypatch.setattr(plan, "free_memory", lambda: 1_000_000)
+    monkeypatch.setattr(plan, "_A_THREAD", 0)  # sizes here are small beside it
     X = np.ones((300, 2))
     with pytest.raises(PlanError) as caught:
         compute_gram(NET, X, get=("nngp", "ntk"), depths=(1, 2), n_jobs=1)

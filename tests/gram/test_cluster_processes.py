@@ -1,0 +1,145 @@
+"""A scheduler and workers that are processes of their own, and die."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from ntkreg import cntk, compute_gram, gram_status
+from ntkreg.cli import main
+from ntkreg.gram.tile_files import TileFiles
+
+pytest.importorskip("distributed")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:.* has no workers; waiting")]
+
+RNG = np.random.default_rng(0)
+IMAGES = RNG.standard_normal((300, 14, 14, 1)).astype(np.float32)
+NET = cntk(4)
+OPTIONS = {"get": ("nngp", "ntk"), "depths": (2, 4), "normalize": "unit_diagonal"}
+
+
+class _Cluster:
+    """`dask scheduler` and `dask worker` on this machine's loopback."""
+
+    def __init__(self, place):
+        self.file, self.log = place / "scheduler.json", (place / "log").open("wb")
+        self.processes, self.killed = [], 0
+        self.scheduler = self._start("scheduler", "--host", "127.0.0.1", "--port", "0")
+        until = time.monotonic() + 60
+        while not self.file.exists():
+            assert time.monotonic() < until, "the scheduler does not start"
+            time.sleep(0.1)
+
+    @property
+    def address(self):
+        return json.loads(self.file.read_text())["address"]
+
+    def _start(self, *arguments):
+        command = [sys.executable, "-m", "dask", *arguments, "--no-dashboard"]
+        command += ["--scheduler-file", str(self.file)]
+        # So that Ctrl-C and signals of this process's group are not theirs.
+        child = subprocess.Popen(command, stdout=self.log, stderr=self.log, start_new_session=True)
+        self.processes.append(child)
+        return child
+
+    def add_worker(self):
+        return self._start("worker", "--host", "127.0.0.1", "--nthreads", "1", "--no-nanny")
+
+    def close(self):
+        for child in self.processes:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child.pid, signal.SIGKILL)
+            child.wait()
+        self.log.close()
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    made = _Cluster(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def wanted():
+    return compute_gram(NET, IMAGES, **OPTIONS).values
+
+
+def test_workers_killed_every_few_seconds_lose_nothing(cluster, tmp_path, wanted):
+    workers, done = [cluster.add_worker(), cluster.add_worker()], threading.Event()
+
+    def kill():
+        while not done.wait(5):
+            workers.append(cluster.add_worker())  # joins in mid-run
+            victim = workers.pop(0)
+            victim.kill()
+            cluster.killed += victim.wait() == -signal.SIGKILL
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    try:
+        rounds = 0
+        while cluster.killed < 8:
+            folder = tmp_path / f"K{rounds}"
+            found = compute_gram(NET, IMAGES, folder=folder, client=cluster.address, **OPTIONS)
+            for name, values in wanted.items():
+                assert np.array_equal(np.asarray(found.values[name]), values)
+            rounds += 1
+    finally:
+        done.set()
+        killer.join()
+
+
+def test_every_worker_lost_at_once_and_then_some_again(cluster, wanted):
+    workers = [cluster.add_worker(), cluster.add_worker()]
+
+    def lose_all():
+        time.sleep(4)
+        for worker in workers:
+            worker.kill()
+        time.sleep(2)
+        cluster.add_worker()
+
+    thread = threading.Thread(target=lose_all)
+    thread.start()
+    found = compute_gram(NET, IMAGES, client=cluster.address, **OPTIONS)
+    thread.join()
+    for name, values in wanted.items():
+        assert np.array_equal(found.values[name], values)
+
+
+def test_a_scheduler_that_dies_is_a_clear_error_and_the_folder_goes_on(
+    cluster, tmp_path, wanted, monkeypatch
+):
+    cluster.add_worker()
+    tiles, killed = [], cluster.scheduler.kill
+
+    def count(files, *arguments):
+        tiles.append(write(files, *arguments))
+        if len(tiles) == 5:
+            killed()
+
+    write = TileFiles.write
+    monkeypatch.setattr(TileFiles, "write", count)
+    with pytest.raises(ConnectionError, match="the scheduler is gone"):
+        compute_gram(NET, IMAGES, folder=tmp_path / "K", client=cluster.address, **OPTIONS)
+    assert 5 <= gram_status(tmp_path / "K").done < 55
+    found = compute_gram(NET, IMAGES, folder=tmp_path / "K", **OPTIONS).values
+    for name, values in wanted.items():
+        assert np.array_equal(np.asarray(found[name]), values)
+
+
+def test_the_command_computes_on_a_cluster(cluster, tmp_path, monkeypatch, capsys):
+    cluster.add_worker()
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "c.yaml").write_text("data: digits\narchitecture: {recipe: cntk, depth: 3}\n"
+                                     "get: ntk\nn_train: 100\nn_test: 10\n")  # fmt: skip
+    assert main(["gram", "c.yaml", "--scheduler", cluster.address]) == 0
+    assert "(100.0%)" in capsys.readouterr().out
