@@ -51,6 +51,7 @@ def run_all(
         futures = {pool.submit(_limited, work, job): job for job in jobs}
         for future in as_completed(futures):
             yield futures[future], future.result()
+        pool.shutdown()  # unhurried, so that they give back what they hold of the system
     except BrokenProcessPool:
         raise MemoryError(
             "a worker was killed, most likely for want of memory. What is finished is kept: run "
