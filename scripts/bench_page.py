@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import choice_pages
+import cluster_plan_pages
 import estimator_pages
 import kernel_pages
 import pandas as pd
@@ -41,6 +42,7 @@ PAGES: dict[str, Callable[[pd.DataFrame, dict[str, Any]], Document]] = {
     "grid_search": estimator_pages.grid_search,
     "completion_speed": estimator_pages.completion_speed,
     "cuda_code": kernel_pages.cuda_code,
+    "cluster_plan": cluster_plan_pages.cluster_plan,
     "scale": scale_pages.scale,
     "faults": scale_pages.faults,
     "cluster": scale_pages.cluster,
