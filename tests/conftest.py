@@ -37,6 +37,20 @@ def pytest_configure(config):
         os.environ.setdefault(f"JAX_{name}", value)
 
 
+@pytest.fixture
+def blank_pictures(monkeypatch):
+    """Make pages whose figures are made, and not drawn: most of a page's time.
+
+    For tests of their text; tests/report/ draws every figure.
+    """
+    from matplotlib.figure import Figure
+
+    from ntkreg.report.shared import page
+
+    blank = page.png(Figure((0.1, 0.1)))
+    monkeypatch.setattr(page, "png", lambda figure: blank)
+
+
 @pytest.fixture(scope="session")
 def corners(tmp_path_factory):
     """Return an archive of noisy 4 x 4 images whose class, 0 to 3, is the brighter corner."""

@@ -1,5 +1,6 @@
 """Which study has which report: pages, and what is kept of them, from a folder alone."""
 
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
@@ -27,7 +28,12 @@ from ntkreg.report.shared.read import StudyFolder
 from ntkreg.report.shared.remarks import filled, quoted
 from ntkreg.report.widths import page as widths
 from ntkreg.report.widths import quoted as widths_quoted
-from ntkreg.studies.few_samples.summary import exact_accuracies, summaries
+from ntkreg.studies.few_samples.summary import (
+    comparison_of,
+    exact_accuracies,
+    published_table,
+    summary_of,
+)
 from ntkreg.studies.few_samples_network.beside import beside_kernel
 from ntkreg.studies.precision.errors import safe_alphas
 from ntkreg.studies.widths.tables import spread_points
@@ -88,12 +94,17 @@ def remake_benchmark(stem: str | Path, remarks: str | Path | None = None) -> lis
     path = Path(remarks) if remarks is not None else usual if usual.exists() else None
     text = "" if path is None else path.read_text(encoding="utf-8")
 
-    def ask(other: str, name: str, words: list[str]) -> str:
-        where = stem.with_name(other) if other else stem
+    @cache  # what many remarks ask for follows from the rows once
+    def kept(name: str) -> tuple[KeptStudy, Report]:
+        where = stem.with_name(name)
         report = _report_of(KeptStudy(where, {}))
-        return quoted(report.quantities, KeptStudy(where, report.derived), name, words)
+        return KeptStudy(where, report.derived), report
 
-    return remake(_report_of(KeptStudy(stem, {})), stem, filled(text, ask))
+    def ask(other: str, name: str, words: list[str]) -> str:
+        study, report = kept(other or stem.name)
+        return quoted(report.quantities, study, name, words)
+
+    return remake(*kept(stem.name), filled(text, ask))
 
 
 def _report_of(study: StudyFolder) -> Report:
@@ -105,13 +116,10 @@ def _report_of(study: StudyFolder) -> Report:
     return REPORTS[name]
 
 
-def _summaries(name: str):
-    def derive(study: StudyFolder) -> pd.DataFrame:
-        n_test = study.record()["n_test"]
-        rows = exact_accuracies(study.table("rows"), n_test)
-        return summaries(rows, study.config(), n_test)[name]
-
-    return derive
+def _summary(study: StudyFolder) -> pd.DataFrame:
+    n_test = study.record()["n_test"]
+    rows = exact_accuracies(study.table("rows"), n_test)
+    return summary_of(rows, study.config(), n_test)
 
 
 def _beside(study: KeptStudy) -> pd.DataFrame:
@@ -142,7 +150,11 @@ REPORTS: dict[str, Report] = {
     "FewSamples": Report(
         few_samples.document,
         few_samples.write_few_samples_report,
-        derived={name: _summaries(name) for name in ("summary", "comparison", "published")},
+        derived={
+            "summary": _summary,
+            "comparison": lambda study: comparison_of(_summary(study), study.config()),
+            "published": lambda study: published_table(study.config()),
+        },
         quantities=few_samples_quoted.QUANTITIES,
     ),
     "Comparison": Report(

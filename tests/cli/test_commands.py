@@ -218,6 +218,7 @@ def test_quickstart_and_few_samples_resolve_their_configs(capsys):
     assert "data: mine.npz" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_quickstart_without_a_config_or_an_output_writes_into_results(
     tmp_path, monkeypatch, capsys
 ):
@@ -260,6 +261,7 @@ def test_few_samples_runs_end_to_end_on_tiny_images(tmp_path, capsys):
     assert record(out)["config_hash"]
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_two_runs_on_the_same_draws_are_compared_end_to_end(tmp_path, capsys):
     rng = np.random.default_rng(0)
     labels = np.arange(40) % 2

@@ -10,6 +10,7 @@ from ntkreg.cli import main
 CONFIG = str(Path(__file__).resolve().parents[2] / "configs" / "optimizers_mnist.yaml")
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_the_command_goes_on_where_a_study_is_and_makes_its_page(
     optimizers_folder, tmp_path, monkeypatch, capsys
 ):

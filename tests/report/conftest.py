@@ -1,3 +1,4 @@
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -5,15 +6,45 @@ import pandas as pd
 import pytest
 from small_sets import SMALL, write_set
 
-from ntkreg.report.register import write_benchmark
+from ntkreg.report.register import write_benchmark, write_page
 from ntkreg.studies.compare.study import CompareConfig, run_compare
 from ntkreg.studies.few_samples.study import FewSamplesConfig, run_few_samples, write_summary
 from ntkreg.studies.few_samples_compare.study import (
     FewSamplesCompareConfig,
     run_few_samples_compare,
 )
+from ntkreg.studies.few_samples_network.config import FewSamplesNetworkConfig
+from ntkreg.studies.few_samples_network.study import run_few_samples_network
 from ntkreg.studies.precision.study import PrecisionConfig, run_precision
 from ntkreg.studies.quickstart.study import QuickstartConfig, run_quickstart
+
+FOLDERS = {
+    "Quickstart": "quickstart_folder",
+    "FewSamples": "few_samples_folder",
+    "Comparison": "comparison_folder",
+    "FewSamplesNetwork": "network_folder",
+    "Precision": "precision_folder",
+    "Optimizers": "optimizers_folder",
+    "Widths": "widths_folder",
+    "Compare": "compare_folder",
+    "Complete": "complete_folder",
+    "Landscape": "landscape_folder",
+}
+
+
+@pytest.fixture(scope="session")
+def page_of(request, tmp_path_factory):
+    """Return a function from the name of a study to its page, made once in a copy of its folder."""
+    made = {}
+
+    def page(name):
+        if name not in made:
+            folder = request.getfixturevalue(FOLDERS[name])
+            copy = shutil.copytree(folder, tmp_path_factory.mktemp(name) / "study")
+            made[name] = write_page(copy)
+        return made[name]
+
+    return page
 
 
 @pytest.fixture
@@ -101,6 +132,17 @@ def comparison_folder(few_samples_folder, unpublished_folder, tmp_path_factory):
     folder = tmp_path_factory.mktemp("comparison")
     kernels = {"CNTK-5": str(few_samples_folder), "one layer": str(unpublished_folder)}
     run_few_samples_compare(FewSamplesCompareConfig(kernels), folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def network_folder(tmp_path_factory, corners):
+    folder = tmp_path_factory.mktemp("network")
+    network = {"recipe": "cntk", "depth": 1, "readout": "flatten"}
+    sizes = {"pool": 8, "n_test": 8, "n_samples": (4, 8), "n_draws": (2, 1)}
+    training = {"width": 2, "n_steps": 2, "n_epochs": 1, "batch_size": 4, "n_networks": 1}
+    config = FewSamplesNetworkConfig(str(corners), network, learning_rate=1e-2, **sizes, **training)
+    run_few_samples_network(config, folder)
     return folder
 
 

@@ -12,8 +12,6 @@ import pytest
 
 from ntkreg.errors import DataError, SpecError
 from ntkreg.report.register import REPORTS, remake_benchmark, write_benchmark, write_page
-from ntkreg.studies.few_samples_network.config import FewSamplesNetworkConfig
-from ntkreg.studies.few_samples_network.study import run_few_samples_network
 
 HOSTILE = """\
 text.usetex: True
@@ -37,45 +35,21 @@ xtick.labelsize: 30
 figure.constrained_layout.h_pad: 0.9
 """
 
-FOLDERS = {
-    "Quickstart": "quickstart_folder",
-    "FewSamples": "few_samples_folder",
-    "Comparison": "comparison_folder",
-    "FewSamplesNetwork": "network_folder",
-    "Precision": "precision_folder",
-    "Optimizers": "optimizers_folder",
-    "Widths": "widths_folder",
-    "Compare": "compare_folder",
-    "Complete": "complete_folder",
-    "Landscape": "landscape_folder",
-}
 SLOW = ("Landscape",)
 """Studies of a minute, however small."""
+STUDIES = [pytest.param(n, marks=[pytest.mark.slow] * (n in SLOW)) for n in sorted(REPORTS)]
 
 
-@pytest.fixture(scope="module")
-def network_folder(tmp_path_factory, corners):
-    folder = tmp_path_factory.mktemp("network")
-    network = {"recipe": "cntk", "depth": 1, "readout": "flatten"}
-    sizes = {"pool": 8, "n_test": 8, "n_samples": (4, 8), "n_draws": (2, 1)}
-    training = {"width": 2, "n_steps": 2, "n_epochs": 1, "batch_size": 4, "n_networks": 1}
-    config = FewSamplesNetworkConfig(str(corners), network, learning_rate=1e-2, **sizes, **training)
-    run_few_samples_network(config, folder)
-    return folder
-
-
-@pytest.fixture(
-    params=[pytest.param(n, marks=[pytest.mark.slow] * (n in SLOW)) for n in sorted(FOLDERS)]
-)
-def folder(request, tmp_path):
-    return shutil.copytree(request.getfixturevalue(FOLDERS[request.param]), tmp_path / "study")
+@pytest.fixture(params=STUDIES)
+def folder(request, page_of, tmp_path):
+    return shutil.copytree(page_of(request.param).parent, tmp_path / "study")
 
 
 # Every page is made by the other tests, too; these are enough to see that settings are held off.
 _QUICK = ("Comparison", "Compare", "Quickstart")
 each_page = pytest.mark.parametrize(
     "folder",
-    [n if n in _QUICK else pytest.param(n, marks=pytest.mark.slow) for n in sorted(FOLDERS)],
+    [n if n in _QUICK else pytest.param(n, marks=pytest.mark.slow) for n in sorted(REPORTS)],
     indirect=True,
 )
 
@@ -84,29 +58,26 @@ def digests(paths):
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
 
 
-def test_every_study_has_a_report():
-    assert set(FOLDERS) == set(REPORTS)
-
-
 @each_page
 def test_pages_are_the_same_bytes_under_the_settings_of_any_user(folder, tmp_path):
     name = json.loads((folder / "record.json").read_text())["study"]
 
-    def made(where):
+    def made(where, page):
         (tmp_path / where).mkdir()
         kept = [] if name == "Quickstart" else write_benchmark(folder, tmp_path / where / "kept")
-        return digests([write_page(folder), *sorted((folder / "figures").glob("*.png")), *kept])
+        return digests([page, *sorted((folder / "figures").glob("*.png")), *kept])
 
-    plain = made("plain")
+    plain = made("plain", folder / "page.html")
     (tmp_path / "matplotlibrc").write_text(HOSTILE)
     with matplotlib.rc_context(fname=tmp_path / "matplotlibrc"):
-        assert made("hostile") == plain
+        assert made("hostile", write_page(folder)) == plain
         # The user's own figures look as before.
         assert (matplotlib.rcParams["font.size"], matplotlib.rcParams["text.usetex"]) == (40, True)
 
 
-def test_a_page_needs_nothing_but_itself(folder):
-    text = write_page(folder).read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", STUDIES)
+def test_a_page_needs_nothing_but_itself(name, page_of):
+    text = page_of(name).read_text(encoding="utf-8")
     sources = re.findall(r'(?:src|href)\s*=\s*"([^"]*)"', text)
     assert sources
     assert all(s.startswith("data:image/png;base64,iVBO") for s in sources)
@@ -114,6 +85,7 @@ def test_a_page_needs_nothing_but_itself(folder):
         assert fetched not in text
 
 
+@pytest.mark.usefixtures("blank_pictures")  # of whole pages, which are not made again
 def test_what_is_kept_makes_the_same_page_without_the_folder(folder, tmp_path):
     stem = tmp_path / "a.b"
     if json.loads((folder / "record.json").read_text())["study"] == "Quickstart":

@@ -67,6 +67,7 @@ class KeptStudy(StudyFolder):
 
     def __init__(self, stem: str | Path, derived: Tables) -> None:
         self.stem, self._derived = Path(stem), derived
+        self._made: dict[str, pd.DataFrame] = {}
         super().__init__(self.stem.parent)
 
     def has(self, name: str) -> bool:
@@ -75,9 +76,11 @@ class KeptStudy(StudyFolder):
 
     def table(self, name: str) -> pd.DataFrame:
         """Return a table that is kept, or follows from those that are."""
-        if name in self._derived and not super().has(name):
-            return self._derived[name](self)
-        return super().table(name)
+        if name not in self._derived or super().has(name):
+            return super().table(name)
+        if name not in self._made:
+            self._made[name] = self._derived[name](self)
+        return self._made[name]
 
     def sibling(self, name: str) -> "KeptStudy":
         """Return another study that is kept beside, with the tables that have a file."""
@@ -124,18 +127,17 @@ def keep(study: StudyFolder, report: Report, stem: Path) -> list[Path]:
 
 
 @in_own_style()
-def remake(report: Report, stem: Path, remarks: str) -> list[Path]:
+def remake(study: KeptStudy, report: Report, remarks: str) -> list[Path]:
     """Make STEM.md and STEM.png of what is kept, and return their paths.
 
     Parameters
     ----------
+    study : KeptStudy
     report : Report
-    stem : Path
     remarks : str
         Markdown of an author's, "" for none.
     """
-    study = KeptStudy(stem, report.derived)
-    made = report.document(study)
+    made, stem = report.document(study), study.stem
     text, picture = _file(stem, ".md"), _file(stem, ".png")
     if report.whole_page:
         whole = f"The whole page, with all figures: [{stem.name}.html]({stem.name}.html)."

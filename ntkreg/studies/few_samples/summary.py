@@ -17,7 +17,15 @@ from ntkreg.studies.shared.published import (
 )
 from ntkreg.studies.shared.statistics import compare_with_published, summarize_draws
 
-__all__ = ["READINGS", "exact_accuracies", "published_on", "summaries"]
+__all__ = [
+    "READINGS",
+    "comparison_of",
+    "exact_accuracies",
+    "published_on",
+    "published_table",
+    "summaries",
+    "summary_of",
+]
 
 READINGS = {"convolutions": 0, "read-out counted": -1}
 """Hidden layers of a published "CNTK-d" less d: whether d counts the dense read-out is not
@@ -46,21 +54,38 @@ def summaries(
     "read-out counted" (d - 1 hidden layers); of the first images, whose table says what it
     counts, the first. Of other networks than CNTKs it has no lines.
     """
-    drawn = config.get("seed", 0) is not None
-    summary = summarize_draws(rows, pool=config["pool"] if drawn else None, n_test=n_test)
-    published, source = published_on(config)
+    summary = summary_of(rows, config, n_test)
+    return {
+        "summary": summary,
+        "comparison": comparison_of(summary, config),
+        "published": published_table(config),
+    }
+
+
+def summary_of(rows: pd.DataFrame, config: Mapping[str, Any], n_test: int) -> pd.DataFrame:
+    """Return the table ``summary`` (`summaries`)."""
+    pool = config["pool"] if _drawn(config) else None
+    return summarize_draws(rows, pool=pool, n_test=n_test)
+
+
+def comparison_of(summary: pd.DataFrame, config: Mapping[str, Any]) -> pd.DataFrame:
+    """Return the table ``comparison`` of a summary (`summaries`)."""
     # Of few samples only CNTKs were published at several depths.
-    known = published if _is_cntk(config) and config.get("classes") is None else ()
-    comparison = pd.concat(
+    known = published_on(config)[0] if _is_cntk(config) and config.get("classes") is None else ()
+    return pd.concat(
         [
             compare_with_published(summary, known, offset=offset).assign(reading=name)
             for name, offset in READINGS.items()
-            if drawn or offset == 0
+            if _drawn(config) or offset == 0
         ]
     )
+
+
+def published_table(config: Mapping[str, Any]) -> pd.DataFrame:
+    """Return the table ``published`` of a configuration (`summaries`)."""
+    published, source = published_on(config)
     columns = [field.name for field in fields(PublishedRow)]
-    table = pd.DataFrame(map(asdict, published), columns=columns).assign(source=source)
-    return {"summary": summary, "comparison": comparison, "published": table}
+    return pd.DataFrame(map(asdict, published), columns=columns).assign(source=source)
 
 
 def exact_accuracies(rows: pd.DataFrame, n_test: int) -> pd.DataFrame:
@@ -89,6 +114,11 @@ def published_on(config: Mapping[str, Any]) -> tuple[tuple[PublishedRow, ...], s
     if set(classes) == {0, 1}:
         return CIFAR2_DEPTHS, CIFAR2_SOURCE
     return (), ""
+
+
+def _drawn(config: Mapping[str, Any]) -> bool:
+    """Whether images are drawn; else they are the first."""
+    return config.get("seed", 0) is not None
 
 
 def _is_cntk(config: Mapping[str, Any]) -> bool:

@@ -16,8 +16,8 @@ from ntkreg.studies.compare.statistics import pair_tests
 
 
 @pytest.fixture(scope="module")
-def page(compare_folder):
-    return write_compare_report(compare_folder).read_text(encoding="utf-8")
+def page(page_of):
+    return page_of("Compare").read_text(encoding="utf-8")
 
 
 def test_the_page_answers_first_and_says_the_protocol_and_every_failure(page, compare_folder):
@@ -84,6 +84,7 @@ def test_what_is_kept_has_every_row_and_remarks_take_their_figures_from_it(compa
             keep_as(compare_folder, "wrong", wrong)
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_nothing_in_its_files_becomes_html(compare_folder, tmp_path):
     columns = {"works": ["status"], "tests": ["first", "verdict"]}
     text = write_compare_report(spoilt(compare_folder, tmp_path / "c", **columns)).read_text()

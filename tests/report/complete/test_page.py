@@ -15,6 +15,7 @@ from ntkreg.report.shared.remarks import quoted
 from ntkreg.studies.complete.statements import STATEMENTS
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_the_page_has_every_statement_with_its_figures(complete_folder, tmp_path):
     text = write_complete_report(spoilt(complete_folder, tmp_path / "c")).read_text()
     for statement in STATEMENTS.values():

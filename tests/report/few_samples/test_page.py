@@ -10,8 +10,8 @@ from ntkreg.report.few_samples.page import write_few_samples_report
 
 
 @pytest.fixture(scope="module")
-def few_samples_page(few_samples_folder):
-    return write_few_samples_report(few_samples_folder).read_text(encoding="utf-8")
+def few_samples_page(page_of):
+    return page_of("FewSamples").read_text(encoding="utf-8")
 
 
 def test_few_samples_page_shows_both_readings_and_the_verdict(few_samples_page):
@@ -20,6 +20,7 @@ def test_few_samples_page_shows_both_readings_and_the_verdict(few_samples_page):
         assert words in few_samples_page
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_a_reading_without_a_published_depth_is_not_mentioned(few_samples_folder, tmp_path):
     folder = shutil.copytree(few_samples_folder, tmp_path / "copy")
     known = pd.read_csv(folder / "comparison.csv")
@@ -49,6 +50,7 @@ def test_a_network_without_published_rows_has_a_page_with_its_errors(unpublished
         assert words not in text.replace("CNTK-14", "")
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_a_page_of_two_classes_lays_steps_in_depth_beside_the_published(two_classes_folder):
     text = write_few_samples_report(two_classes_folder).read_text(encoding="utf-8")
     for words in ("2 to 3", "+23.45", "+0.75", "1904.11955, Table 2", "2 classes"):
@@ -62,6 +64,7 @@ def test_a_benchmark_of_two_classes_draws_the_steps(two_classes_folder, keep_as)
     assert matplotlib.image.imread(file("png"))[..., :3].std() > 0.01
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_nothing_in_a_few_samples_studys_files_becomes_html(few_samples_folder, tmp_path):
     copy = spoilt(
         few_samples_folder, tmp_path / "f", comparison=["published"], published=["source"]

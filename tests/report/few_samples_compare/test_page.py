@@ -11,8 +11,8 @@ from ntkreg.report.few_samples_compare.page import write_few_samples_compare_rep
 
 
 @pytest.fixture(scope="module")
-def comparison_page(comparison_folder):
-    return write_few_samples_compare_report(comparison_folder).read_text(encoding="utf-8")
+def comparison_page(page_of):
+    return page_of("Comparison").read_text(encoding="utf-8")
 
 
 def test_the_comparison_answers_first_and_shows_every_error(comparison_page, comparison_folder):
@@ -39,6 +39,7 @@ def test_the_comparisons_files_hold_every_command_row_and_the_picture(comparison
     assert matplotlib.image.imread(file("png"))[..., :3].std() > 0.01
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_nothing_in_a_comparisons_files_becomes_html(comparison_folder, tmp_path):
     columns = {"comparison": ["kernel", "name"], "kernels": ["name", "network"]}
     copy = spoilt(comparison_folder, tmp_path / "c", **columns)

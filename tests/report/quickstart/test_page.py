@@ -11,18 +11,15 @@ from ntkreg.errors import DataError
 from ntkreg.report.quickstart.page import write_quickstart_report
 
 
-@pytest.fixture(scope="module")
-def quickstart_page(quickstart_folder):
-    return write_quickstart_report(quickstart_folder).read_text(encoding="utf-8")
-
-
-def test_quickstart_page_shows_every_picture_method_and_setting(quickstart_page, quickstart_folder):
-    assert quickstart_page.count("<img") == 4
+def test_quickstart_page_shows_every_picture_method_and_setting(page_of):
+    page = page_of("Quickstart")
+    text = page.read_text(encoding="utf-8")
+    assert text.count("<img") == 4
     for name in ("accuracy", "kernels", "eigenvalues", "hardest"):
-        pixels = matplotlib.image.imread(quickstart_folder / "figures" / f"{name}.png")
+        pixels = matplotlib.image.imread(page.parent / "figures" / f"{name}.png")
         assert pixels[..., :3].std() > 0.01  # drawn on
     for words in ("CNTK LAP NTK", "RBF-SVM (tuned)", "n = 30", "n_images: 60", "numpy: "):
-        assert words in quickstart_page
+        assert words in text
 
 
 @pytest.mark.parametrize(
@@ -56,6 +53,7 @@ def test_a_damaged_file_is_named(quickstart_folder, tmp_path, name):
         write_quickstart_report(copy)
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_nothing_in_a_quickstarts_files_becomes_html(quickstart_folder, tmp_path):
     copy = spoilt(quickstart_folder, tmp_path / "q", rows=["method"], timings=["step"])
     text = write_quickstart_report(copy).read_text(encoding="utf-8")
