@@ -2,6 +2,7 @@
 
 import pickle
 import tracemalloc
+from functools import cache
 
 import numpy as np
 import pytest
@@ -22,6 +23,10 @@ BOTH = ("nngp", "ntk")
 
 @pytest.fixture
 def data():
+    return _data()
+
+
+def _data():
     rng = np.random.default_rng(0)
     X, Z = rng.normal(size=(25, 4)), rng.normal(size=(40, 4))
     return X, np.sin(X[:, 0]) + X[:, 1] ** 2 + 3, Z
@@ -39,22 +44,34 @@ def dense(X, Z, weights, alpha, get, **options):
     return NZ - A @ NX.T - NX @ A.T + A @ N @ A.T
 
 
+@cache
+def neural_tangents_ensemble(alpha, n_targets, t):
+    """Return mean and covariance at Z under either kernel."""
+    X, y, Z = _data()
+    nt = import_neural_tangents()
+    with enable_x64():
+        layers = [nt.stax.Dense(1, np.sqrt(2), 0.3), nt.stax.Relu()] * 2
+        kernel_fn = nt.stax.serial(*layers, nt.stax.Dense(1))[2]
+        ensemble = nt.predict.gradient_descent_mse_ensemble(
+            kernel_fn, X, targets(y, n_targets), diag_reg=alpha, diag_reg_absolute_scale=True
+        )
+        found = ensemble(t, x_test=Z, get=BOTH, compute_cov=True)
+        return {g: (np.array(v.mean), np.array(v.covariance)) for g, v in found._asdict().items()}
+
+
+def targets(y, n_targets):
+    return np.column_stack([y, -y, y**2])[:, :n_targets]
+
+
+# Both kernels one after the other: neural-tangents is asked once for both.
 @pytest.mark.parametrize("get", BOTH)
 @pytest.mark.parametrize("alpha", [0.0, 0.05])
 @pytest.mark.parametrize("n_targets", [1, 3])
 @pytest.mark.parametrize("t", [None, 0.0, 5.0, 300.0])
 def test_equals_the_ensemble_of_neural_tangents(data, get, alpha, n_targets, t):
     X, y, Z = data
-    Y = np.column_stack([y, -y, y**2])[:, :n_targets]
-    nt = import_neural_tangents()
-    with enable_x64():
-        layers = [nt.stax.Dense(1, np.sqrt(2), 0.3), nt.stax.Relu()] * 2
-        kernel_fn = nt.stax.serial(*layers, nt.stax.Dense(1))[2]
-        ensemble = nt.predict.gradient_descent_mse_ensemble(
-            kernel_fn, X, Y, diag_reg=alpha, diag_reg_absolute_scale=True
-        )
-        wanted = ensemble(t, x_test=Z, get=get, compute_cov=True)
-        mean, cov = np.array(wanted.mean), np.array(wanted.covariance)
+    Y = targets(y, n_targets)
+    mean, cov = neural_tangents_ensemble(alpha, n_targets, t)[get]
     model = NTKRegressor(
         NETWORK, get=get, alpha=alpha, alpha_scale="absolute", center_y=False, train_time=t
     ).fit(X, Y)

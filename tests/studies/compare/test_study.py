@@ -87,7 +87,7 @@ def test_processes_give_the_same_rows(config, tmp_path):
     assert tables(tmp_path / "one") == tables(tmp_path / "two")
 
 
-@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize("n_jobs", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_a_killed_run_goes_on_to_the_same_rows(config, tmp_path, n_jobs):
     path, out = tmp_path / "c.yaml", tmp_path / "out"
     plain = dataclasses.asdict(config)

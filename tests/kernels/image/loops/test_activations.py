@@ -9,12 +9,15 @@ from oracles import golden_layers
 from ntkreg import Conv, Relu
 from ntkreg.architecture import Erf, Gelu
 from ntkreg.errors import SpecError
+from ntkreg.kernels.compiled.addresses import address_of, call
 from ntkreg.kernels.compiled.arc_cosine import relu_dual
 from ntkreg.kernels.compiled.lanes import n_lanes
 from ntkreg.kernels.duals import dual
 from ntkreg.kernels.image.loops.duals import (
     DiagonalArguments,
     RowArguments,
+    declare_diagonal,
+    declare_row,
     diagonal_of,
     parameter,
     row_of,
@@ -48,11 +51,12 @@ def _diagonal(loop, q, out, parameter, tiny):
     """Fill out: a, b, E[phi^2], E[dphi^2] of variances q."""
     n, zero = np.uint64(len(q)), np.uint64(0)
     q, ones = np.concatenate((q, 0 * q)), np.concatenate((1 + 0 * q, 0 * q))
-    loop(
+    call(
+        loop,
         DiagonalArguments(
             (q, ones, (zero, n, n)), (out[2], out[3], zero), (out[0], out[1], zero), n,
             (1.0, 0.0, 0.0), parameter, tiny,
-        )
+        ),
     )  # fmt: skip
 
 
@@ -65,14 +69,26 @@ def _pairs(loop, s, tables, out, layer, parameter, dual, paired, columns):
     beyond = np.zeros((4, 4 * n), s.dtype)
     value, slope = beyond[0], beyond[1]
     sums = np.concatenate((s, beyond[2])), np.concatenate((ones, beyond[3]))
-    loop(
+    call(
+        loop,
         RowArguments(
             (sums[0], sums[1], (zero, n, n)), (value, slope, zero), (tables[0], tables[1], zero),
             (tables[2], tables[3], zero), np.uint64(columns), layer, parameter, dual, paired,
             (value, slope, n), (sums[0], sums[1], n + n),
-        )
+        ),
     )  # fmt: skip
     out[0], out[1] = value[:n], slope[:n]
+
+
+def diagonal_loop(phi):
+    """Return the address of the loop over variances, kept on disk as engines keep it."""
+    return np.uint64(address_of(diagonal_of(phi), declare_diagonal(numba.float64)))
+
+
+def row_loop(phi, dtype):
+    """The same of the loop over covariances in a dtype."""
+    arguments = declare_row(numba.from_dtype(np.dtype(dtype)), numba.typeof(relu_dual(dtype, 0.5)))
+    return np.uint64(address_of(row_of(phi), arguments))
 
 
 def loops(phi, s, q, r, dtype, paired=True):
@@ -83,13 +99,13 @@ def loops(phi, s, q, r, dtype, paired=True):
     tables = np.zeros((4, len(s)), dtype)
     for k, variance in enumerate((q, r)):
         out = np.zeros((4, len(s)))
-        _diagonal(diagonal_of(phi), variance, out, float(parameter(phi)), TINY[dtype])
+        _diagonal(diagonal_loop(phi), variance, out, float(parameter(phi)), TINY[dtype])
         tables[2 * k : 2 * k + 2] = out[:2]
     out = np.zeros((2, len(s)), dtype)
     layer = kind(1), kind(0), kind(0)
     constants = relu_dual(dtype, 0.5)
     covariance, p = s.astype(dtype), kind(parameter(phi))
-    _pairs(row_of(phi), covariance, tables, out, layer, p, constants, paired, columns)
+    _pairs(row_loop(phi, dtype), covariance, tables, out, layer, p, constants, paired, columns)
     return out
 
 
@@ -123,7 +139,7 @@ def test_loops_agree_with_numpy_s_duals_over_all_variances_and_correlations(phi,
 def test_the_diagonal_is_the_dual_of_a_value_with_itself(phi, dtype):
     q = np.resize(np.array(VARIANCES[1:], float), 16)
     out = np.zeros((4, len(q)))
-    _diagonal(diagonal_of(phi), q, out, float(parameter(phi)), TINY[dtype])
+    _diagonal(diagonal_loop(phi), q, out, float(parameter(phi)), TINY[dtype])
     value, slope = dual(phi, q, q, q)
     np.testing.assert_allclose(out[2], value, rtol=1e-14)
     np.testing.assert_allclose(out[3], slope, rtol=1e-14)
