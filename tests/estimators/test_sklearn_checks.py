@@ -32,6 +32,15 @@ class RowImageClassifier(ReadsRowsAsImages, NTKClassifier):
     pass
 
 
+def _run(estimator, check, monkeypatch):
+    # Without it scikit-learn skips its array API check, which here sees NumPy only.
+    monkeypatch.setenv("SCIPY_ARRAY_API", "1")
+    try:
+        check(estimator)
+    except (unittest.SkipTest, pytest.skip.Exception) as reason:
+        pytest.fail(f"scikit-learn skipped this check: {reason}")
+
+
 @pytest.mark.filterwarnings("ignore::ntkreg.errors.PrecisionWarning")  # for the two above
 @parametrize_with_checks(
     [
@@ -55,26 +64,32 @@ class RowImageClassifier(ReadsRowsAsImages, NTKClassifier):
             alpha_scale="absolute",
             alphas=[0.01, ABOVE_EVERY_NEGATIVE_EIGENVALUE],
         ),
+        NTKRegressorCV(variants=[{"depth": 1}, {"depth": 2}], alphas=[0.01, 0.1]),
+        NTKRegressor(train_time=50.0),
+    ]
+)
+def test_passes_the_check_of_scikit_learn(estimator, check, monkeypatch):
+    _run(estimator, check, monkeypatch)
+
+
+# What they add to the classifiers above is what the regressors beside them add.
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::ntkreg.errors.PrecisionWarning")
+@parametrize_with_checks(
+    [
         NTKClassifierCV(
             kernel="precomputed",
             alpha_scale="absolute",
             alphas=[0.01, ABOVE_EVERY_NEGATIVE_EIGENVALUE],
         ),
-        NTKRegressorCV(variants=[{"depth": 1}, {"depth": 2}], alphas=[0.01, 0.1]),
-        NTKRegressor(train_time=50.0),
         NTKClassifier(train_time=50.0),
         NTKClassifierCV(
             variants=[{"depth": 1}, {"depth": 2}], alphas=[0.01, 0.1], scoring="accuracy"
         ),
     ]
 )
-def test_passes_the_check_of_scikit_learn(estimator, check, monkeypatch):
-    # Without it scikit-learn skips its array API check, which here sees NumPy only.
-    monkeypatch.setenv("SCIPY_ARRAY_API", "1")
-    try:
-        check(estimator)
-    except (unittest.SkipTest, pytest.skip.Exception) as reason:
-        pytest.fail(f"scikit-learn skipped this check: {reason}")
+def test_passes_it_with_what_regressors_have_too(estimator, check, monkeypatch):
+    _run(estimator, check, monkeypatch)
 
 
 @pytest.mark.parametrize("Estimator", [NTKRegressor, NTKClassifier])
