@@ -16,6 +16,7 @@ import argparse
 import json
 import os
 import platform
+import shlex
 import signal
 import subprocess
 import sys
@@ -260,7 +261,8 @@ def supervise(options: argparse.Namespace, arguments: list[str]) -> dict[str, An
     """Run all sections as processes, each to its deadline and all to theirs."""
     end = time.monotonic() + options.seconds
     stem = options.output / "cuda"
-    report: dict[str, Any] = {"command": "python scripts/gpu_check.py", "sections": {}}
+    command = shlex.join(["python", "scripts/gpu_check.py", *arguments])
+    report: dict[str, Any] = {"page": "cuda", "command": command, "sections": {}}
     for name in options.only:
         left = end - time.monotonic()
         # What earlier sections leave, later ones may use: theirs are kept free alone.
@@ -270,8 +272,8 @@ def supervise(options: argparse.Namespace, arguments: list[str]) -> dict[str, An
         part.unlink(missing_ok=True)
         start, status = time.monotonic(), "no time left"
         if allowed > 1:
-            command = [sys.executable, __file__, "--section", name, *arguments]
-            child = subprocess.Popen(command, start_new_session=True)
+            section = [sys.executable, __file__, "--section", name, *arguments]
+            child = subprocess.Popen(section, start_new_session=True)
             try:
                 status = f"ended with {child.wait(allowed)}"
             except subprocess.TimeoutExpired:

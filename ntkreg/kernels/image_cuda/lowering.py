@@ -211,7 +211,7 @@ def _unit_after(activation: Layer, unit: float) -> float:
 
 
 def _weight(readout: Layer, h: int, w: int) -> float:
-    """What a read-out's whole numbers (`tiles.cuh`) are multiplied by."""
+    """What a read-out's whole numbers (`reads.cuh`) are multiplied by."""
     match readout:
         case Flatten():
             return 1 / (h * w)

@@ -42,7 +42,7 @@ def _header() -> str:
         "REST": ", ".join(_number(float(v)) for v in dual.c),
     }
     defined = [f"#define {name} {value}" for name, value in numbers.items()]
-    return "\n".join([*defined, *(_text(name) for name in ("duals.cuh", "tiles.cuh"))])
+    return "\n".join([*defined, *(_text(name) for name in ("duals.cuh", "tiles.cuh", "reads.cuh"))])
 
 
 def _text(name: str) -> str:
