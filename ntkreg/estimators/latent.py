@@ -121,6 +121,11 @@ class LatentFunction(KernelEstimator):
         the first call computes the Gram matrix again, of both kernels for ``get="ntk"``, and
         factorises it, n^3; it keeps them from then on.
         """
+        for name, value in (("return_std", return_std), ("return_cov", return_cov)):
+            if not isinstance(value, bool | np.bool_):
+                raise ValueError(
+                    f"{type(self).__name__}: {name} must be True or False; got {value!r}."
+                )
         if not (return_std or return_cov):
             if test_kernel is not None:
                 raise ValueError(

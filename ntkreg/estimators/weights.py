@@ -25,9 +25,16 @@ def read_weights(who: str, sample_weight: Any, n_samples: int) -> np.ndarray | N
     if isinstance(sample_weight, Real):
         sample_weight = np.full(n_samples, sample_weight)
     refuse_masked(f"{who}: sample_weight", sample_weight)
-    weights = check_array(
-        sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight"
-    )
+    try:
+        weights = check_array(
+            sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight"
+        )
+    except ValueError as error:
+        if "could not convert" not in str(error):  # scikit-learn's words on NaN and infinity
+            raise
+        raise ValueError(
+            f"{who}: sample_weight must be numbers, one a sample; got text ({error})."
+        ) from None
     if weights.shape != (n_samples,):
         raise ShapeError(
             f"{who}: sample_weight must have shape ({n_samples},); got {weights.shape}."

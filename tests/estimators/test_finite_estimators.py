@@ -331,6 +331,7 @@ def test_weights_of_classes_multiply_those_of_samples():
     [
         ([-1.0] + 11 * [1.0], "sample_weight must be >= 0"),
         ([np.nan] + 11 * [1.0], "sample_weight contains NaN"),
+        (["heavy"] * 12, "sample_weight must be numbers, one a sample; got text"),
         (np.zeros(12), "not zero everywhere"),
         (np.ones(11), r"sample_weight must have shape \(12,\)"),
         ([1.0] + 11 * [0.0], "at least two classes|12 samples have a positive"),

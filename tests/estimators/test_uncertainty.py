@@ -355,6 +355,9 @@ def test_what_cannot_be_told_is_refused_by_name(data):
     with pytest.raises(ValueError, match=r"need a fit with store_covariance=True"):
         NTKRegressor(kernel="precomputed", get="nngp").fit(N, y).predict(N, return_std=True)
     model = NTKRegressor(NETWORK).fit(X, y)
+    for name, wrong in (("return_std", "yes"), ("return_cov", 1)):
+        with pytest.raises(ValueError, match=f"{name} must be True or False; got {wrong!r}"):
+            model.predict(Z, **{name: wrong})
     with pytest.raises(ValueError, match="must not both be True"):
         model.predict(Z, return_std=True, return_cov=True)
     for asked in ({}, {"return_std": True}):
