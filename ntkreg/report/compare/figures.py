@@ -11,6 +11,10 @@ from ntkreg.report.shared.figures import COLOURS
 __all__ = ["comparison_figure", "sets_figure"]
 
 
+_NEARLY_ALL = 0.9
+"""Of the data sets, that a median of eigenvalues is drawn of."""
+
+
 def comparison_figure(
     summary: pd.DataFrame, runs: pd.DataFrame, alike: pd.DataFrame, spectra: pd.DataFrame
 ) -> Figure:
@@ -100,7 +104,11 @@ def _heat_map(figure: Figure, axes, kernels: Sequence[str], alike: pd.DataFrame)
 
 
 def _spectra(axes, spectra: pd.DataFrame, colours: Mapping[str, str]) -> None:
-    """Draw how eigenvalues fall: the median over data sets, and quartiles."""
+    """Draw how eigenvalues fall: the median over data sets, and quartiles.
+
+    As far as nearly all data sets have so many: a median over the larger ones alone may rise.
+    """
+    spectra = spectra[spectra.n_sets >= _NEARLY_ALL * spectra.n_sets.max()]
     for name, rows in spectra.groupby("model", sort=False):
         colour = colours[name]
         axes.plot(rows.k, rows["median"], marker="o", markersize=3, color=colour, label=name)

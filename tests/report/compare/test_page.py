@@ -92,6 +92,18 @@ def test_nothing_in_its_files_becomes_html(compare_folder, tmp_path):
     assert text.count("&lt;script&gt;") > 6
 
 
+def test_medians_of_eigenvalues_are_drawn_as_far_as_nearly_all_sets_have_so_many(compare_folder):
+    study = StudyFolder(compare_folder)
+    tables = [study.table(name) for name in ("summary", "groups", "alike", "spectra")]
+    spectra = tables[-1] = tables[-1].copy()
+    ks = sorted(set(spectra.k))
+    spectra["n_sets"] = np.where(spectra.k == ks[-1], 8, np.where(spectra.k == ks[-2], 9, 10))
+    figure = comparison_figure(*tables)
+    [axes] = [axes for axes in figure.axes if axes.get_title() == "eigenvalues, centred"]
+    assert len(axes.lines) == spectra.model.nunique()
+    assert all(line.get_xdata().tolist() == ks[:-1] for line in axes.lines)
+
+
 def test_ranks_are_drawn_without_kernels_and_groups(compare_folder):
     study = StudyFolder(compare_folder)
     empty = {name: study.table(name).iloc[:0] for name in ("groups", "alike", "spectra")}
