@@ -15,6 +15,7 @@ from ntkreg.studies.complete.task import Task
 
 __all__ = [
     "DEPTHS",
+    "MOST_STEPS",
     "NUMBERS",
     "N_FOLLOWED",
     "SHARES",
@@ -38,7 +39,8 @@ NUMBERS = ("deviation", "steps", "loss")
 _TOL = 1e-4
 """Loss at which a path ends: later singular values stand still."""
 
-_MOST_STEPS = 20_000
+MOST_STEPS = 20_000
+"""After which a path ends in any case."""
 
 _N_POINTS = 150
 """Of a path that are kept."""
@@ -115,7 +117,7 @@ def follow(task: Task, spec: PathSpec) -> dict[str, Any]:
     scale = config.init_scales[0]
     theta = start("balanced", given.shape, spec.depth, None, scale, rng)
     follower = _Follower(objective, spec.depth, min(N_FOLLOWED, *given.shape))
-    training = Training(tol=_TOL, max_iter=min(_MOST_STEPS, config.max_steps), share=spec.share)
+    training = Training(tol=_TOL, max_iter=min(MOST_STEPS, config.max_steps), share=spec.share)
     end = descend(objective, theta, training, rng, follower)
     sigma = np.array([line[2] for line in follower.lines])
     integral = np.array([line[3] for line in follower.lines])

@@ -1,36 +1,50 @@
 """What the completion study will cost, before any of it is run."""
 
-from collections import Counter
+import dataclasses
+import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from ntkreg.cpus import check_n_jobs, one_blas_thread
-from ntkreg.factorization.descent import Training, descend
-from ntkreg.factorization.entries import read_entries
-from ntkreg.factorization.nuclear_norm import minimize_nuclear_norm
-from ntkreg.factorization.product import ProductLoss
-from ntkreg.factorization.starts import start
-from ntkreg.studies.complete.config import CompleteConfig
-from ntkreg.studies.complete.paths import path_specs
-from ntkreg.studies.complete.runs import run_specs
+from ntkreg.factorization.optimizers import OPTIMIZERS
+from ntkreg.studies.complete.config import REFERENCE, CompleteConfig
+from ntkreg.studies.complete.finished import Spec
+from ntkreg.studies.complete.paths import DEPTHS, PathSpec, path_specs
+from ntkreg.studies.complete.runs import RunSpec, run_specs
+from ntkreg.studies.complete.steps import expected_path_steps, expected_steps
+from ntkreg.studies.complete.study import do
 from ntkreg.studies.complete.task import Task, load_task
-from ntkreg.studies.shared.plan import StudyPlan, seconds_of
+from ntkreg.studies.shared.plan import StudyPlan
 
 __all__ = ["plan_complete"]
 
-_STEPS = {0: 250, 1: 100, 2: 6000, 3: 12_000, 4: 25_000}
-"""Of a run by depth, as those of 100 x 100 took on average; deeper ones as the last."""
+_TIMED = (100, 400)
+"""Steps after which two runs of a kind are ended: the first steps look at curvature most often."""
 
-_PATH_STEPS = 6000
-_TIMED = 100
+_NEVER = 1e-24
+"""Loss that no such run comes to."""
+
+
+@dataclass(frozen=True)
+class _Cost:
+    """Seconds of the first `_TIMED` steps and of each later one."""
+
+    first: float
+    later: float
+
+    def of(self, steps: float) -> float:
+        """Return the seconds of a run of so many steps."""
+        few = _TIMED[0]
+        return self.first * min(steps / few, 1) + self.later * max(steps - few, 0)
 
 
 def plan_complete(
     config: CompleteConfig, output: str | Path, *, n_jobs: int | None = None
 ) -> Iterator[StudyPlan]:
-    """Yield what `run_complete` would do; computes nothing but a hundred steps a depth.
+    """Yield what `run_complete` would do; computes nothing but some hundred steps a depth.
 
     Parameters
     ----------
@@ -47,37 +61,46 @@ def plan_complete(
     """
     task, jobs = load_task(config), check_n_jobs(n_jobs)
     runs, paths = list(run_specs(task)), path_specs(task)
-    depths = Counter(spec.depth for spec in runs)
+    names = {0: "nuclear norm"} | {depth: f"depth {depth}" for depth in config.depths}
+    seconds = dict.fromkeys(names.values(), 0.0)
+    kinds: dict[tuple[int, str], _Cost] = {}
     with one_blas_thread():
-        per_step = {depth: _seconds_per_step(task, depth) for depth in depths}
-        a_path = seconds_of(lambda: np.linalg.svd(np.ones(task.shape))) + max(per_step.values())
-    seconds = {
-        (f"depth {depth}" if depth else "nuclear norm"): n
-        * min(_STEPS.get(depth, _STEPS[4]), config.max_steps)
-        * per_step[depth]
-        / jobs
-        for depth, n in sorted(depths.items())
-    }
-    seconds["paths"] = len(paths) * _PATH_STEPS * a_path / jobs
-    bytes_of_all = 8 * int(np.prod(task.shape)) * (4 * max(depths) + 12) * jobs
+        for spec in runs:
+            kind = _kind(spec)
+            if kind not in kinds:
+                kinds[kind] = _cost(task, dataclasses.replace(spec, optimizer=kind[1]))
+            seconds[names[spec.depth]] += kinds[kind].of(expected_steps(task, spec)) / jobs
+        follow = {d: _cost(task, PathSpec(0, d, 1.0)) for d in DEPTHS} if paths else {}
+    of_paths = (follow[path.depth].of(expected_path_steps(task, path)) for path in paths)
+    seconds["paths"] = sum(of_paths) / jobs
+    bytes_of_all = 8 * int(np.prod(task.shape)) * (4 * max(config.depths) + 12) * jobs
     yield StudyPlan(
         {"completions": len(runs), "paths": len(paths)},
         seconds,
         peak_bytes=bytes_of_all,
         disk_bytes=1000 * len(runs) + 80_000 * len(paths),
-        note="steps   as runs on 100 x 100 took on average; single ones take ten times as many",
+        note="steps   as runs on 100 x 100 took on average; single ones take three times as many",
     )
 
 
-def _seconds_per_step(task: Task, depth: int) -> float:
-    """Return the time of a step of training, or of an iteration towards the nuclear norm."""
-    rank, n_seen = task.config.reference_rank or 0, max(task.n_seen)
-    given = task.instance(rank, n_seen, 0)
-    entries = read_entries("complete", given.rows, given.cols, given.values, given.shape)
-    if not depth:
-        took = seconds_of(lambda: minimize_nuclear_norm(entries, tol=1e-12, max_iter=20))
-        return took / 20
-    objective, rng = ProductLoss(entries, depth), np.random.default_rng(0)
-    theta = start("gaussian", given.shape, depth, None, task.config.init_scales[0], rng)
-    training = Training(tol=1e-300, max_iter=_TIMED)
-    return seconds_of(lambda: descend(objective, theta, training, rng)) / _TIMED
+def _kind(spec: RunSpec) -> tuple[int, str]:
+    """Return what decides the cost of a step: the depth, and a rule whose rate is given."""
+    if not spec.depth:
+        return 0, ""
+    given = OPTIMIZERS[spec.optimizer].rate is not None
+    return spec.depth, spec.optimizer if given else REFERENCE
+
+
+def _cost(task: Task, spec: Spec) -> _Cost:
+    """Time runs that are ended early; the nuclear norm's is run once."""
+    times, steps = [], []
+    for most in _TIMED:
+        config = dataclasses.replace(task.config, max_steps=most, tol=_NEVER)
+        began = time.perf_counter()
+        done = do(dataclasses.replace(task, config=config), spec)
+        times.append(time.perf_counter() - began)
+        steps.append(max(done["steps"], 1))
+    later = times[-1] / steps[-1]
+    if steps[1] > steps[0]:
+        later = max(times[1] - times[0], 0.0) / (steps[1] - steps[0])
+    return _Cost(times[0] * _TIMED[0] / steps[0], later)

@@ -4,26 +4,21 @@ import itertools
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ntkreg import finite
 from ntkreg.machine import readable
-from ntkreg.studies.shared.plan import COPIES, duration
+from ntkreg.studies.shared.plan import COPIES, duration, seconds_of
 from ntkreg.studies.widths.config import WidthsConfig, network_of
-from ntkreg.studies.widths.runs import N_STORED
+from ntkreg.studies.widths.runs import N_STORED, measure_network, start_of
 from ntkreg.studies.widths.study import draws_of
-from ntkreg.studies.widths.task import load_width_data
+from ntkreg.studies.widths.task import WidthData, load_width_data, make_task
 
 __all__ = ["WidthsPlan", "plan_widths"]
-
-_NETWORK_SECONDS = 0.1
-"""Of a network beside its flops: calls, observations, one file."""
-
-_COMPILE_SECONDS = 6.0
-"""Until the functions of one width are compiled."""
 
 _CALIBRATION_FLOPS = 1e9
 """Of one step, at most, of the network that is timed."""
@@ -72,6 +67,9 @@ def plan_widths(
 ) -> Iterator[WidthsPlan]:
     """Yield what a study costs; computes nothing but a calibration of some seconds.
 
+    Steps are timed at a middling width; a narrow network is measured as the study measures it,
+    for what one costs beside its flops and until it is compiled.
+
     Parameters
     ----------
     config : WidthsConfig
@@ -86,6 +84,7 @@ def plan_widths(
     data = load_width_data(config)
     n, m = len(data.X), len(data.X_test)
     rate = _flop_rate(config, data.X, data.y)
+    narrow = _measured(config, data, rate)
     flops = dict.fromkeys(config.widths, 0.0)
     seconds = dict.fromkeys(config.widths, 0.0)
     networks = trained = compiled = peak = 0
@@ -93,15 +92,59 @@ def plan_widths(
         draws = zip(config.widths, config.n_seeds, draws_of(config, name), strict=True)
         for width, n_seeds, n_draws in draws:
             one, parameters = _forward(config, depth, width, data.X.shape[1:])
-            # A step is three passes; a kernel about two, and two of three are of training.
-            work = one * (n_seeds * (3 * n * config.n_steps + 4 * n + 2 * m) + n_draws * 3 * n)
+            passes = _passes(config, n, m)
+            work = one * (n_seeds * passes.trained + (n_draws - n_seeds) * passes.drawn)
             flops[width] += work
-            seconds[width] += work / rate + _NETWORK_SECONDS * n_draws + _COMPILE_SECONDS
+            beside = n_seeds * narrow.trained + (n_draws - n_seeds) * narrow.drawn
+            compiling = narrow.compiling * (depth + 1) / (max(config.depths) + 1)
+            seconds[width] += work / rate + beside + compiling
             networks, trained, compiled = networks + n_draws, trained + n_seeds, compiled + 1
             peak = max(peak, 4 * COPIES * parameters)
     kept = min(n, N_STORED)
     disk = networks * (2000 + 4 * kept * (kept + 1))
     yield WidthsPlan(networks, trained, compiled, flops, seconds, peak, disk)
+
+
+class _Costs(NamedTuple):
+    """What a network costs that is trained, or only drawn; and until it is compiled."""
+
+    trained: float
+    drawn: float
+    compiling: float = 0.0
+
+
+def _passes(config: WidthsConfig, n: int, m: int) -> _Costs:
+    """Return passes of one input: a step is three; a kernel about two, and training has two more.
+
+    The kernel of a start is of the training inputs, unless it is trained: then of all.
+    """
+    return _Costs(3 * n * config.n_steps + 7 * n + 2 * m, 3 * n)
+
+
+def _measured(config: WidthsConfig, data: WidthData, rate: float) -> _Costs:
+    """Measure a network of a narrow width; return its seconds but for those of its flops.
+
+    Of the second width: with the first comes what is compiled for all of them.
+    """
+    depth, name = max(config.depths), config.parametrizations[0]
+    task, architecture = make_task(config, data, depth, name), network_of(config, depth)
+    first, width = config.widths[0], config.widths[:2][-1]
+
+    def took(width: int, trained: bool) -> float:
+        start = start_of(config.seed, depth, width, 0)
+        measure = partial(measure_network, task, architecture, width, start, trained=trained)
+        return seconds_of(measure)
+
+    took(first, True)
+    compiled, again = took(width, True), took(width, True)
+    drawn = min(took(width, False), took(width, False))
+    one, _ = _forward(config, depth, width, data.X.shape[1:])
+    passes = _passes(config, len(data.X), len(data.X_test))
+    return _Costs(
+        max(again - one * passes.trained / rate, 0.0),
+        max(drawn - one * passes.drawn / rate, 0.0),
+        max(compiled - again, 0.0),
+    )
 
 
 def _forward(
@@ -122,7 +165,7 @@ def _flop_rate(config: WidthsConfig, X: np.ndarray, y: np.ndarray) -> float:
     depth = max(config.depths)
     width, flops = next(_fitting(config, depth, X))
     network = finite.finite_network(network_of(config, depth), X.shape[1:], width=width)
-    steps = int(np.clip(2 * _CALIBRATION_FLOPS / flops, 4, 400))
+    steps = int(np.clip(20 * _CALIBRATION_FLOPS / flops, 10, 400))  # a run is more than its steps
     training = finite.Training(1e-6, steps)
     for _ in range(2):  # the first compiles
         began = time.perf_counter()
