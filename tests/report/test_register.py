@@ -35,14 +35,12 @@ xtick.labelsize: 30
 figure.constrained_layout.h_pad: 0.9
 """
 
-
 SLOW = ("Landscape",)
 """Studies of a minute, however small."""
+STUDIES = [pytest.param(n, marks=[pytest.mark.slow] * (n in SLOW)) for n in sorted(REPORTS)]
 
 
-@pytest.fixture(
-    params=[pytest.param(n, marks=[pytest.mark.slow] * (n in SLOW)) for n in sorted(REPORTS)]
-)
+@pytest.fixture(params=STUDIES)
 def folder(request, page_of, tmp_path):
     return shutil.copytree(page_of(request.param).parent, tmp_path / "study")
 
@@ -77,7 +75,7 @@ def test_pages_are_the_same_bytes_under_the_settings_of_any_user(folder, tmp_pat
         assert (matplotlib.rcParams["font.size"], matplotlib.rcParams["text.usetex"]) == (40, True)
 
 
-@pytest.mark.parametrize("name", sorted(REPORTS))
+@pytest.mark.parametrize("name", STUDIES)
 def test_a_page_needs_nothing_but_itself(name, page_of):
     text = page_of(name).read_text(encoding="utf-8")
     sources = re.findall(r'(?:src|href)\s*=\s*"([^"]*)"', text)

@@ -63,8 +63,9 @@ def summaries(
 
 
 def summary_of(rows: pd.DataFrame, config: Mapping[str, Any], n_test: int) -> pd.DataFrame:
-    """Return the table ``summary`` of rows (`summaries`)."""
-    return summarize_draws(rows, pool=config["pool"] if _drawn(config) else None, n_test=n_test)
+    """Return the table ``summary`` (`summaries`)."""
+    pool = config["pool"] if _drawn(config) else None
+    return summarize_draws(rows, pool=pool, n_test=n_test)
 
 
 def comparison_of(summary: pd.DataFrame, config: Mapping[str, Any]) -> pd.DataFrame:
@@ -105,7 +106,7 @@ def published_on(config: Mapping[str, Any]) -> tuple[tuple[PublishedRow, ...], s
         As in `summaries`.
     """
     classes = config.get("classes")
-    if classes is None and not _drawn(config):
+    if classes is None and config.get("seed", 0) is None:
         rows = FIRST_2000_CIFAR10.get(config["architecture"].get("readout"), ())
         return (rows, FIRST_2000_SOURCE) if rows and _is_cntk(config) else ((), "")
     if classes is None:
@@ -115,10 +116,10 @@ def published_on(config: Mapping[str, Any]) -> tuple[tuple[PublishedRow, ...], s
     return (), ""
 
 
+def _drawn(config: Mapping[str, Any]) -> bool:
+    """Whether images are drawn; else they are the first."""
+    return config.get("seed", 0) is not None
+
+
 def _is_cntk(config: Mapping[str, Any]) -> bool:
     return config.get("architecture", {"recipe": "cntk"}).get("recipe") == "cntk"
-
-
-def _drawn(config: Mapping[str, Any]) -> bool:
-    """Return whether images were drawn; without a seed they are the first."""
-    return config.get("seed", 0) is not None
