@@ -148,8 +148,7 @@ class _Run:
 
     def _send_inputs(self) -> None:
         """Send the inputs to all workers that are there; others get them from these."""
-        work, start = self.work, time.monotonic()
-        arrays = [A for A in (work.X, work.Z) if A is not None]
+        arrays = [A for A in (self.work.X, self.work.Z) if A is not None]
         while True:
             try:
                 # Names of their own: what another run has lost is not taken for these.
@@ -157,11 +156,9 @@ class _Run:
                 break
             except (OSError, TimeoutError):  # no worker just now, or it died meanwhile
                 self._wait_connected()
-                if time.monotonic() - start > PATIENCE:
-                    self._count_threads()
-                    start = time.monotonic()
+                self._count_threads()
                 time.sleep(_REFRESH)
-        if work.spec.normalize is not None:
+        if self.work.spec.normalize is not None:
             self.norms = self.client.submit(norms_of, self.job, *self.inputs, pure=False)
 
     def _submit(self, tiles: list[GramTile], deaths: int = 0) -> None:
@@ -184,6 +181,8 @@ class _Run:
                 ) from error
             self._submit(task.tiles, task.deaths + 1)
         except (CancelledError, TimeoutError, OSError):
+            if task.future.status == "error":
+                raise  # the task's own
             # Lost with the inputs that it needed, or on its way here.
             self._wait_connected()
             if any(each.status in ("cancelled", "lost") for each in self.inputs):

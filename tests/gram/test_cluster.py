@@ -187,7 +187,8 @@ class _Client:
                 future.status = "lost"
             return _Future(error=distributed.CancelledError(), status="cancelled")
         if error is not None:
-            return _Future(error=error, status="error")
+            own = isinstance(error, distributed.KilledWorker | FileNotFoundError)
+            return _Future(error=error, status="error" if own else "finished")
         plain = [a.value if isinstance(a, _Future) else a for a in arguments]
         return _Future(function(*plain))
 
@@ -234,6 +235,11 @@ def test_what_is_lost_with_workers_is_asked_for_again(errors, sent):
 def test_tiles_that_kill_every_worker_end_the_run():
     with pytest.raises(RuntimeError, match=r"workers keep dying while they compute tiles \(0, 0\)"):
         _compute_with(_Client(*[_killed()] * 100))
+
+
+def test_an_error_of_the_task_itself_is_not_tried_again():
+    with pytest.raises(FileNotFoundError):
+        _compute_with(_Client(None, FileNotFoundError()))
 
 
 def test_a_scheduler_that_is_gone_is_said_so():
