@@ -1,4 +1,4 @@
-"""What deviations hold in memory: nothing of n x n unless asked, and never the whole cross kernel."""
+"""What deviations hold in memory: nothing of n x n unless asked, nor the whole cross kernel."""
 
 import pickle
 import tracemalloc
