@@ -88,8 +88,8 @@ def _finish(dual: Any, trained_only: bool) -> Any:
     """
 
     @inlined
-    def run(s, t, at, sum_s, sum_t, layer, x, x_at, z, z_at, constants):
-        factor, bias, trained = layer
+    def run(s, t, at, sums, layer, x, x_at, z, z_at, constants):
+        (sum_s, sum_t), (factor, bias, trained) = sums, layer
         cov = factor * sum_s + bias
         tangent = tangents(factor, sum_t, trained, cov)
         if trained_only:
@@ -154,18 +154,14 @@ def _same_size(finish: Any) -> Any:
                 right_s = _down(s, above_s, j, to + j, to + j + pitch)
                 right_t = _each_down(t, above_t, j, to + j, to + j + pitch)
                 pair_s, pair_t = here_s + right_s, add_all(here_t, right_t)
-                finish(
-                    s, t, to + i, left_s + pair_s, add_all(left_t, pair_t), layer, x, x_at + p,
-                    z, za + i, constants,
-                )  # fmt: skip
+                sums = left_s + pair_s, add_all(left_t, pair_t)
+                finish(s, t, to + i, sums, layer, x, x_at + p, z, za + i, constants)
                 left_s, left_t = right_s, right_t
                 if p + ONE < w:
                     here_s = _down(s, above_s, k, to + k, to + k + pitch)
                     here_t = _each_down(t, above_t, k, to + k, to + k + pitch)
-                    finish(
-                        s, t, to + j, pair_s + here_s, add_all(pair_t, here_t), layer, x,
-                        x_at + p + ONE, z, za + j, constants,
-                    )  # fmt: skip
+                    sums = pair_s + here_s, add_all(pair_t, here_t)
+                    finish(s, t, to + j, sums, layer, x, x_at + p + ONE, z, za + j, constants)
             x_at += width
             z_at += width
 
@@ -230,11 +226,8 @@ def _other_size(finish: Any) -> Any:
                 i_0 = (stride * p - left) * n
                 i_1 = i_0 + n
                 i_2 = i_1 + n
-                finish(
-                    s, t, to + p * n, _nine(s, rows, i_0, i_1, i_2),
-                    _each_nine(t, rows, i_0, i_1, i_2), layer, x, x_at + p, z, (z_at + p) * n,
-                    constants,
-                )  # fmt: skip
+                sums = _nine(s, rows, i_0, i_1, i_2), _each_nine(t, rows, i_0, i_1, i_2)
+                finish(s, t, to + p * n, sums, layer, x, x_at + p, z, (z_at + p) * n, constants)
             clear(s, to + w * n, first)
             clear_all(t, to + w * n, first)
             x_at += width
@@ -259,10 +252,8 @@ def _pointwise(finish: Any) -> Any:
             to, row = first + r * pitch, first + stride * r * pitch
             for p in range(w):
                 i = row + stride * p * n
-                finish(
-                    s, t, to + p * n, load(s, i), load_all(t, i), layer, x, x_at + p,
-                    z, (z_at + p) * n, constants,
-                )  # fmt: skip
+                sums = load(s, i), load_all(t, i)
+                finish(s, t, to + p * n, sums, layer, x, x_at + p, z, (z_at + p) * n, constants)
             if stride > 1:
                 clear(s, to + w * n, first)
                 clear_all(t, to + w * n, first)
