@@ -64,7 +64,10 @@ def duration(seconds: float) -> str:
     """Return a time in its unit."""
     if seconds < 90:
         return f"{seconds:.2g} s" if seconds < 9.5 else f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    hours = seconds / 3600
+    return f"{hours:.1f} h" if hours < 1e6 else f"{hours:.2g} h"
 
 
 def seconds_of(work: Callable[[], Any]) -> float:
