@@ -18,10 +18,10 @@ __all__ = ["NAME", "document", "write_narrow_to_wide"]
 NAME = "narrow_to_wide.html"
 
 PLAIN = (
-    "From left to right a network becomes its kernel, as far as these widths go: the surface takes "
-    "the kernel's curvature and curves without barrier join its minima, features suffice to fit "
-    "every point and stop moving, training follows its linearisation, and what is predicted comes "
-    "to what the kernel predicts."
+    "Read from left to right: a network that becomes its kernel as it gets wider takes the "
+    "kernel's curvature, has curves without barrier between its minima, features that suffice to "
+    "fit every point and stop moving, a training that follows its linearisation, and the kernel's "
+    "predictions. How far each of these was measured to go:"
 )
 
 READING = (
