@@ -6,6 +6,7 @@ import jax
 import numpy as np
 
 from ntkreg.errors import SpecError
+from ntkreg.landscape.checks import check_number, check_surface
 from ntkreg.landscape.hessian import Hessian
 from ntkreg.landscape.matching import match
 from ntkreg.landscape.spectrum import extreme_eigenvalues
@@ -67,6 +68,9 @@ def find_basins(
     -----
     Minima that form a line or more, as where a unit's outgoing weight is zero, count as many.
     """
+    check_surface("find_basins", surface)
+    check_number("find_basins", "gradient_bound", gradient_bound)
+    check_number("find_basins", "distance", distance, zero=True)
     theta = surface.theta
     norms = np.linalg.norm(surface.gradients(), axis=1)
     kept = np.flatnonzero(norms < gradient_bound)

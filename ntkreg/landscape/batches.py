@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ntkreg.errors import SpecError
+from ntkreg.landscape.checks import check_seed, check_surface
 from ntkreg.landscape.minimum import polish
 from ntkreg.landscape.paths import barrier, straight
 from ntkreg.landscape.surface import LossSurface
@@ -85,6 +86,7 @@ def batch_landscape(
     >>> found.gap, found.distance, found.noise, found.least_cosine
     (array([[0.5, 0.5]]), array([[1., 1.]]), array([1.]), masked_array(data=[-1.0], ...))
     """
+    check_surface("batch_landscape", surface)
     groups = split_batches(len(surface.X), batch_size, seed)
     theta, n_seeds = surface.theta, surface.n_seeds
     parts = [surface.on(surface.X[rows], surface.y[rows]) for rows in groups]
@@ -124,7 +126,7 @@ def split_batches(n: int, batch_size: Any, seed: int = 0) -> list[np.ndarray]:
             f"split_batches: batch_size is {batch_size} of {n} examples, which makes fewer than "
             "two batches. Give more examples, or smaller batches."
         )
-    order = np.random.default_rng(seed).permutation(n)
+    order = np.random.default_rng(check_seed("split_batches", seed)).permutation(n)
     return [order[i : i + batch_size] for i in range(0, n - batch_size + 1, batch_size)]
 
 

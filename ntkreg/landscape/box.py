@@ -4,6 +4,7 @@ import numpy as np
 from scipy.optimize import minimize
 
 from ntkreg.errors import SpecError
+from ntkreg.landscape.checks import check_seed, check_surface
 from ntkreg.landscape.perturbation import check_radius
 from ntkreg.landscape.surface import LossSurface
 
@@ -61,10 +62,11 @@ def box_sharpness(
     >>> bool(np.isclose(found[0], 100 * (1.5**4 / 2 - 0.5) / 1.5))
     True
     """
+    check_surface("box_sharpness", surface)
     radius = check_radius("box_sharpness", radius)
     if not isinstance(n_starts, int) or isinstance(n_starts, bool) or n_starts < 1:
         raise SpecError(f"box_sharpness: n_starts must be an integer >= 1; got {n_starts!r}.")
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(check_seed("box_sharpness", seed))
     losses = surface.losses()
     highest = losses.astype(float)
     for k in range(surface.n_seeds):

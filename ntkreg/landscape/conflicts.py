@@ -61,13 +61,20 @@ def loss_floor(X: Any, y: Any, loss: str = "squared") -> Floor:
         raise ShapeError(f"loss_floor: X and y need as many rows; got {X.shape} and {y.shape}.")
     if not np.isfinite(X).all() or not np.isfinite(y).all():
         raise SpecError("loss_floor: X or y hold NaN or infinite values. Remove or fill them.")
+    if y.ndim > 2:
+        raise ShapeError(f"loss_floor: y must be (n,) or (n, n_outputs); got {y.shape}.")
     if y.ndim == 1:
         if loss == "cross_entropy" and (y.min() < 0 or np.any(y != np.round(y))):
             raise SpecError(
                 "loss_floor: y must hold classes 0, 1, ... for cross-entropy; got values from "
                 f"{y.min()} to {y.max()}."
             )
-        y = np.eye(int(y.max()) + 1)[y.astype(int)] if loss == "cross_entropy" else y[:, None]
+        y = (y[:, None] == np.unique(y)).astype(float) if loss == "cross_entropy" else y[:, None]
+    elif loss == "cross_entropy" and (y.min(initial=0) < 0 or np.any(abs(y.sum(1) - 1) > 1e-6)):
+        raise SpecError(
+            "loss_floor: rows of y must be class probabilities for cross-entropy, >= 0 and with "
+            "the sum 1. Divide them by their sum, or pass classes (n,)."
+        )
     _, group, counts = np.unique(
         X.reshape(len(X), -1), axis=0, return_inverse=True, return_counts=True
     )

@@ -10,6 +10,7 @@ import numpy as np
 from ntkreg.finite.base import Network, Params
 from ntkreg.finite.observers import layer_norms
 from ntkreg.finite.precision import precision
+from ntkreg.landscape.checks import check_surface
 from ntkreg.landscape.hessian import Hessian
 from ntkreg.landscape.surface import LossSurface, pure
 
@@ -66,6 +67,7 @@ def criticality(surface: LossSurface, theta: Any = None) -> Criticality:
     >>> criticality(LossSurface(network, ones, [[1.0]], [1.0])).curvature_ratio
     masked_array(data=[--], mask=[ True], ...)
     """
+    check_surface("criticality", surface)
     theta = surface.check_points(theta)
     g = surface.gradients(theta)
     norm = np.linalg.norm(g, axis=1)
@@ -79,6 +81,7 @@ def layer_gradient_norms(surface: LossSurface, theta: Any = None) -> np.ndarray:
 
     Layers that are not trained have 0. Squares sum to that of the whole gradient's norm.
     """
+    check_surface("layer_gradient_norms", surface)
     theta = surface.check_points(theta)
     with precision(surface.dtype):
         run = _layer_norms(surface.network, surface.loss)

@@ -11,6 +11,7 @@ import optax
 from ntkreg.errors import SpecError
 from ntkreg.finite.base import Network, Params
 from ntkreg.finite.precision import precision
+from ntkreg.landscape.checks import check_number, check_seed, check_surface
 from ntkreg.landscape.paths import Path, PathKind, straight
 from ntkreg.landscape.surface import LossSurface, pure
 
@@ -70,17 +71,15 @@ def find_curve(
     ----------
     Garipov et al. 2018 (arXiv 1802.10026), section 3; Draxler et al. 2018 (arXiv 1803.00885).
     """
+    check_surface("find_curve", surface)
     for name, value, least in (("n_bends", n_bends, 1), ("n_steps", n_steps, 0)):
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
             raise SpecError(f"find_curve: {name} must be an integer >= {least}; got {value!r}.")
-    if not 0 < learning_rate < float("inf"):
-        raise SpecError(
-            f"find_curve: learning_rate must be a finite float > 0; got {learning_rate!r}."
-        )
+    learning_rate = check_number("find_curve", "learning_rate", learning_rate)
     line = straight(surface.check_points(start), surface.check_points(end))
     share = np.linspace(0, 1, n_bends + 2)[None, :, None]
     points = (1 - share) * line.points[:, :1] + share * line.points[:, 1:]
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(check_seed("find_curve", seed))
     aside = rng.normal(size=points[:, 1:-1].shape)
     length = np.linalg.norm(points[:, -1:] - points[:, :1], axis=2, keepdims=True)
     points[:, 1:-1] += _LEFT * length * aside / np.linalg.norm(aside, axis=2, keepdims=True)

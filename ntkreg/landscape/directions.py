@@ -8,6 +8,7 @@ import jax
 import numpy as np
 
 from ntkreg.finite.base import Network
+from ntkreg.landscape.checks import check_seed, check_surface
 from ntkreg.landscape.surface import LossSurface
 
 __all__ = ["filter_normalized_directions", "unit_directions"]
@@ -15,7 +16,8 @@ __all__ = ["filter_normalized_directions", "unit_directions"]
 
 def unit_directions(surface: LossSurface, seed: int = 0) -> np.ndarray:
     """Return a random direction (n_seeds, n_parameters) of length 1 for each network."""
-    d = _normal(surface, seed)
+    check_surface("unit_directions", surface)
+    d = _normal("unit_directions", surface, seed)
     return d / np.linalg.norm(d, axis=1, keepdims=True)
 
 
@@ -62,15 +64,17 @@ def filter_normalized_directions(
     >>> abs(filter_normalized_directions(surface))
     array([[3., 5.]])
     """
+    check_surface("filter_normalized_directions", surface)
     theta = surface.check_points(theta)
     filters = _filters(surface.network)
-    d = _normal(surface, seed)
+    d = _normal("filter_normalized_directions", surface, seed)
     lengths, wanted = (_norms(filters, values) for values in (d, theta))
     return (d * (wanted / lengths)[:, filters]).astype(surface.dtype)
 
 
-def _normal(surface: LossSurface, seed: int) -> np.ndarray:
-    return np.random.default_rng(seed).standard_normal(surface.theta.shape).astype(surface.dtype)
+def _normal(who: str, surface: LossSurface, seed: int) -> np.ndarray:
+    rng = np.random.default_rng(check_seed(who, seed))
+    return rng.standard_normal(surface.theta.shape).astype(surface.dtype)
 
 
 def _norms(filters: np.ndarray, values: np.ndarray) -> np.ndarray:

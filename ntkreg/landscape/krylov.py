@@ -10,6 +10,7 @@ import numpy as np
 from ntkreg.errors import SpecError
 from ntkreg.finite.base import Network
 from ntkreg.finite.precision import precision
+from ntkreg.landscape.checks import check_operator, check_seed
 from ntkreg.landscape.library import matfree
 from ntkreg.landscape.operator import Operator
 
@@ -80,9 +81,10 @@ def lanczos(operator: Operator, n_products: int, seed: int = 0) -> list[Ritz]:
     """
     if not isinstance(n_products, int) or isinstance(n_products, bool) or n_products < 1:
         raise SpecError(f"lanczos: n_products must be an integer >= 1; got {n_products!r}.")
+    check_operator("lanczos", operator)
     surface = operator.surface
     steps = min(n_products, surface.n_parameters)
-    start = np.random.default_rng(seed).standard_normal(operator.theta.shape)
+    start = np.random.default_rng(check_seed("lanczos", seed)).standard_normal(operator.theta.shape)
     with precision(surface.dtype):
         run = _tridiagonal(type(operator), surface.network, surface.loss, steps)
         Q, diagonal, beside = map(np.asarray, run(start.astype(surface.dtype), *operator.operands))

@@ -11,6 +11,7 @@ from ntkreg.finite.base import Params
 from ntkreg.finite.features import readout_features
 from ntkreg.finite.losses import check_targets
 from ntkreg.finite.network import FiniteNetwork
+from ntkreg.landscape.surface import check_stacked
 
 __all__ = ["FeatureRank", "feature_rank", "last_layer_residual"]
 
@@ -68,7 +69,7 @@ def feature_rank(network: FiniteNetwork, params: Params, X: Any) -> FeatureRank:
     >>> feature_rank(network, network.init_seeds([0], "float64"), [[3.0, 0.0], [6.0, 0.0]])
     FeatureRank(rank=array([1]), least=array([0.]), n_distinct=2)
     """
-    features = _features(network, params, X)
+    features = _features("feature_rank", network, params, X)
     eps = np.finfo(features.dtype).eps
     values = np.linalg.svd(features.astype(float), compute_uv=False)
     bound = max(features.shape[1:]) * eps * values[:, :1]
@@ -112,10 +113,11 @@ def last_layer_residual(network: FiniteNetwork, params: Params, X: Any, y: Any) 
     >>> last_layer_residual(network, network.init_seeds([0], "float64"), [[1.0], [0.0]], [3, 4])
     array([0.64])
     """
-    features = _features(network, params, X)
+    features = _features("last_layer_residual", network, params, X)
     y = check_targets("last_layer_residual", network, y, len(features[0]), "squared", float)
     if not np.any(y):
         raise SpecError("last_layer_residual: y is all 0, which leaves no residual to measure.")
+    y = y / np.abs(y).max()  # squares of very small or large targets leave the range of floats
     if (
         isinstance(network.architecture.layers[-1], Dense)
         and network.architecture.layers[-1].bias_std
@@ -131,9 +133,10 @@ def last_layer_residual(network: FiniteNetwork, params: Params, X: Any, y: Any) 
     return np.array(found)
 
 
-def _features(network: FiniteNetwork, params: Params, X: Any) -> np.ndarray:
+def _features(who: str, network: FiniteNetwork, params: Params, X: Any) -> np.ndarray:
+    if not isinstance(network, FiniteNetwork):
+        raise SpecError(f"{who}: network must come from finite_network; got {network!r}.")
+    n_seeds = check_stacked(who, network, params)
     leaves, structure = jax.tree.flatten(params)
-    each = [
-        jax.tree.unflatten(structure, [leaf[k] for leaf in leaves]) for k in range(len(leaves[0]))
-    ]
+    each = [jax.tree.unflatten(structure, [leaf[k] for leaf in leaves]) for k in range(n_seeds)]
     return np.stack([readout_features(network, one, X) for one in each])

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ntkreg.errors import SpecError
+from ntkreg.landscape.checks import check_surface
 from ntkreg.landscape.hessian import Hessian
 from ntkreg.landscape.minimum import newton_step, polish
 from ntkreg.landscape.surface import LossSurface
@@ -78,10 +79,11 @@ def leave_one_out(
     >>> found.shift, found.newton, found.prediction
     (array([[1.]]), array([[1.]]), array([[1.]]))
     """
+    check_surface("leave_one_out", surface)
     n = len(surface.X)
     if n < 2:
         raise SpecError("leave_one_out: there is one example only, and nothing would be left.")
-    rows = list(rows)
+    rows = list(rows) if np.iterable(rows) else [rows]
     if not rows or not all(isinstance(r, int | np.integer) and 0 <= r < n for r in rows):
         raise SpecError(f"leave_one_out: rows must be integers from 0 to {n - 1}; got {rows!r}.")
     theta, network = surface.theta, surface.network

@@ -58,7 +58,7 @@ class ObserveLevels(Observer):
     """
 
     def __init__(self, levels: Sequence[float]) -> None:
-        fit = all(isinstance(v, Real) and 0 < v < math.inf for v in levels)
+        fit = np.iterable(levels) and all(isinstance(v, Real) and 0 < v < math.inf for v in levels)
         if not fit or not len(levels):
             raise SpecError(
                 f"ObserveLevels: levels must be one or more finite numbers > 0; got {levels!r}."

@@ -6,7 +6,9 @@ import jax
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from ntkreg.errors import ShapeError
 from ntkreg.finite.base import Network, Params
+from ntkreg.landscape.surface import check_stacked
 from ntkreg.landscape.symmetry import Change, apply_symmetry, symmetries_of
 
 __all__ = ["match", "nearest_symmetry"]
@@ -36,6 +38,8 @@ def match(network: Network, params: Params, to: Params) -> Params:
     ------
     SpecError
         If the network is not from `finite_network`, or has no hidden layer.
+    ShapeError
+        If parameters are not its own, stacked, or not as many.
 
     References
     ----------
@@ -57,10 +61,14 @@ def match(network: Network, params: Params, to: Params) -> Params:
     >>> first["w"], last["w"].ravel()
     (array([[[1., 5.]]]), array([2., 3.]))
     """
+    symmetries_of(network)
+    n_seeds = check_stacked("match", network, params)
+    if check_stacked("match", network, to, "to") != n_seeds:
+        raise ShapeError("match: params and to must hold as many networks.")
     leaves, structure = jax.tree.flatten(params)
     others = jax.tree.leaves(to)
     moved = []
-    for k in range(len(leaves[0])):
+    for k in range(n_seeds):
         one = jax.tree.unflatten(structure, [np.asarray(leaf[k]) for leaf in leaves])
         other = jax.tree.unflatten(structure, [np.asarray(leaf[k]) for leaf in others])
         changes = nearest_symmetry(network, one, other)

@@ -7,6 +7,7 @@ from scipy.optimize import minimize
 from scipy.sparse.linalg import LinearOperator, minres
 
 from ntkreg.errors import SpecError
+from ntkreg.landscape.checks import check_number, check_surface
 from ntkreg.landscape.hessian import Hessian
 from ntkreg.landscape.operator import Operator
 from ntkreg.landscape.surface import LossSurface
@@ -87,12 +88,12 @@ def polish(
     >>> np.round(found.theta.prod(axis=1), 9), found.converged
     (array([1.]), array([ True]))
     """
+    check_surface("polish", surface)
     if surface.dtype != np.float64:
         raise SpecError(
             f"polish: needs float64; the surface is in {surface.dtype}. Train with dtype='float64'."
         )
-    if not 0 < tol < float("inf"):
-        raise SpecError(f"polish: tol must be a finite float > 0; got {tol!r}.")
+    tol = check_number("polish", "tol", tol)
     if not isinstance(max_iterations, int) or max_iterations < 1:
         raise SpecError(f"polish: max_iterations must be an integer >= 1; got {max_iterations!r}.")
     theta = surface.check_points(theta)

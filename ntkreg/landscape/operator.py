@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ntkreg.arrays import as_array
 from ntkreg.errors import PlanError, ShapeError, SpecError
 from ntkreg.finite.base import Network
 from ntkreg.finite.precision import precision
@@ -44,6 +45,11 @@ class Operator(ABC):
     """
 
     def __init__(self, surface: LossSurface, theta: Any = None) -> None:
+        if not isinstance(surface, LossSurface):
+            raise SpecError(
+                f"{type(self).__name__}: surface must be a LossSurface; got "
+                f"{type(surface).__name__}."
+            )
         self.surface = surface
         self.theta = surface.check_points(theta)
         probe = np.ones(self.theta.shape, surface.dtype)
@@ -60,7 +66,7 @@ class Operator(ABC):
 
     def __call__(self, v: Any) -> np.ndarray:
         """Return the products with a vector for each network, both (n_seeds, n_parameters)."""
-        v = np.asarray(v, self.surface.dtype)
+        v = as_array(f"{type(self).__name__}: v", v).astype(self.surface.dtype)
         if v.shape != self.theta.shape:
             raise ShapeError(f"{type(self).__name__}: v must be {self.theta.shape}; got {v.shape}.")
         with precision(self.surface.dtype):

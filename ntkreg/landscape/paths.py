@@ -6,7 +6,9 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from ntkreg.arrays import as_array
 from ntkreg.errors import ShapeError, SpecError
+from ntkreg.landscape.checks import check_surface
 from ntkreg.landscape.surface import LossSurface
 
 __all__ = ["Barrier", "Path", "PathKind", "barrier", "straight"]
@@ -52,7 +54,7 @@ class Path:
 
 def straight(start: Any, end: Any) -> Path:
     """Return the straight path between vectors, both (n_seeds, n_parameters)."""
-    start, end = np.asarray(start), np.asarray(end)
+    start, end = as_array("straight: start", start), as_array("straight: end", end)
     if start.shape != end.shape or start.ndim != 2:
         raise ShapeError(
             f"straight: both ends must be (n_seeds, n_parameters); got {start.shape} and "
@@ -124,6 +126,7 @@ def barrier(surface: LossSurface, path: Path, n_points: int = 65) -> Barrier:
     >>> found.height, found.relative
     (array([0.5]), masked_array(data=[1.0], mask=[False], ...))
     """
+    check_surface("barrier", surface)
     if not isinstance(n_points, int) or isinstance(n_points, bool) or n_points < 3:
         raise SpecError(f"barrier: n_points must be an integer >= 3; got {n_points!r}.")
     if not isinstance(path, Path):

@@ -6,7 +6,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from ntkreg.arrays import as_array
 from ntkreg.errors import SpecError
+from ntkreg.landscape.checks import check_seed, check_surface
 from ntkreg.landscape.directions import filter_normalized_directions, unit_directions
 from ntkreg.landscape.surface import LossSurface
 
@@ -48,10 +50,12 @@ def perturbed_losses(
     DivergenceError
         If a loss overflows.
     """
-    radii = np.atleast_1d(np.asarray(radii, float))
+    check_surface("perturbed_losses", surface)
+    seed = check_seed("perturbed_losses", seed)
+    radii = np.atleast_1d(as_array("perturbed_losses: radii", radii).astype(float))
     if radii.ndim != 1:
         raise SpecError(f"perturbed_losses: radii must be a list of numbers; got {radii.shape}.")
-    for radius in radii:
+    for radius in radii.tolist():
         check_radius("perturbed_losses", radius)
     if kind not in _KINDS:
         raise SpecError(f"perturbed_losses: kind must be one of {', '.join(_KINDS)}; got {kind!r}.")

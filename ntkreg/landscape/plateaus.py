@@ -4,7 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from ntkreg.errors import ShapeError, SpecError
+from ntkreg.arrays import as_array
+from ntkreg.errors import DivergenceError, ShapeError, SpecError
+from ntkreg.landscape.checks import check_number
 
 __all__ = ["escape_steps", "iterate_diameter", "plateau_lengths"]
 
@@ -38,7 +40,7 @@ def plateau_lengths(steps: Any, losses: Any, fall: float = 0.01) -> np.ndarray:
     array([20])
     """
     steps, losses = _history("plateau_lengths", steps, losses)
-    if not 0 < fall < 1:
+    if not 0 < check_number("plateau_lengths", "fall", fall, zero=True) < 1:
         raise SpecError(f"plateau_lengths: fall must be between 0 and 1; got {fall!r}.")
     longest = np.zeros(losses.shape[1], steps.dtype)
     for i in range(len(steps)):
@@ -76,7 +78,7 @@ def escape_steps(steps: Any, losses: Any, level: float) -> np.ma.MaskedArray:
     masked_array(data=[20, --], mask=[False,  True], ...)
     """
     steps, losses = _history("escape_steps", steps, losses)
-    below = losses < level
+    below = losses < check_number("escape_steps", "level", level, zero=True)
     return np.ma.MaskedArray(steps[np.argmax(below, axis=0)], mask=~below.any(axis=0))
 
 
@@ -92,22 +94,28 @@ def iterate_diameter(iterates: Any) -> np.ndarray:
     -------
     ndarray (n_seeds,)
     """
-    points = np.asarray(iterates, float)
+    points = as_array("iterate_diameter: iterates", iterates).astype(float)
     if points.ndim != 3 or not len(points):
         raise ShapeError(
             "iterate_diameter: iterates must be (n_observed, n_seeds, n_parameters); got "
             f"{points.shape}."
         )
+    if not np.isfinite(points).all():
+        raise DivergenceError(
+            "iterate_diameter: iterates hold NaN or infinite values: training diverged. Lower its "
+            "learning rate."
+        )
     return np.max([np.linalg.norm(points - one, axis=2).max(axis=0) for one in points], axis=0)
 
 
 def _history(who: str, steps: Any, losses: Any) -> tuple[np.ndarray, np.ndarray]:
-    steps, losses = np.asarray(steps), np.asarray(losses, float)
+    steps = as_array(f"{who}: steps", steps)
+    losses = as_array(f"{who}: losses", losses).astype(float)
     if losses.ndim != 2 or not len(losses) or steps.shape != losses.shape[:1]:
         raise ShapeError(
             f"{who}: steps must be (n_observed,) and losses (n_observed, n_seeds); got "
             f"{steps.shape} and {losses.shape}."
         )
-    if np.any(np.diff(steps) <= 0):
+    if not np.all(np.diff(steps) > 0):
         raise ShapeError(f"{who}: steps must increase; got {steps}.")
     return steps, losses

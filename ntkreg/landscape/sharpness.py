@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ntkreg.landscape.checks import check_surface
 from ntkreg.landscape.perturbation import Kind, check_radius, perturbed_losses
 from ntkreg.landscape.surface import LossSurface
 
@@ -15,7 +16,10 @@ __all__ = ["Sharpness", "average_sharpness", "filter_sharpness", "sam_sharpness"
 
 
 class Sharpness(NamedTuple):
-    """Mean rise of the loss (n_seeds,), and its standard error over draws (n_seeds,)."""
+    """Mean rise of the loss (n_seeds,), and its standard error over draws (n_seeds,).
+
+    The error is infinite for one draw.
+    """
 
     value: np.ndarray
     error: np.ndarray
@@ -136,6 +140,7 @@ def sam_sharpness(surface: LossSurface, radius: float) -> np.ma.MaskedArray:
     >>> sam_sharpness(LossSurface(network, ones, [[1.0]], [1.0]), 2**0.5)
     masked_array(data=[--], mask=[ True], ...)
     """
+    check_surface("sam_sharpness", surface)
     radius = check_radius("sam_sharpness", radius)
     losses, g = surface.losses_and_gradients()
     norm = np.linalg.norm(g, axis=1)
@@ -147,6 +152,7 @@ def sam_sharpness(surface: LossSurface, radius: float) -> np.ma.MaskedArray:
 def _mean_rise(
     who: str, surface: LossSurface, radius: Any, kind: Kind, n_draws: int, seed: int
 ) -> Sharpness:
+    check_surface(who, surface)
     radius = check_radius(who, radius)
     found = perturbed_losses(surface, [radius], kind=kind, n_draws=n_draws, seed=seed)[:, :, 0]
     rise = found - surface.losses()[:, None]

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ntkreg.landscape.checks import check_number, check_operator
 from ntkreg.landscape.operator import Operator
 
 __all__ = ["Inertia", "inertia"]
@@ -65,10 +66,13 @@ def inertia(operator: Operator, zero: float | None = None) -> Inertia:
     1 0 1 [1.0]
     0 2 0 [--]
     """
+    check_operator("inertia", operator)
+    if zero is not None:
+        zero = check_number("inertia", "zero", zero, zero=True)
     values = np.linalg.eigvalsh(operator.dense())
     size = np.abs(values).max(axis=1)
     eps = np.finfo(values.dtype).eps
-    bound = values.shape[1] * eps * size if zero is None else np.full(len(values), float(zero))
+    bound = values.shape[1] * eps * size if zero is None else np.full(len(values), zero)
     positive = (values > bound[:, None]).sum(axis=1)
     negative = (values < -bound[:, None]).sum(axis=1)
     flat = size == 0

@@ -4,7 +4,9 @@ from typing import Any
 
 import numpy as np
 
+from ntkreg.arrays import as_array
 from ntkreg.errors import ShapeError
+from ntkreg.landscape.checks import check_surface
 from ntkreg.landscape.surface import LossSurface
 
 __all__ = ["line", "plane"]
@@ -88,7 +90,8 @@ def plane(
 
 
 def _basis(who: str, surface: LossSurface, *directions: Any) -> np.ndarray:
-    rows = [np.asarray(d, surface.dtype) for d in directions]
+    check_surface(who, surface)
+    rows = [as_array(f"{who}: direction", d).astype(surface.dtype) for d in directions]
     for row in rows:
         if row.shape != surface.theta.shape:
             raise ShapeError(
@@ -99,7 +102,7 @@ def _basis(who: str, surface: LossSurface, *directions: Any) -> np.ndarray:
 
 
 def _numbers(who: str, name: str, values: Any) -> np.ndarray:
-    found = np.asarray(values, float)
+    found = as_array(f"{who}: {name}", values).astype(float)
     if found.ndim != 1 or not found.size or not np.isfinite(found).all():
         raise ShapeError(f"{who}: {name} must list one or more finite numbers; got {values!r}.")
     return found

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ntkreg.errors import SpecError
+from ntkreg.landscape.checks import check_seed
 from ntkreg.landscape.krylov import lanczos
 from ntkreg.landscape.operator import Operator
 
@@ -142,6 +143,7 @@ def spectral_density(
     """
     if not isinstance(n_starts, int) or n_starts < 1:
         raise SpecError(f"spectral_density: n_starts must be an integer >= 1; got {n_starts!r}.")
+    seed = check_seed("spectral_density", seed)
     runs = [lanczos(operator, n_products, seed + k) for k in range(n_starts)]
     found = []
     for pairs in zip(*runs, strict=True):

@@ -9,12 +9,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ntkreg.arrays import as_array
 from ntkreg.errors import DivergenceError, ShapeError, SpecError
 from ntkreg.finite.base import Network, Params, dtype_of
 from ntkreg.finite.losses import LOSSES, check_inputs, check_targets
 from ntkreg.finite.precision import precision
 
-__all__ = ["LossSurface", "Pure", "pure"]
+__all__ = ["LossSurface", "Pure", "check_stacked", "pure"]
 
 _COPIES = 4
 """Vectors of parameters that one call holds: a point, a direction, a gradient, a product."""
@@ -85,7 +86,7 @@ class LossSurface:
                 "surface. Give a layer trainable=True."
             )
         self.network, self.loss = network, loss
-        n_seeds = _check_stacked(network, params)
+        n_seeds = check_stacked("LossSurface", network, params)
         self.dtype = dtype_of(params)
         network.check_memory("LossSurface", n_seeds, self.dtype, _COPIES)
         self.X = check_inputs("LossSurface", "X", network, X, self.dtype)
@@ -118,6 +119,11 @@ class LossSurface:
 
     def only(self, seed: int) -> "LossSurface":
         """Return the surface of one of the networks, by its place."""
+        if not isinstance(seed, int | np.integer) or not 0 <= seed < self.n_seeds:
+            raise SpecError(
+                f"LossSurface.only: seed must be an integer from 0 to "
+                f"{self.n_seeds - 1}; got {seed!r}."
+            )
         one = jax.tree.map(lambda leaf: leaf[seed : seed + 1], self.params(self.theta))
         return LossSurface(self.network, one, self.X, self.y, loss=self.loss)
 
@@ -133,7 +139,7 @@ class LossSurface:
         SpecError
             If their layers that are not trained differ from this surface's.
         """
-        n_seeds = _check_stacked(self.network, params)
+        n_seeds = check_stacked("LossSurface", self.network, params)
         trained, fixed = self.network.split(params)
         own, given = jax.tree.leaves(self.fixed), jax.tree.leaves(fixed)
         if not all(map(np.array_equal, own, given)):
@@ -175,7 +181,14 @@ class LossSurface:
         DivergenceError
             If a loss is not finite.
         """
-        basis, weights = np.asarray(basis, self.dtype), np.asarray(weights, self.dtype)
+        basis = as_array("LossSurface: basis", basis).astype(self.dtype)
+        weights = as_array("LossSurface: weights", weights).astype(self.dtype)
+        (n, p), m = self.theta.shape, weights.shape[-1] if weights.ndim else 0
+        if weights.ndim != 2 or basis.shape != (n, m, p):
+            raise ShapeError(
+                f"LossSurface: basis must be ({n}, n_vectors, {p}) and weights (n_points, "
+                f"n_vectors); got {basis.shape} and {weights.shape}."
+            )
         with precision(self.dtype):
             run = _along(self.network, self.loss)
             found = np.asarray(run(basis, weights, self.fixed, self.X, self.y))
@@ -203,11 +216,16 @@ class LossSurface:
         """Return vectors (n_seeds, n_parameters) in the surface's dtype; None for `theta`."""
         if theta is None:
             return self.theta
-        theta = np.asarray(theta, self.dtype)
+        theta = as_array("LossSurface: theta", theta).astype(self.dtype)
         if theta.shape != self.theta.shape:
             raise ShapeError(
                 f"LossSurface: theta must be {self.theta.shape}, a vector for each network; got "
                 f"{theta.shape}."
+            )
+        if not np.isfinite(theta).all():
+            raise DivergenceError(
+                "LossSurface: theta holds NaN or infinite values: training diverged. Take "
+                "smaller steps."
             )
         return theta
 
@@ -273,7 +291,7 @@ def _gradients(network: Network, loss: str) -> Any:
     return jax.jit(jax.vmap(jax.value_and_grad(value), (0, 0, None, None)))
 
 
-def _check_stacked(network: Network, params: Params) -> int:
+def check_stacked(who: str, network: Network, params: Params, name: str = "params") -> int:
     """Return for how many seeds parameters are stacked; raise if they are not the network's."""
     wanted = jax.tree.map(lambda leaf: leaf.shape, jax.eval_shape(lambda: network.init(0)))
     try:
@@ -283,7 +301,7 @@ def _check_stacked(network: Network, params: Params) -> int:
         found, counts = None, set()
     if found != wanted or len(counts) != 1 or counts == {0}:
         raise ShapeError(
-            "LossSurface: params must be stacked parameters of this network, seeds first, as "
+            f"{who}: {name} must be stacked parameters of this network, seeds first, as "
             "from network.init_seeds([0, 1]) or train(...).params; got the shapes "
             f"{jax.tree.map(np.shape, params)}."
         )

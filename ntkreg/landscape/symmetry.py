@@ -21,6 +21,7 @@ from ntkreg.architecture import (
 from ntkreg.errors import SpecError
 from ntkreg.finite.base import Network, Params
 from ntkreg.finite.network import FiniteNetwork
+from ntkreg.landscape.checks import check_seed
 
 __all__ = ["Axis", "Change", "Symmetries", "apply_symmetry", "draw_symmetry", "symmetries_of"]
 
@@ -110,7 +111,6 @@ def _walk(layers: Sequence[Layer], group: int, groups: _Groups) -> tuple[tuple[A
     return tuple(tags), group
 
 
-@lru_cache(maxsize=64)
 def symmetries_of(network: Network) -> Symmetries:
     """Return the groups of units of a network from `finite_network`.
 
@@ -129,6 +129,11 @@ def symmetries_of(network: Network) -> Symmetries:
             "symmetries_of: network must come from finite_network: only its units can change "
             f"places; got {network!r}."
         )
+    return _symmetries_of(network)
+
+
+@lru_cache(maxsize=64)
+def _symmetries_of(network: FiniteNetwork) -> Symmetries:
     groups = _Groups()
     tags, last = _walk(network.architecture.layers, 0, groups)
     groups.unite(0, last)
@@ -198,7 +203,7 @@ def _along(array: np.ndarray, axis: int, change: Change) -> np.ndarray:
 def draw_symmetry(network: Network, seed: int = 0) -> dict[int, Change]:
     """Return a random symmetry of a network: a permutation, and signs where they pass."""
     symmetries = symmetries_of(network)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(check_seed("draw_symmetry", seed))
     return {
         group: Change(
             rng.permutation(n),

@@ -9,6 +9,7 @@ import numpy as np
 from ntkreg.errors import SpecError
 from ntkreg.finite.base import Network
 from ntkreg.finite.precision import precision
+from ntkreg.landscape.checks import check_operator, check_seed
 from ntkreg.landscape.library import matfree
 from ntkreg.landscape.operator import Operator
 
@@ -34,6 +35,7 @@ def trace(operator: Operator, n_products: int = 256, seed: int = 0) -> Trace:
     operator : Operator
     n_products : int, default=256
     seed : int, default=0
+        Below 2^32.
 
     Returns
     -------
@@ -62,6 +64,8 @@ def trace(operator: Operator, n_products: int = 256, seed: int = 0) -> Trace:
     """
     if not isinstance(n_products, int) or isinstance(n_products, bool) or n_products < 2:
         raise SpecError(f"trace: n_products must be an integer >= 2; got {n_products!r}.")
+    check_operator("trace", operator)
+    seed = check_seed("trace", seed, 2**32 - 1)
     surface = operator.surface
     if surface.n_parameters <= n_products:
         value = np.trace(operator.dense(), axis1=1, axis2=2)
