@@ -1,8 +1,6 @@
 """``python -m ntkreg`` is ``ntkreg``."""
 
-import sys
-
-from ntkreg.cli import main
+from ntkreg.cli import command
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command()

@@ -1,5 +1,5 @@
 """The command line: ``ntkreg``, or ``python -m ntkreg``."""
 
-from ntkreg.cli.main import main
+from ntkreg.cli.main import command, main
 
-__all__ = ["main"]
+__all__ = ["command", "main"]

@@ -3,6 +3,7 @@
 import argparse
 import difflib
 import errno
+import os
 import sys
 import warnings
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ import ntkreg
 from ntkreg.cli.studies import STUDIES
 from ntkreg.errors import BackendError, NotPSDError
 
-__all__ = ["main"]
+__all__ = ["command", "main"]
 
 OTHERS = {
     "predict": "predict with a saved model",
@@ -74,6 +75,18 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         _say(_one_line(error))
         return 2
+
+
+def command() -> NoReturn:
+    """Run the command of this process and end it with its status."""
+    status = main()
+    if status == 130 and "jax" in sys.modules:
+        # A compilation that was cut short would still be at work while Python takes JAX down
+        # beneath it, which ends in a segmentation fault now and then.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    sys.exit(status)
 
 
 class _Parser(argparse.ArgumentParser):
