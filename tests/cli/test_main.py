@@ -9,6 +9,7 @@ import warnings
 import pytest
 
 import ntkreg
+from ntkreg import cli
 from ntkreg.cli import main
 from ntkreg.cli.main import COMMANDS
 from ntkreg.errors import BackendError, DataError, NotPSDError, PlanError, SpecError
@@ -166,3 +167,15 @@ def test_warm_says_what_is_compiled(monkeypatch, capsys):
     assert capsys.readouterr().out == "3 networks are compiled.\n"
     assert main(["warm", "--n_jobs", "2"]) == 2
     assert "warm: unknown option --n_jobs" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("status", "at_once"), [(130, True), (2, False)])
+def test_only_an_interrupted_process_with_jax_ends_at_once(monkeypatch, status, at_once):
+    ended = []
+    monkeypatch.setattr(sys.modules["ntkreg.cli.main"], "main", lambda: status)
+    monkeypatch.setitem(sys.modules, "jax", object())
+    monkeypatch.setattr(os, "_exit", ended.append)
+    with pytest.raises(SystemExit) as stop:
+        cli.command()
+    assert stop.value.code == status
+    assert ended == [status] * at_once

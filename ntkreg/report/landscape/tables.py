@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from ntkreg.errors import DataError
 from ntkreg.studies.landscape.statements import STATEMENTS
 
 __all__ = ["count_sentence", "grid_table", "sentences", "summary_table", "verdict_table"]
@@ -69,7 +70,19 @@ def sentences(verdicts: pd.DataFrame) -> list[str]:
 
 
 def count_sentence(verdicts: pd.DataFrame) -> str:
-    """Return how many rows agree, disagree and are undecided."""
+    """Return how many rows agree, disagree and are undecided.
+
+    Raises
+    ------
+    DataError
+        A verdict or a statement that the study does not know: the table was damaged.
+    """
+    for name, known in (("verdict", _VERDICTS), ("statement", tuple(STATEMENTS))):
+        if strange := sorted(set(verdicts[name].astype(str)) - set(known)):
+            raise DataError(
+                f"report: verdicts.csv: {name} must be one of {', '.join(known)}; found "
+                f"{strange[0][:60]!r}. Run the study again: it goes on from what it keeps."
+            )
     counts = verdicts.verdict.value_counts()
     parts = [f"{counts.get(name, 0)} {name.replace('agrees', 'agree')}" for name in _VERDICTS]
     return f"Of {len(verdicts)} rows {', '.join(parts)}."
