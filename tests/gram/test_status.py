@@ -20,7 +20,7 @@ def _toy(monkeypatch):
 @pytest.fixture
 def folder(tmp_path):
     options = {"get": ("nngp", "ntk"), "depths": (1, 2), "normalize": "unit_diagonal"}
-    # One thread: the order of the journal's lines, of which `_halve` keeps the first, is then fixed.
+    # One thread, so that the first lines of the journal, which `_halve` keeps, are the same ones.
     compute_gram(fully_connected(2), X, folder=tmp_path / "K", tile=8, n_jobs=1, **options)
     return tmp_path / "K"
 
