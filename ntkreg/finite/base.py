@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from ntkreg.arrays import refuse_infinite, refuse_masked
-from ntkreg.errors import SpecError
+from ntkreg.errors import ShapeError, SpecError
 from ntkreg.finite.memory import check_memory
 from ntkreg.finite.precision import check_dtype, precision
 
@@ -65,10 +65,28 @@ class Network(ABC):
         """Return what multiplies the learning rate of each parameter array."""
 
     @property
+    def layout(self) -> Params:
+        """Things with a `shape`, one for each array of one draw, in the parameters' structure."""
+        return jax.eval_shape(lambda: self.init(0))
+
+    @property
     def n_parameters(self) -> int:
-        """Numbers of one draw of parameters."""
-        drawn = jax.eval_shape(lambda: self.init(0))
-        return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(drawn))
+        """Numbers of one draw of parameters, counted in integers that know no overflow."""
+        return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(self.layout))
+
+    def check_params(self, who: str, params: Params, n_seeds: int | None = None) -> None:
+        """Raise `ShapeError` unless these are parameters of the network, stacked if seeds are."""
+        first: tuple[int, ...] = ()
+        kind = "parameters of one draw, not stacked, as network.init gives them"
+        if n_seeds is not None:
+            first = (n_seeds,)
+            kind = f"stacked parameters, the first axis of every array {n_seeds} seed(s)"
+        wanted = jax.tree.map(lambda leaf: (*first, *leaf.shape), self.layout)
+        found = jax.tree.map(np.shape, params)
+        if found != wanted or not all(hasattr(p, "dtype") for p in jax.tree.leaves(params)):
+            raise ShapeError(
+                f"{who}: params must be {kind}; got arrays of the shapes {found}, not {wanted}."
+            )
 
     def check_memory(self, who: str, n_networks: int, dtype: Any, copies: int) -> None:
         """Raise `PlanError` if so many copies of so many draws of parameters cannot be held."""
@@ -127,12 +145,15 @@ class Network(ABC):
         return self._in_blocks(params, X, stacked=True)
 
     def _in_blocks(self, params: Params, X: Any, stacked: bool) -> np.ndarray:
+        leaves = jax.tree.leaves(params)
+        n_seeds = np.shape(leaves[0])[:1] if stacked and leaves else ()
+        self.check_params("predict", params, *n_seeds)
         dtype = dtype_of(params)
         refuse_masked("predict: X", X)
         X = np.asarray(X, dtype)
         run = _outputs(self, stacked)
         with precision(dtype):
-            rows = self._rows_at_once(len(jax.tree.leaves(params)[0]) if stacked else 1)
+            rows = self._rows_at_once(*(n_seeds or (1,)))
             blocks = [run(params, X[i : i + rows]) for i in range(0, max(len(X), 1), rows)]
             return np.concatenate([np.asarray(b) for b in blocks], axis=-2)
 

@@ -129,6 +129,7 @@ def empirical_kernels(
     (2, 2, 5, 5)
     """
     _check(network, outputs, method, max_memory)
+    network.check_params("empirical_kernels", params)
     dtype = dtype_of(params)
     x = check_inputs("empirical_kernels", "x", network, x, dtype)
     z = None if z is None else check_inputs("empirical_kernels", "z", network, z, dtype)

@@ -52,6 +52,7 @@ def readout_features(network: FiniteNetwork, params: Params, X: Any) -> np.ndarr
             "readout_features: network must come from finite_network and end in a Dense layer; "
             f"got {network!r}."
         )
+    network.check_params("readout_features", params)
     dtype = dtype_of(params)
     X = check_inputs("readout_features", "X", network, X, dtype)
     with precision(dtype):

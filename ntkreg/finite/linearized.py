@@ -46,9 +46,9 @@ class LinearizedNetwork(Network):
         return {"origin": jax.tree.map(lambda _: False, inner), "moved": inner}
 
     @property
-    def n_parameters(self) -> int:
-        """Twice the network's: the origin, and how far from it."""
-        return 2 * self.network.n_parameters
+    def layout(self) -> Params:
+        """The network's twice: the origin, and how far from it."""
+        return {"origin": self.network.layout, "moved": self.network.layout}
 
     @property
     def fingerprint(self) -> str:

@@ -65,13 +65,9 @@ class FiniteNetwork(Network):
         return build_all(self.architecture.layers, self.shape, False, plan)
 
     @property
-    def _parameters(self) -> Params:
+    def layout(self) -> Params:
+        """What is known of each array of weights or biases before it is drawn."""
         return tuple(b.parameters for b in self.blocks)
-
-    @property
-    def n_parameters(self) -> int:
-        """Weights and biases, counted in integers that know no overflow."""
-        return sum(math.prod(p.shape) for p in jax.tree.leaves(self._parameters))
 
     @property
     def n_outputs(self) -> int:
@@ -81,7 +77,7 @@ class FiniteNetwork(Network):
     @property
     def trainable(self) -> Params:
         """True and False in the structure of the parameters: which ones training moves."""
-        return jax.tree.map(lambda p: p.trainable, self._parameters)
+        return jax.tree.map(lambda p: p.trainable, self.layout)
 
     @property
     def fingerprint(self) -> str:
@@ -131,7 +127,7 @@ class FiniteNetwork(Network):
         with precision(dtype):
             if isinstance(key, Integral):
                 key = jax.random.key(int(key))
-            parameters, structure = jax.tree.flatten(self._parameters)
+            parameters, structure = jax.tree.flatten(self.layout)
             sizes = [math.prod(p.shape) for p in parameters]
             # One draw for all: compiled once, not once for each shape.
             drawn = jnp.split(
@@ -186,7 +182,7 @@ class FiniteNetwork(Network):
             Whether the optimiser normalises gradients (Adam, RMSProp, AdaGrad, Adadelta):
             `mup` then has rates by layer (`ntkreg.finite.scaling`). Otherwise all are 1.
         """
-        return jax.tree.map(lambda p: p.scale.adam_rate if normalized else 1.0, self._parameters)
+        return jax.tree.map(lambda p: p.scale.adam_rate if normalized else 1.0, self.layout)
 
 
 def finite_network(

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from ntkreg.errors import DivergenceError, ShapeError, SpecError
+from ntkreg.errors import DivergenceError, SpecError
 from ntkreg.finite.base import Network, Params, check_seeds
 from ntkreg.finite.checkpoint import State
 from ntkreg.finite.losses import check_inputs, check_targets, check_weights, losses_of
@@ -61,7 +61,9 @@ class ReadyRun:
         if params is None:
             self.start = network.init_seeds(seeds, self.dtype)
         else:
-            self.start = _check_params(network, params, len(self.seeds), self.dtype)
+            network.check_params("train", params, len(self.seeds))
+            with precision(self.dtype):
+                self.start = jax.tree.map(lambda p: jax.numpy.asarray(p, self.dtype), params)
         with precision(self.dtype):
             self.trained, self.fixed = network.split(self.start)
             if not jax.tree.leaves(self.trained):
@@ -122,15 +124,3 @@ class ReadyRun:
             f"{len(lost)} of {len(bad)} seeds) with learning rate {rate:g}; {whose} stable bound "
             f"from the empirical NTK at the start is {bound:.3g}{batches}. Lower the learning rate."
         )
-
-
-def _check_params(network: Network, params: Params, n_seeds: int, dtype: np.dtype) -> Params:
-    wanted = jax.tree.map(np.shape, network.init_seeds(range(n_seeds), dtype))
-    found = jax.tree.map(np.shape, params)
-    if found != wanted:
-        raise ShapeError(
-            "train: params must be stacked parameters of this network, the first axis of every "
-            f"array one for each of the {n_seeds} seeds; got the shapes {found}, not {wanted}."
-        )
-    with precision(dtype):
-        return jax.tree.map(lambda leaf: jax.numpy.asarray(leaf, dtype), params)

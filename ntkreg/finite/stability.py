@@ -66,6 +66,7 @@ def stable_learning_rate(
     Lee et al. 2019 (arXiv 1902.06720), section 2.4; Lessard et al. 2016 (arXiv 1408.3595)
     for momentum.
     """
+    network.check_params("stable_learning_rate", params)
     shares = None if sample_weight is None else sample_weight / np.mean(sample_weight)
     top = largest_eigenvalue(network, params, X, shares)
     m = dict(training.options).get("momentum", 0.0)

@@ -180,6 +180,7 @@ def apply_symmetry(network: Network, params: Params, changes: dict[int, Change])
     NumPy arrays in the structure of `params`.
     """
     symmetries = symmetries_of(network)
+    network.check_params("apply_symmetry", params)
 
     def moved(array: Any, axes: tuple[Axis, ...]) -> np.ndarray:
         found = np.asarray(array)

@@ -6,7 +6,14 @@ import pytest
 
 from ntkreg import Architecture, Dense, cntk, fully_connected, kernel
 from ntkreg.architecture import NormalizedGaussian
-from ntkreg.finite import empirical_kernels, finite_network
+from ntkreg.errors import ShapeError
+from ntkreg.finite import (
+    Training,
+    empirical_kernels,
+    finite_network,
+    readout_features,
+    stable_learning_rate,
+)
 from ntkreg.finite.empirical_jacobian import gradients
 from ntkreg.kernels import to_stax
 
@@ -138,3 +145,32 @@ def test_kernels_are_symmetric_and_leave_the_global_precision_alone():
     np.testing.assert_allclose(found.ntk, again.ntk, rtol=1e-12)
     np.testing.assert_allclose(found.nngp, again.nngp, rtol=1e-12)
     assert not jax.config.jax_enable_x64
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda network, params, X: network.predict(params, X),
+        lambda network, params, X: network.predict_seeds(params, X),
+        empirical_kernels,
+        readout_features,
+        lambda network, params, X: stable_learning_rate(network, params, X, Training(0.1, 1)),
+    ],
+    ids=["predict", "predict_seeds", "empirical_kernels", "readout_features", "rate"],
+)
+def test_parameters_of_another_network_are_refused_by_name(call):
+    network = finite_network(fully_connected(2), (3,), width=4)
+    other = finite_network(fully_connected(2), (3,), width=5)
+    X = np.ones((2, 3))
+    for params in (other.init(0), other.init_seeds([0, 1]), {"a": 3}, None, "text"):
+        with pytest.raises(ShapeError, match="params must be"):
+            call(network, params, X)
+
+
+def test_one_draw_is_no_stack_of_draws():
+    network = finite_network(fully_connected(2), (3,), width=4)
+    X = np.ones((2, 3))
+    with pytest.raises(ShapeError, match="not stacked"):
+        empirical_kernels(network, network.init_seeds([0, 1]), X)
+    with pytest.raises(ShapeError, match="stacked parameters"):
+        network.predict_seeds(network.init(0), X)
