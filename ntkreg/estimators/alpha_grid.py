@@ -87,7 +87,8 @@ class Grid:
         if not np.isfinite(self.best_score).all():
             raise ValueError(
                 f"{self._name}: no alpha has a finite score; got {self.scores.ravel()[:3]}... Is y "
-                "beyond 1e150, or do sample weights sum to less than the fit's degrees of freedom?"
+                "beyond 1e150, do sample weights sum to less than the fit's degrees of freedom, or "
+                "is the score of a fold undefined, as R^2 of one sample?"
             )
 
     @property

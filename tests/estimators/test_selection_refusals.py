@@ -16,6 +16,12 @@ def test_folds_that_are_no_rows_are_refused(cv):
         NTKRegressorCV(cv=cv).fit(X, Y)
 
 
+@pytest.mark.parametrize("cv", [[], [([], [1])], [([0, 1], [])]])
+def test_folds_without_rows_are_refused(cv):
+    with pytest.raises(ValueError, match=r"cv must give (at least one fold|.*neither empty)"):
+        NTKRegressorCV(cv=cv).fit(X, Y)
+
+
 @pytest.mark.parametrize("cv", [[([0, 1, -1], [2, 3])], [(np.arange(12) < 8, np.arange(12) > 7)]])
 def test_folds_as_numpy_takes_them_are_taken(cv):
     assert np.isfinite(NTKRegressorCV(cv=cv).fit(X, Y).best_score_)
