@@ -320,6 +320,12 @@ def test_a_score_that_is_no_number_is_refused(score):
         NTKRegressorCV(NETWORK, scoring=lambda *given: score).fit(*_data())
 
 
+def test_of_equal_scores_the_first_alpha_wins():
+    for cv in (None, 2):
+        model = NTKRegressorCV(NETWORK, alphas=ALPHAS, cv=cv, scoring=lambda *given: 1.0)
+        assert model.fit(*_data()).alpha_ == ALPHAS[0]
+
+
 def test_groups_without_a_splitter_are_refused():
     X, y = _data()
     for selection in ("cv", "kare"):
