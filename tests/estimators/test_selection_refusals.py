@@ -27,6 +27,11 @@ def test_folds_as_numpy_takes_them_are_taken(cv):
     assert np.isfinite(NTKRegressorCV(cv=cv).fit(X, Y).best_score_)
 
 
+def test_folds_without_weights_are_refused():
+    with pytest.raises(ValueError, match="NTKRegressorCV: sample_weight is 0 for all samples"):
+        NTKRegressorCV(cv=3).fit(X, Y, sample_weight=np.eye(12)[0])
+
+
 def test_draws_that_no_memory_holds_are_refused():
     model = NTKRegressor().fit(X, Y)
     for n_samples in (10**12, -1):
