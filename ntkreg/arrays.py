@@ -18,8 +18,11 @@ __all__ = [
 _CHANNELS = (1, 3, 4)
 """Channels of grey, colour and RGBA images."""
 
-_DATES = ("date", "time", "duration", "period")
-"""What names of such dtypes begin with, in NumPy, pandas, polars and Arrow."""
+_DATES = ("date", "time", "duration", "period", "nat")
+"""What names of such dtypes and types begin with, in Python, NumPy, pandas, polars and Arrow."""
+
+_ANYTHING = ("object", "category")
+"""What names of dtypes begin with whose values may be of any type."""
 
 
 def as_array(name: str, X: Any) -> np.ndarray:
@@ -31,6 +34,8 @@ def as_array(name: str, X: Any) -> np.ndarray:
         Other things than real numbers; rows of several lengths; masked values.
     """
     refuse_masked(name, X)
+    if hasattr(X, "columns"):
+        refuse_dates(name, X)
     if hasattr(X, "toarray"):
         raise TypeError(
             f"{name} must be a dense array; got a sparse one. Use {name.split()[-1]}.toarray()."
@@ -77,17 +82,30 @@ def refuse_dates(name: str, X: Any) -> None:
 
     NumPy would take them for whole numbers, of nanoseconds or of days as it happens.
     """
-    columns = getattr(X, "columns", None)
-    if columns is None or not hasattr(X, "dtypes"):
-        dtypes = {"": X.dtype if hasattr(X, "dtype") else np.asarray(X).dtype}
-    else:  # a table of pandas or polars
-        dtypes = {f" in column {c!r}": d for c, d in zip(columns, X.dtypes, strict=True)}
-    for where, dtype in dtypes.items():
-        if str(dtype).lower().startswith(_DATES):
-            raise TypeError(
-                f"{name} must hold real numbers; got dtype {dtype}{where}. Turn dates into numbers "
-                "that mean something, such as days since a first one, or leave them out."
-            )
+    schema: Any = getattr(X, "schema", None)
+    if hasattr(schema, "types"):  # a table of Arrow
+        columns, dtypes = schema.names, schema.types
+    elif hasattr(X, "columns") and hasattr(X, "dtypes"):  # of pandas or polars
+        columns, dtypes = X.columns, X.dtypes
+    else:
+        array = X if hasattr(X, "dtype") else np.asarray(X)
+        _refuse_dates(name, array.dtype, "", array, ...)
+        return
+    for i, (column, dtype) in enumerate(zip(columns, dtypes, strict=True)):
+        _refuse_dates(name, dtype, f" in column {column!r}", X, (slice(None), i))
+
+
+def _refuse_dates(name: str, dtype: Any, where: str, X: Any, part: Any) -> None:
+    kind, found = str(dtype).lower(), f"dtype {dtype}"
+    if kind.startswith(_ANYTHING):
+        types = {type(value).__name__ for value in np.asarray(X)[part].flat}
+        kind = next((each for each in sorted(types) if each.lower().startswith(_DATES)), "")
+        found = f"values of type {kind}"
+    if kind.lower().startswith(_DATES):
+        raise TypeError(
+            f"{name} must hold real numbers; got {found}{where}. Turn dates into numbers that mean "
+            "something, such as days since a first one, or leave them out."
+        )
 
 
 def refuse_infinite(name: str, values: np.ndarray) -> np.ndarray:

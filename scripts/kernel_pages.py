@@ -110,7 +110,7 @@ def features(rows: pd.DataFrame, record: dict[str, Any]) -> Document:
             "verdict": table.verdict,
         }
     )
-    texts = (slopes(table), claims(table))
+    texts = (slopes(table), convolutional(table), claims(table))
     return page_of("Features of kernels", record, about, texts, shown)
 
 
@@ -122,6 +122,24 @@ def slopes(table: pd.DataFrame) -> str:
     return (
         f"The rms error of NTKFeatures falls as the number of components to the {slope:.2f} "
         f"(stated: -0.5), fitted to {len(rows)} numbers."
+    )
+
+
+def convolutional(table: pd.DataFrame) -> str:
+    """Say whether random features of a CNTK pay: those that are gradients of a random network."""
+    rows = table[table.case.str.startswith("CNTK of ")]
+    n = rows.case.str.extract(r"(\d+) digits")[0].astype(int)
+    at = rows[n == n.max()].pivot_table(index="case", columns="ratio", values="median", sort=False)
+    at.columns = ["error" if name.startswith("rms") else name for name in at.columns]
+    exact, landmarks, *gradients = (at.loc[case] for case in at.index)
+    few, many = gradients
+    channels = [case.split()[-2] for case in at.index[-2:]]
+    return (
+        f"Of the CNTK at {n.max():,} images, features that are gradients of a random network of "
+        f"{channels[1]} channels take {many.seconds / exact.seconds:.2g} of the exact kernel's "
+        f"time, with an rms error of {many.error:.2g} ({few.seconds / exact.seconds:.2g} and "
+        f"{few.error:.2g} at {channels[0]} channels); 256 landmarks take "
+        f"{landmarks.seconds / exact.seconds:.2g}, with an error of {landmarks.error:.2g}."
     )
 
 

@@ -87,7 +87,8 @@ class Grid:
         if not np.isfinite(self.best_score).all():
             raise ValueError(
                 f"{self._name}: no alpha has a finite score; got {self.scores.ravel()[:3]}... Is y "
-                "beyond 1e150, or do sample weights sum to less than the fit's degrees of freedom?"
+                "beyond 1e150, do sample weights sum to less than the fit's degrees of freedom, or "
+                "is the score of a fold undefined, as R^2 of one sample?"
             )
 
     @property
@@ -173,6 +174,11 @@ class Grid:
         every = np.full((len(folds), *self.scores.shape), -np.inf)
         for fold, (rows, others) in zip(every, folds, strict=True):
             weights = None if self.weights is None else self.weights[rows]
+            if weights is not None and not weights.any():
+                raise ValueError(
+                    f"{self._name}: sample_weight is 0 for all samples that a fold of cv trains "
+                    "on. Use fewer folds, or leave samples without weight out."
+                )
             solver = self._solver_of(self.K[np.ix_(rows, rows)], weights)
             cross = self.K[np.ix_(others, rows)].astype(float)
             mean = self._mean(self.targets[rows], weights)

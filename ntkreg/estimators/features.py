@@ -81,7 +81,9 @@ class NTKFeatures(NetworkTransformer):
     Features of convolutional kernels do not pay here: each pixel of each layer would need those
     2 m^2 flops nine times over. One image of 32 x 32 and five layers at m = 512 would cost 24
     Gflop, some tenths of a second, in which the exact kernel is computed with dozens of landmarks
-    (global pooling) or ten thousands (flatten): use `NTKNystroem`.
+    (global pooling) or ten thousands (flatten): use `NTKNystroem`. Gradients of a random network
+    of finite width, features of another kind, come with an error a thousand times that of landmarks
+    in the same time (benchmarks/features.md).
 
     References
     ----------

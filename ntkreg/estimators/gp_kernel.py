@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.gaussian_process.kernels import Hyperparameter, Kernel
 
 from ntkreg.architecture import Architecture, fully_connected
-from ntkreg.arrays import refuse_masked
+from ntkreg.arrays import refuse_dates, refuse_masked
 from ntkreg.errors import ShapeError, SpecError
 from ntkreg.gram import kernel_of
 from ntkreg.gram.gradient import kernel_gradient
@@ -221,6 +221,8 @@ def _rows(name: str, X: Any) -> Any:
             f"NeuralTangentKernel: {name} must be a dense array; got a sparse one. Use "
             f"{name}.toarray()."
         )
+    if hasattr(X, "columns"):
+        refuse_dates(f"NeuralTangentKernel: {name}", X)
     try:
         X = np.atleast_2d(X)
     except ValueError:

@@ -22,6 +22,8 @@ __all__ = [
 
 _KINDS = {"b": "numbers", "i": "numbers", "u": "numbers", "f": "numbers", "U": "text", "T": "text"}
 
+_BEYOND_INTEGERS = 2.0**63
+
 
 def read_labels(who: str, y: Any) -> np.ndarray:
     """Return labels, (n,) or (n, 1), of one kind: numbers, text, or whatever NumPy compares.
@@ -39,12 +41,18 @@ def read_labels(who: str, y: Any) -> np.ndarray:
         y = _of_one_kind(who, y)
     if y.dtype.kind == "f" and not np.isfinite(y).all():
         raise ValueError(f"{who}: y contains NaN or infinity; leave out samples without a label.")
-    if y.dtype.kind == "f" and len(y) and type_of_target(y).startswith("continuous"):
+    if y.dtype.kind == "f" and len(y) and _continuous(y):
+        odd = y[(y != np.round(y)) | (np.abs(y) >= _BEYOND_INTEGERS)]
         raise ValueError(
             f"{who}: Unknown label type: y must hold classes; got continuous values such as "
-            f"{float(y[y != np.round(y)][0])!r}. Use a regressor, or turn them into classes."
+            f"{float(odd[0])!r}. Use a regressor, or turn them into classes."
         )
     return y
+
+
+def _continuous(y: np.ndarray) -> bool:
+    with np.errstate(invalid="ignore"):  # it compares with integers, which hold no huge numbers
+        return type_of_target(y).startswith("continuous")
 
 
 def check_kind(who: str, y: np.ndarray, classes: np.ndarray) -> None:

@@ -12,14 +12,14 @@ from ntkreg.estimators.labels import decode_labels
 __all__ = ["Scores"]
 
 
-class _Regressor(RegressorMixin, BaseEstimator):
+class LeftOutRegressor(RegressorMixin, BaseEstimator):
     """Predicts what it is given, which is what scorers ask an estimator for."""
 
     def predict(self, values: np.ndarray) -> np.ndarray:
         return values
 
 
-class _Classifier(ClassifierMixin, BaseEstimator):
+class LeftOutClassifier(ClassifierMixin, BaseEstimator):
     def __init__(self, classes: np.ndarray) -> None:
         self.classes_ = classes
 
@@ -35,6 +35,8 @@ class Scores:
 
     Parameters
     ----------
+    who : str
+        What errors begin with.
     scoring : str or callable
     y : ndarray of shape (n,) or (n, n_targets)
         True targets or labels.
@@ -48,15 +50,16 @@ class Scores:
 
     def __init__(
         self,
+        who: str,
         scoring: Any,
         y: np.ndarray,
         params: dict[str, Any],
         classes: np.ndarray | None,
         per_target: bool,
     ) -> None:
-        self._scorer = get_scorer(scoring)
+        self._who, self._scorer = who, get_scorer(scoring)
         self._y, self._params = y, params
-        self._estimator = _Regressor() if classes is None else _Classifier(classes)
+        self._estimator = LeftOutRegressor() if classes is None else LeftOutClassifier(classes)
         self._per_target = per_target and y.ndim == 2
 
     def of(self, values: np.ndarray, rows: Any = None) -> np.ndarray:
@@ -65,6 +68,23 @@ class Scores:
         if rows is not None:
             params, y = _check_method_params(y, params, indices=rows), y[rows]
         if not self._per_target:
-            return np.asarray(self._scorer(self._estimator, values, y, **params), float)
+            return np.asarray(self._score(values, y, params))
         pairs = zip(values.T, y.T, strict=True)
-        return np.array([self._scorer(self._estimator, v, t, **params) for v, t in pairs])
+        return np.array([self._score(v, t, params) for v, t in pairs])
+
+    def _score(self, values: np.ndarray, y: np.ndarray, params: dict[str, Any]) -> float:
+        try:
+            score = self._scorer(self._estimator, values, y, **params)
+        except AttributeError as error:
+            raise AttributeError(
+                f"{self._who}: scoring asks for what values of samples left out do not have "
+                f"({error}): they are what `decision_function` of a classifier or `predict` gives. "
+                'Choose by a scorer of these, such as "accuracy", "roc_auc" or "r2"; '
+                "`probability=True` calibrates a classifier after the choice."
+            ) from error
+        try:
+            return float(score)
+        except (TypeError, ValueError):
+            raise ValueError(
+                f"{self._who}: scoring must return one number; got {score!r}."
+            ) from None

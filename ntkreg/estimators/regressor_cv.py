@@ -211,7 +211,7 @@ class NTKRegressorCV(Regression, LatentFunction, KernelSelection):
             with all its weight (its repetition would tell what it is). Scores are weighted too,
             where the scorer takes weights.
         groups : array-like of shape (n_samples,) or None
-            Groups that a splitter such as `GroupKFold` keeps together.
+            Groups that a splitter such as `GroupKFold` keeps together; an error without `cv`.
         **params
             More for scorer and splitter, who get what they ask for, `sample_weight` and `groups`
             included: with ``sklearn.set_config(enable_metadata_routing=True)`` only.

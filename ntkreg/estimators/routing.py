@@ -49,7 +49,8 @@ def route(model: Any, sample_weight: Any, groups: Any, params: dict[str, Any]) -
     ------
     ValueError
         Others than weights and groups, and scikit-learn's routing is not enabled; or it is, and a
-        scorer or splitter does not say whether it wants them (`UnsetMetadataPassedError`).
+        scorer or splitter does not say whether it wants them (`UnsetMetadataPassedError`). Groups
+        without a splitter.
     TypeError
         Nobody asks for them.
     """
@@ -59,6 +60,12 @@ def route(model: Any, sample_weight: Any, groups: Any, params: dict[str, Any]) -
                 f"{type(model).__name__}: fit got {', '.join(params)}, which only scikit-learn's "
                 "metadata routing passes on. Call sklearn.set_config(enable_metadata_routing=True) "
                 "first, or leave it out."
+            )
+        if groups is not None and model.cv is None:
+            raise ValueError(
+                f"{type(model).__name__}: groups has no effect with cv=None, where samples are "
+                "left out one by one, if at all. Use a splitter that keeps groups together, such "
+                "as cv=GroupKFold(), or leave groups out."
             )
         return Routed({"groups": groups}, None, sample_weight)
     given = {"sample_weight": sample_weight, "groups": groups}

@@ -88,7 +88,8 @@ class KernelSelection(KernelEstimator):
         scores = None
         if scoring is not None:
             params = routed.score_params(get_scorer(scoring), weights)
-            scores = Scores(scoring, y, params, classes, self.alpha_per_target)
+            name = type(self).__name__
+            scores = Scores(name, scoring, y, params, classes, self.alpha_per_target)
         found, best = [], 0
         for K in grams:
             found.append(Grid(self, K, targets, weights))
@@ -142,16 +143,18 @@ class KernelSelection(KernelEstimator):
 
     def _check_folds(self, folds: list[Any], n_samples: int) -> None:
         """Raise unless folds, which may be a user's own list, are rows of X."""
+        if not folds:
+            raise ValueError(f"{type(self).__name__}: cv must give at least one fold; got none.")
         every = np.arange(n_samples)
         for fold in folds:
             try:
                 rows, others = (every[part] for part in fold)
             except (IndexError, TypeError, ValueError):
                 rows = others = every[0]
-            if rows.ndim != 1 or others.ndim != 1:
+            if rows.ndim != 1 or others.ndim != 1 or not (rows.size and others.size):
                 raise ValueError(
                     f"{type(self).__name__}: cv must give two lists of rows below {n_samples} for "
-                    f"each fold; got {fold!r}."
+                    f"each fold, neither empty; got {fold!r}."
                 )
 
     def _check_choice(self) -> None:

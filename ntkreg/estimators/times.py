@@ -109,7 +109,7 @@ def training_curve(
     alpha = model.alpha * alpha_unit("training_curve", model.alpha_scale, K, None)
     if scoring is None:
         scoring = "r2" if classes is None else "accuracy"
-    scores = Scores(scoring, y, {}, classes, False)
+    scores = Scores("training_curve", scoring, y, {}, classes, False)
     folds = check_cv(cv, y, classifier=classes is not None).split(np.zeros((len(y), 1)), y, groups)
     found = []
     with one_blas_thread():

@@ -113,11 +113,12 @@ class CholeskySolver(Solver):
             )[:, 0]
             if alpha > 0 and self._least is None:
                 self._least = least_eigenvalue(system, factor.solve, factor.norm)
+            log_determinant = factor.log_determinant  # its memory may be K's again afterwards
         text = None if self._least is None else doubt(system, *self._least)
         return Inverse(
             coef,
             diagonal,
-            factor.log_determinant,
+            log_determinant,
             factor.condition,
             None if self._least is None else self._least[0],
             text,

@@ -86,6 +86,8 @@ def test_continuous_targets_and_missing_labels_are_refused(data):
     X, _ = data
     with pytest.raises(ValueError, match="continuous"):
         NTKClassifier().fit(X, X[:, 0])
+    with pytest.raises(ValueError, match=r"got continuous values such as 1e\+30"):
+        NTKClassifier().fit(X, np.where(np.arange(30) == 4, 1e30, 1.0))
     with pytest.raises(ValueError, match="NaN"):
         NTKClassifier().fit(X, np.where(np.arange(30) == 4, np.nan, 1.0))
 

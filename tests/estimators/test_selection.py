@@ -309,8 +309,28 @@ def test_bad_parameters_are_named(changed, match):
 
 def test_scorers_that_need_probabilities_say_so():
     scoring = make_scorer(log_loss, response_method="predict_proba")
-    with pytest.raises(AttributeError, match="predict_proba"):
-        NTKClassifierCV(NETWORK, scoring=scoring).fit(*_labels())
+    for asked in (scoring, "neg_log_loss", lambda model, X, y: model.predict_proba(X)):
+        with pytest.raises(AttributeError, match=r"^NTKClassifierCV: scoring asks.*predict_proba"):
+            NTKClassifierCV(NETWORK, scoring=asked).fit(*_labels())
+
+
+@pytest.mark.parametrize("score", [None, "good", [1.0, 2.0]])
+def test_a_score_that_is_no_number_is_refused(score):
+    with pytest.raises(ValueError, match="NTKRegressorCV: scoring must return one number; got"):
+        NTKRegressorCV(NETWORK, scoring=lambda *given: score).fit(*_data())
+
+
+def test_of_equal_scores_the_first_alpha_wins():
+    for cv in (None, 2):
+        model = NTKRegressorCV(NETWORK, alphas=ALPHAS, cv=cv, scoring=lambda *given: 1.0)
+        assert model.fit(*_data()).alpha_ == ALPHAS[0]
+
+
+def test_groups_without_a_splitter_are_refused():
+    X, y = _data()
+    for selection in ("cv", "kare"):
+        with pytest.raises(ValueError, match=r"groups has no effect with cv=None.*GroupKFold"):
+            NTKRegressorCV(NETWORK, selection=selection).fit(X, y, groups=np.arange(30) // 2)
 
 
 def test_it_can_be_cloned_and_searched():

@@ -16,9 +16,20 @@ def test_folds_that_are_no_rows_are_refused(cv):
         NTKRegressorCV(cv=cv).fit(X, Y)
 
 
+@pytest.mark.parametrize("cv", [[], [([], [1])], [([0, 1], [])]])
+def test_folds_without_rows_are_refused(cv):
+    with pytest.raises(ValueError, match=r"cv must give (at least one fold|.*neither empty)"):
+        NTKRegressorCV(cv=cv).fit(X, Y)
+
+
 @pytest.mark.parametrize("cv", [[([0, 1, -1], [2, 3])], [(np.arange(12) < 8, np.arange(12) > 7)]])
 def test_folds_as_numpy_takes_them_are_taken(cv):
     assert np.isfinite(NTKRegressorCV(cv=cv).fit(X, Y).best_score_)
+
+
+def test_folds_without_weights_are_refused():
+    with pytest.raises(ValueError, match="NTKRegressorCV: sample_weight is 0 for all samples"):
+        NTKRegressorCV(cv=3).fit(X, Y, sample_weight=np.eye(12)[0])
 
 
 def test_draws_that_no_memory_holds_are_refused():

@@ -70,6 +70,21 @@ def test_kernels_are_kept_and_found_again_to_the_same_bits(tmp_path, computed, m
     assert computed == []
 
 
+def test_predictions_in_batches_read_each_its_own_rows(tmp_path, monkeypatch):
+    model = NTKRegressor(NET, store=tmp_path).fit(X, Y)
+    wanted = model.predict(X_NEW)
+    monkeypatch.setattr("ntkreg.estimators.kernel_base.CROSS_BYTES", 8 * len(X) * 4)
+    np.testing.assert_allclose(model.predict(X_NEW), wanted, rtol=1e-12)
+
+
+def test_a_fit_reads_its_store_by_tiles(tmp_path, monkeypatch):
+    NTKRegressor(NET, store=tmp_path).fit(X, Y)
+    whole = []
+    monkeypatch.setattr("ntkreg.gram.collection.KeptGram.read", lambda *given: whole.append(given))
+    NTKRegressor(NET, store=tmp_path).fit(X, Y)
+    assert whole == []
+
+
 def test_a_transformer_keeps_its_kernels_there(tmp_path, computed):
     plain, kept = NTKTransformer(NET, cache_size=0), NTKTransformer(NET, store=tmp_path)
     for _ in range(2):

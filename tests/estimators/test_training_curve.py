@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 from sklearn.model_selection import KFold, validation_curve
 
-from ntkreg import NTKClassifier, NTKRegressor, NTKRegressorCV, fully_connected, training_curve
+from ntkreg import (
+    NTKClassifier,
+    NTKRegressor,
+    NTKRegressorCV,
+    fully_connected,
+    kernel,
+    training_curve,
+)
 from ntkreg.errors import SpecError
 
 TIMES = [0.5, 20.0, 1e4]
@@ -27,6 +34,14 @@ def test_it_is_the_validation_curve(outputs, scoring):
     wanted = validation_curve(model, X, y, param_name="train_time", param_range=TIMES, **asked)
     for ours, theirs in zip(training_curve(model, X, y, TIMES, **asked), wanted, strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-8)
+
+
+def test_a_ridge_in_units_of_the_diagonal_keeps_its_value_on_all_samples():
+    X, y = _data()
+    found = training_curve(NTKRegressor(NETWORK, alpha=0.1), X, y, TIMES)
+    ridge = {"alpha": 0.1 * np.mean(kernel(NETWORK, X, diag=True)), "alpha_scale": "absolute"}
+    wanted = training_curve(NTKRegressor(NETWORK, **ridge), X, y, TIMES)
+    np.testing.assert_allclose(found, wanted, rtol=1e-10)
 
 
 def test_of_labels_too():

@@ -115,6 +115,8 @@ def test_in_the_flow_a_weight_is_that_many_rows():
 def test_where_nothing_is_to_be_learnt_coefficients_grow_with_time():
     found = SpectralSolver(np.diag([0.0, 2.0])).flow([1.0, 1.0], [0.5, 3.0])
     np.testing.assert_allclose(found, [[0.25, (1 - np.exp(-0.5)) / 2], [1.5, (1 - np.exp(-3)) / 2]])
+    found = SpectralSolver(np.diag([0.0, 2.0])).descent([1.0, 1.0], [1, 4], 0.5)
+    np.testing.assert_allclose(found, [[0.25, 0.25], [1.0, (1 - 0.5**4) / 2]])
 
 
 def test_negative_eigenvalues_are_told_and_taken_for_none():

@@ -5,10 +5,12 @@ import pytest
 from oracles import closed_forms
 
 from ntkreg import Architecture, Dense, Relu, cntk, fully_connected, kernel
+from ntkreg.architecture import LeakyRelu
 from ntkreg.architecture.registry import ACTIVATIONS
 from ntkreg.errors import SpecError
 from ntkreg.gram.gradient import kernel_gradient
 from ntkreg.kernels import KernelSpec
+from ntkreg.kernels.gradient.duals import dual_rates
 from ntkreg.kernels.gradient.plain import HYPERPARAMETERS, PlainGradientEngine
 from ntkreg.kernels.gradient.relu import ReluGradientEngine
 
@@ -94,6 +96,24 @@ def test_compiled_and_plain_gradients_agree(get):
         np.testing.assert_allclose(found, wanted, atol=1e-13 * scale, rtol=0)
     found, wanted = (engine.cross(X[:11], X[3:]) for engine in (compiled, plain))
     np.testing.assert_allclose(found, wanted, atol=1e-7 * scale, rtol=0)
+
+
+def test_the_diagonal_is_that_of_the_variances_alone():
+    X, network = rows(40, 9), fully_connected(4, weight_std=1.2, bias_std=0.2)
+    common = (9,), np.dtype(float), ("ntk", *HYPERPARAMETERS), 1
+    engine = ReluGradientEngine(*common, network)
+    own = np.einsum("fdii->fdi", engine.symmetric(X))
+    assert np.array_equal(own, engine.diagonal(X))
+    # Of products of the rows, with rounding, it would be another.
+    assert not np.array_equal(own, np.einsum("fdii->fdi", engine.cross(X, X)))
+
+
+def test_slopes_within_rounding_of_correlation_one_are_taken_for_zero():
+    one, eps = np.ones(3), np.finfo(float).eps
+    moments = np.array([1 - 2 * eps, 1 - 1e-6, -1 + 2 * eps]), one, one
+    _, moved = dual_rates(LeakyRelu(0.1), moments, (one, 0 * one, 0 * one))
+    assert moved[0] == moved[2] == 0
+    assert moved[1] == pytest.approx(0.81 / (2 * np.pi) / np.sqrt(2e-6), rel=1e-5)
 
 
 @pytest.mark.parametrize("get", FIELDS)
