@@ -20,11 +20,16 @@ from pathlib import Path
 import pandas as pd
 
 from ntkreg import cntk, myrtle, resnet
-from ntkreg.architecture import Architecture
+from ntkreg.architecture import Architecture, Conv, GlobalAvgPool, Relu
 from ntkreg.kernels.image.compiler import compile_image_network
 from ntkreg.kernels.image_cuda.cards import OPTIONS
 from ntkreg.kernels.image_cuda.program import CardProgram
 from ntkreg.kernels.image_cuda.source import front, source_of
+
+
+def windows(layer: Conv) -> Architecture:
+    return Architecture((*(layer, Relu()) * 5, GlobalAvgPool()))
+
 
 NETWORKS: dict[str, tuple[Sequence[Architecture], int]] = {
     "cntk(10), 3 x 3 + ReLU": ([cntk(10)], 32),
@@ -35,6 +40,8 @@ NETWORKS: dict[str, tuple[Sequence[Architecture], int]] = {
     "myrtle(5)": ([myrtle(5)], 32),
     "myrtle(7)": ([myrtle(7)], 32),
     "myrtle(10)": ([myrtle(10)], 32),
+    "5 windows of 5 x 5": ([windows(Conv(5))], 32),
+    "5 windows of 3 x 3, CIRCULAR": ([windows(Conv(padding="CIRCULAR"))], 32),
     "cntk(5), 8 x 8": ([cntk(5)], 8),
 }
 """Networks of one pass, and pixels of a side."""

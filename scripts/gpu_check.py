@@ -80,7 +80,7 @@ def rates(emit: Emit, options: argparse.Namespace) -> None:
         xs, zs = as_x(program, stages, x.as_x), as_z(program, stages, x.as_x)
         pairs = np.argwhere(np.ones((m, m), bool)).astype(np.int32)
         start = time.perf_counter()
-        card.run(program, xs, zs, pairs[: card.multiprocessors])
+        card.run(program, xs, zs, pairs[: device()["multiProcessorCount"]])
         compiled = time.perf_counter() - start
         took = []
         for _ in range(3):

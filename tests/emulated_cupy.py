@@ -117,7 +117,8 @@ class _Kernel:
         assert pairs.min() >= 0
         assert (pairs.max(0) < (len(x), len(z))).all()
         each = [a.ctypes.data_as(ctypes.c_void_p) for a in (x, z, pairs, tiles, out)]
-        self.library.run_block(shared_mem, *each[:3], ctypes.c_int(int(n)), *each[3:])
+        n = ctypes.c_int(int(n))
+        self.library.run_blocks(grid[0], shared_mem, *each[:3], n, *each[3:])
 
 
 def compiled(code, warps, folder):

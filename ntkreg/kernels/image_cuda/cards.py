@@ -37,7 +37,6 @@ class Card:
     number : int
         As CUDA counts.
     name : str
-    multiprocessors : int
     capacity : int
         Bytes of shared memory that a block may have.
     identity : str
@@ -46,7 +45,6 @@ class Card:
 
     number: int
     name: str
-    multiprocessors: int
     capacity: int
     identity: str
     _kernels: dict[str, Any] = field(default_factory=dict)
@@ -84,9 +82,9 @@ class Card:
                     cupy.asarray, (xs, zs, np.ascontiguousarray(pairs), program.schedule.tiles)
                 )
                 kernel = self._kernel(cupy, program)
-                grid = min(len(pairs), self.multiprocessors * program.blocks)
                 arguments = (x, z, chosen, np.int32(len(pairs)), tiles, out)
-                kernel((grid,), (32 * program.warps,), arguments, shared_mem=program.shared_bytes)
+                size_of_block, memory = (32 * program.warps,), program.shared_bytes
+                kernel((len(pairs),), size_of_block, arguments, shared_mem=memory)
                 return cupy.asnumpy(out)
             finally:
                 # Also after Ctrl-C: no work is left on the card when it is another's turn.
@@ -186,7 +184,6 @@ def _card(cupy: Any, number: int) -> Card:
     return Card(
         number,
         name.decode() if isinstance(name, bytes) else str(name),
-        int(about["multiProcessorCount"]),
         int(about["sharedMemPerBlockOptin"]),
         uuid.hex() if isinstance(uuid, bytes) else str(uuid),
     )

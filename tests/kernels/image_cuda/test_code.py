@@ -42,9 +42,10 @@ def test_residual_blocks_and_two_tangents_spill_nothing_at_8_warps(name):
     assert made.spilled == 0
 
 
-@pytest.mark.parametrize("arch", [80, 90])
-def test_poolings_spill_nothing(arch):
-    assert code("myrtle(10)", arch)[1].spilled == 0
+@pytest.mark.parametrize("arch", cuda_report.CAPACITIES)
+@pytest.mark.parametrize("name", cuda_report.NETWORKS)
+def test_no_standard_network_spills(name, arch):
+    assert code(name, arch)[1].spilled == 0
 
 
 def test_loops_are_found_in_listings():
