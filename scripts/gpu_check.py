@@ -31,7 +31,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from gpu_networks import CLAIMS, RATES, images, kinds  # noqa: E402
+from gpu_networks import CLAIMS, RATES, images, images_and_labels, kinds  # noqa: E402
 
 from ntkreg import cntk, compute_gram, kernel  # noqa: E402
 from ntkreg.architecture import Architecture  # noqa: E402
@@ -160,8 +160,7 @@ def accuracy(emit: Emit, options: argparse.Namespace) -> None:
     if options.data is None:
         emit(case="left out: no --data", accuracy="")
         return
-    with np.load(options.data, allow_pickle=False) as data:
-        X, y, X_test, y_test = (data[k] for k in ("x_train", "y_train", "x_test", "y_test"))
+    X, y, X_test, y_test = images_and_labels(options.data)
     X, y, X_test, y_test = X[:2000], y[:2000], X_test[:500], y_test[:500]
     read = DEPTHS
     if options.emulated:
@@ -363,6 +362,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--section", choices=SECTIONS, help=argparse.SUPPRESS)
     parser.add_argument("--gram", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
+    if not 0 < options.seconds < np.inf:
+        parser.error(f"--seconds must be a number above 0; got {options.seconds}")
+    if options.data and not options.data.is_file():
+        parser.error(f"--data must be a file; got {options.data}")
+    if options.neural_tangents and not options.neural_tangents.is_dir():
+        parser.error(f"--neural-tangents must be a folder; got {options.neural_tangents}")
     options.output.mkdir(parents=True, exist_ok=True)
     if options.section or options.gram:
         if options.emulated:

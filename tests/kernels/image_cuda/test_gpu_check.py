@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[3] / "scripts"))
 
 import bench_page
 import gpu_check
+import gpu_networks
 
 SCRIPTS = Path(gpu_check.__file__).parent
 NOT_THERE = ("zarr", "jsonargparse", "pandas", "matplotlib")
@@ -81,3 +82,28 @@ def test_a_record_of_a_card_becomes_a_page(tmp_path):
     assert "| case | pairs_a_second |" in text
     assert "| 10 conv, GAP | 66,941 |" in text
     assert "Peers. (deadline, 80.1 s)" in text
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--seconds", "nan"), "--seconds must be a number above 0; got nan"),
+        (("--data", "no.npz"), "--data must be a file; got no.npz"),
+        (("--neural-tangents", "no"), "--neural-tangents must be a folder; got no"),
+        (("--only", "peer"), "invalid choice: 'peer'"),
+    ],
+)
+def test_wrong_options_are_said(options, said, capsys):
+    with pytest.raises(SystemExit):
+        gpu_check.main([*options])
+    assert said in capsys.readouterr().err
+
+
+def test_data_that_are_no_images_with_labels_are_said(tmp_path):
+    X, y = np.zeros((3, 4, 4, 3), np.uint8), np.zeros(2, np.uint8)
+    np.savez(tmp_path / "part.npz", x_train=X, y_train=y, x_test=X, y_test=y[:1])
+    with pytest.raises(SystemExit, match=r"--data: .*a label each; got .*'y_train': \(\(2,\)"):
+        gpu_networks.images_and_labels(tmp_path / "part.npz")
+    np.savez(tmp_path / "part.npz", x_train=X)
+    with pytest.raises(SystemExit, match="must hold x_train, y_train, x_test, y_test"):
+        gpu_networks.images_and_labels(tmp_path / "part.npz")
