@@ -131,7 +131,8 @@ def cuda_code(rows: pd.DataFrame, record: dict[str, Any]) -> Document:
         f"Compiler: {record['compiler']} No card is needed, and none was there. Networks on images "
         "of 32 x 32 x 3 unless said, one pass, NNGP and NTK. Instructions: of the hottest loop, "
         "for each row of 32 entries in a ReLU layer. What finds no room in shared memory is read "
-        "from afar, through the caches. sm_80: A100; sm_90: H100; sm_100: B200."
+        "from afar, through the caches. What would spill registers is compiled for 8 warps, as "
+        "by a card itself. sm_80: A100; sm_90: H100; sm_100: B200."
     )
     return page_of("What the CUDA engine is compiled to", record, about, (), rows)
 

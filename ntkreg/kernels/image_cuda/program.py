@@ -65,6 +65,8 @@ class CardProgram:
     channels : int
         Of the images.
     capacity : int
+    most : int
+        Warps of a multiprocessor at once, at most.
 
     Raises
     ------
@@ -75,6 +77,7 @@ class CardProgram:
     program: ImageProgram
     channels: int
     capacity: int
+    most: int = 16
 
     @cached_property
     def axes(self) -> list[tuple[CardAxis, CardAxis]]:
@@ -117,7 +120,11 @@ class CardProgram:
             stage.registers * self.rows(k) + _rows_that_wait(stage)
             for k, stage in enumerate(self.program.stages)
         )
-        return 16 if self.fields * rows <= _HOT else 8
+        return min(self.most, 16 if self.fields * rows <= _HOT else 8)
+
+    def with_more_registers(self) -> "CardProgram | None":
+        """The same for 8 warps, of which each has all registers it may; None if it is that."""
+        return replace(self, most=8) if self._resident > 8 else None
 
     @cached_property
     def warps(self) -> int:
