@@ -41,6 +41,7 @@ PAGES: dict[str, Callable[[pd.DataFrame, dict[str, Any]], Document]] = {
     "estimators": estimator_pages.estimators,
     "grid_search": estimator_pages.grid_search,
     "completion_speed": estimator_pages.completion_speed,
+    "cuda": kernel_pages.cuda,
     "cuda_code": kernel_pages.cuda_code,
     "cluster_plan": cluster_plan_pages.cluster_plan,
     "scale": scale_pages.scale,
@@ -111,5 +112,6 @@ def remake(stem: Path) -> str:
 
 
 if __name__ == "__main__":
-    for name in sys.argv[1:] or PAGES:
+    kept = [name for name in PAGES if (BENCHMARKS / f"{name}.json").exists()]
+    for name in sys.argv[1:] or kept:
         remake(BENCHMARKS / name)

@@ -7,12 +7,13 @@ python scripts/gpu_check.py --data cifar10_part.npz   # with CNTK-GAP-2K: x_trai
 python scripts/gpu_check.py --emulated --output OUT   # no card: a CPU runs the code, small sizes
 
 Each section is a process of its own, ended at its deadline; what it has found by then is kept. JSON
-is written after each result, the Markdown table at the end. Needs CuPy, and what ntkreg needs but
-zarr, jsonargparse and pandas; JAX and neural-tangents (a folder: --neural-tangents) if they are
-there.
+and CSV are written after each section, the Markdown table at the end or, where pandas is missing,
+later by bench_page.py. Needs CuPy, and what ntkreg needs but zarr, jsonargparse, pandas and
+matplotlib; JAX and neural-tangents (a folder: --neural-tangents) if they are there.
 """
 
 import argparse
+import csv
 import json
 import os
 import platform
@@ -30,7 +31,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from gpu_networks import CLAIMS, RATES, images, kinds  # noqa: E402
+from gpu_networks import CLAIMS, RATES, images, images_and_labels, kinds  # noqa: E402
 
 from ntkreg import cntk, compute_gram, kernel  # noqa: E402
 from ntkreg.architecture import Architecture  # noqa: E402
@@ -80,7 +81,7 @@ def rates(emit: Emit, options: argparse.Namespace) -> None:
         xs, zs = as_x(program, stages, x.as_x), as_z(program, stages, x.as_x)
         pairs = np.argwhere(np.ones((m, m), bool)).astype(np.int32)
         start = time.perf_counter()
-        card.run(program, xs, zs, pairs[: card.multiprocessors])
+        card.run(program, xs, zs, pairs[: device()["multiProcessorCount"]])
         compiled = time.perf_counter() - start
         took = []
         for _ in range(3):
@@ -159,18 +160,20 @@ def accuracy(emit: Emit, options: argparse.Namespace) -> None:
     if options.data is None:
         emit(case="left out: no --data", accuracy="")
         return
-    with np.load(options.data, allow_pickle=False) as data:
-        X, y, X_test, y_test = (data[k] for k in ("x_train", "y_train", "x_test", "y_test"))
+    X, y, X_test, y_test = images_and_labels(options.data)
     X, y, X_test, y_test = X[:2000], y[:2000], X_test[:500], y_test[:500]
+    read = DEPTHS
+    if options.emulated:
+        X, y, X_test, read = X[:12, :6, :6], y[:12], X_test[:, :6, :6], DEPTHS[:2]
     X, X_test = (a.astype(np.float32) / 255 for a in (X, X_test))
     # cntk counts convolutions, the table's depth the read-out, too.
-    network, depths = cntk(max(DEPTHS) - 1), [d - 1 for d in DEPTHS]
+    network, depths = cntk(max(read) - 1), [d - 1 for d in read]
     start = time.perf_counter()
     common = {"depths": depths, "backend": "cuda", "dtype": "mixed", "progress": False}
     K, K_test = kernel(network, X, **common), kernel(network, X_test, X, **common)
     took = time.perf_counter() - start
     codes = np.eye(y.max() + 1)[y.ravel()]
-    for depth, gram, cross in zip(DEPTHS, K, K_test, strict=True):
+    for depth, gram, cross in zip(read, K, K_test, strict=True):
         guess = (cross @ np.linalg.solve(gram, codes)).argmax(axis=1)
         right = float(np.mean(guess == y_test.ravel()))
         spread = float(np.sqrt(right * (1 - right) / len(guess)))
@@ -263,6 +266,7 @@ def supervise(options: argparse.Namespace, arguments: list[str]) -> dict[str, An
     stem = options.output / "cuda"
     command = shlex.join(["python", "scripts/gpu_check.py", *arguments])
     report: dict[str, Any] = {"page": "cuda", "command": command, "sections": {}}
+    all_rows: list[dict[str, Any]] = []
     for name in options.only:
         left = end - time.monotonic()
         # What earlier sections leave, later ones may use: theirs are kept free alone.
@@ -285,12 +289,23 @@ def supervise(options: argparse.Namespace, arguments: list[str]) -> dict[str, An
         rows = json.loads(part.read_text()) if part.exists() else []
         part.unlink(missing_ok=True)
         seconds = round(time.monotonic() - start, 1)
-        report["sections"][name] = {"status": status, "seconds": seconds, "rows": rows}
+        about = " ".join((SECTIONS[name].__doc__ or "").split())
+        report["sections"][name] = {"about": about, "status": status, "seconds": seconds}
+        all_rows += [{"section": name, **row} for row in rows]
         if "machine" not in report:
             report["machine"] = machine(options)
         write(stem.with_suffix(".json"), report)
-    stem.with_suffix(".md").write_text(page(report))
+        write_rows(stem.with_suffix(".csv"), all_rows)
+    make_page(stem)
     return report
+
+
+def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
+    columns = list(dict.fromkeys(["section", "case", *(key for row in rows for key in row)]))
+    with path.open("w", newline="") as file:
+        table = csv.DictWriter(file, columns, lineterminator="\n")
+        table.writeheader()
+        table.writerows(rows)
 
 
 def machine(options: argparse.Namespace) -> str:
@@ -307,26 +322,14 @@ def machine(options: argparse.Namespace) -> str:
     return f"{done.stdout.strip() or 'unknown card'}; Python {platform.python_version()}"
 
 
-def page(report: dict[str, Any]) -> str:
-    """Return the report as Markdown."""
-    lines = ["# The CUDA engine on a card", "", f"Machine: {report['machine']}.", ""]
-    lines += [f"Command: `{report['command']}`.", ""]
-    for name, section in report["sections"].items():
-        about = " ".join((SECTIONS[name].__doc__ or "").split())
-        lines += [f"## {name}", "", f"{about} ({section['status']}, {section['seconds']} s)", ""]
-        rows = section["rows"]
-        columns = list(dict.fromkeys(key for row in rows for key in row))
-        if rows:
-            lines += [f"| {' | '.join(columns)} |", "|" + " --- |" * len(columns)]
-            lines += [f"| {' | '.join(cell(row.get(c, '')) for c in columns)} |" for row in rows]
-            lines.append("")
-    return "\n".join(lines)
-
-
-def cell(value: Any) -> str:
-    if isinstance(value, bool) or not isinstance(value, float):
-        return str(value)
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+def make_page(stem: Path) -> None:
+    """Write the Markdown table, where pandas and matplotlib are there to do it."""
+    try:
+        from bench_page import remake
+    except ImportError as error:
+        print(f"{error}: run python scripts/bench_page.py cuda where pandas and matplotlib are")
+    else:
+        remake(stem)
 
 
 def emulate() -> None:
@@ -359,6 +362,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--section", choices=SECTIONS, help=argparse.SUPPRESS)
     parser.add_argument("--gram", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
+    if not 0 < options.seconds < np.inf:
+        parser.error(f"--seconds must be a number above 0; got {options.seconds}")
+    if options.data and not options.data.is_file():
+        parser.error(f"--data must be a file; got {options.data}")
+    if options.neural_tangents and not options.neural_tangents.is_dir():
+        parser.error(f"--neural-tangents must be a folder; got {options.neural_tangents}")
     options.output.mkdir(parents=True, exist_ok=True)
     if options.section or options.gram:
         if options.emulated:

@@ -7,9 +7,9 @@ import pandas as pd
 from bench_layout import page_of
 from verdicts import VERDICTS, claims, judged
 
-from ntkreg.report.shared.document import Document
+from ntkreg.report.shared.document import Document, Section, Table, Text
 
-__all__ = ["cuda_code", "empirical", "features", "kernels", "sizes"]
+__all__ = ["cuda", "cuda_code", "empirical", "features", "kernels", "sizes"]
 
 
 def kernels(rows: pd.DataFrame, record: dict[str, Any]) -> Document:
@@ -149,6 +149,25 @@ def cuda_code(rows: pd.DataFrame, record: dict[str, Any]) -> Document:
         f"Compiler: {record['compiler']} No card is needed, and none was there. Networks on images "
         "of 32 x 32 x 3 unless said, one pass, NNGP and NTK. Instructions: of the hottest loop, "
         "for each row of 32 entries in a ReLU layer. What finds no room in shared memory is read "
-        "from afar, through the caches. sm_80: A100; sm_90: H100; sm_100: B200."
+        "from afar, through the caches. What would spill registers is compiled for 8 warps, as "
+        "by a card itself. sm_80: A100; sm_90: H100; sm_100: B200."
     )
     return page_of("What the CUDA engine is compiled to", record, about, (), rows)
+
+
+def cuda(rows: pd.DataFrame, record: dict[str, Any]) -> Document:
+    """Return the page of gpu_check.py: what each section asked of the card, and its rows."""
+    first = Text(f"Machine: {record['machine']}."), Text(f"Command: `{record['command']}`.")
+    sections = [Section("", first)]
+    for name, section in record["sections"].items():
+        about = Text(f"{section['about']} ({section['status']}, {section['seconds']} s)")
+        found = rows[rows.section == name].drop(columns="section").dropna(axis=1, how="all")
+        shown = found.map(_figure)
+        sections.append(Section(name, (about, Table(shown)) if len(found) else (about,)))
+    return Document("The CUDA engine on a card", tuple(sections))
+
+
+def _figure(value: Any) -> Any:
+    if not isinstance(value, float):
+        return value
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"

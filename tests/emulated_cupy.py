@@ -23,6 +23,7 @@ NO_COMPILER = "no C++ compiler on PATH: device code is not run"
 _LANES = Path(__file__).parent / "lanes.h"
 _FLAGS = ("-std=c++17", "-O1", "-march=native", "-ffp-contract=off", "-fPIC", "-shared", "-pthread")
 _MOST_KEPT = 100
+_ONE_RUN = threading.Lock()  # a library's blocks are numbered by one variable
 
 
 class _Runtime(RuntimeError):
@@ -57,7 +58,7 @@ class EmulatedCupy:
     def __init__(self, folder, *, warps=1, devices=1, capacity=232448, free=2**33, blocks=132):
         self.folder, self.warps, self.free = Path(folder), warps, free
         self.launched, self.synchronized, self.current = [], 0, threading.local()
-        self.before_launch = lambda: None
+        self.before_launch, self.spilled = (lambda: None), (lambda code: 0)
         about = {"name": b"Emulated", "multiProcessorCount": blocks,
                  "sharedMemPerBlockOptin": capacity}  # fmt: skip
         self.cuda = SimpleNamespace(
@@ -83,8 +84,8 @@ class EmulatedCupy:
 
     def RawModule(self, *, code, options):
         assert "-fmad=false" in options
-        library = compiled(code, self.warps, self.folder)
-        return SimpleNamespace(get_function=lambda name: _Kernel(self, library))
+        library, spilled = compiled(code, self.warps, self.folder), self.spilled(code)
+        return SimpleNamespace(get_function=lambda name: _Kernel(self, library, spilled))
 
 
 class _Device(nullcontext):
@@ -102,8 +103,8 @@ class _Device(nullcontext):
 class _Kernel:
     max_dynamic_shared_size_bytes = 48 * 1024
 
-    def __init__(self, cupy, library):
-        self.cupy, self.library = cupy, library
+    def __init__(self, cupy, library, spilled):
+        self.cupy, self.library, self.local_size_bytes = cupy, library, spilled
 
     def __call__(self, grid, block, arguments, *, shared_mem):
         assert shared_mem <= self.max_dynamic_shared_size_bytes
@@ -117,7 +118,9 @@ class _Kernel:
         assert pairs.min() >= 0
         assert (pairs.max(0) < (len(x), len(z))).all()
         each = [a.ctypes.data_as(ctypes.c_void_p) for a in (x, z, pairs, tiles, out)]
-        self.library.run_block(shared_mem, *each[:3], ctypes.c_int(int(n)), *each[3:])
+        n = ctypes.c_int(int(n))
+        with _ONE_RUN:
+            self.library.run_blocks(grid[0], shared_mem, *each[:3], n, *each[3:])
 
 
 def compiled(code, warps, folder):

@@ -100,14 +100,14 @@ template <class T> static inline void store(T* to, const I& at, const Lanes<T>& 
 }
 
 static thread_local int this_warp;
+static int this_block;
 static std::vector<float>* shared_numbers;
 static std::mutex at_barrier;
 static std::condition_variable released;
 static int waiting, round_number;
 DEVICE I lane_number() { I r; for (int k = 0; k < 32; ++k) r.v[k] = k; return r; }
 DEVICE int warp_number() { return this_warp; }
-DEVICE int block_number() { return 0; }
-DEVICE int block_count() { return 1; }
+DEVICE int block_number() { return this_block; }
 DEVICE int first_thread() { return this_warp; }
 DEVICE int all_threads() { return WARPS; }
 DEVICE float* shared_memory() { return shared_numbers->data(); }
@@ -124,17 +124,20 @@ DEVICE void barrier() {
 
 static void image_pairs(const float*, const float*, const int*, int, const int*, double*);
 
-// One block, of which every warp is a thread. NaN stands in memory that nobody has written.
-extern "C" void run_block(int shared_bytes, const float* xs, const float* zs, const int* pairs,
+// One block after the other, of which every warp is a thread. NaN stands in memory that nobody has
+// written.
+extern "C" void run_blocks(int blocks, int shared_bytes, const float* xs, const float* zs, const int* pairs,
                           int n_pairs, const int* tiles, double* out) {
-  std::vector<float> memory(shared_bytes / 4, NAN);
-  shared_numbers = &memory;
-  std::vector<std::thread> warps;
-  auto run = [&](int warp) {
-    this_warp = warp;
-    image_pairs(xs, zs, pairs, n_pairs, tiles, out);
-  };
-  for (int k = 1; k < WARPS; ++k) warps.emplace_back(run, k);
-  run(0);
-  for (auto& warp : warps) warp.join();
+  for (this_block = 0; this_block < blocks; ++this_block) {
+    std::vector<float> memory(shared_bytes / 4, NAN);
+    shared_numbers = &memory;
+    std::vector<std::thread> warps;
+    auto run = [&](int warp) {
+      this_warp = warp;
+      image_pairs(xs, zs, pairs, n_pairs, tiles, out);
+    };
+    for (int k = 1; k < WARPS; ++k) warps.emplace_back(run, k);
+    run(0);
+    for (auto& warp : warps) warp.join();
+  }
 }

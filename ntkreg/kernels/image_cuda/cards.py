@@ -37,7 +37,6 @@ class Card:
     number : int
         As CUDA counts.
     name : str
-    multiprocessors : int
     capacity : int
         Bytes of shared memory that a block may have.
     identity : str
@@ -46,7 +45,6 @@ class Card:
 
     number: int
     name: str
-    multiprocessors: int
     capacity: int
     identity: str
     _kernels: dict[str, Any] = field(default_factory=dict)
@@ -83,22 +81,26 @@ class Card:
                 x, z, chosen, tiles = map(
                     cupy.asarray, (xs, zs, np.ascontiguousarray(pairs), program.schedule.tiles)
                 )
-                kernel = self._kernel(cupy, program)
-                grid = min(len(pairs), self.multiprocessors * program.blocks)
+                kernel, program = self._kernel(cupy, program)
                 arguments = (x, z, chosen, np.int32(len(pairs)), tiles, out)
-                kernel((grid,), (32 * program.warps,), arguments, shared_mem=program.shared_bytes)
+                size_of_block, memory = (32 * program.warps,), program.shared_bytes
+                kernel((len(pairs),), size_of_block, arguments, shared_mem=memory)
                 return cupy.asnumpy(out)
             finally:
                 # Also after Ctrl-C: no work is left on the card when it is another's turn.
                 cupy.cuda.Device(self.number).synchronize()
 
-    def _kernel(self, cupy: Any, program: CardProgram) -> Any:
+    def _kernel(self, cupy: Any, program: CardProgram) -> tuple[Any, CardProgram]:
+        """Return what was compiled, for fewer warps where it would spill registers."""
         source = source_of(program, front())
         if source not in self._kernels:
-            module = cupy.RawModule(code=source, options=OPTIONS)
-            kernel = module.get_function("image_pairs")
-            kernel.max_dynamic_shared_size_bytes = program.shared_bytes
-            self._kernels[source] = kernel
+            kernel = cupy.RawModule(code=source, options=OPTIONS).get_function("image_pairs")
+            fewer = program.with_more_registers() if kernel.local_size_bytes else None
+            if fewer:
+                self._kernels[source] = self._kernel(cupy, fewer)
+            else:
+                kernel.max_dynamic_shared_size_bytes = program.shared_bytes
+                self._kernels[source] = kernel, program
         return self._kernels[source]
 
     @contextmanager
@@ -120,8 +122,8 @@ class Card:
             yield
         except cupy.cuda.memory.OutOfMemoryError as error:
             raise self._no_room(size, None) from error
-        except (cupy.cuda.compiler.CompileException, cupy.cuda.runtime.CUDARuntimeError,
-                cupy.cuda.driver.CUDADriverError) as error:  # fmt: skip
+        # CUDA's errors are RuntimeErrors, as is a compiler's library that is not there.
+        except (cupy.cuda.compiler.CompileException, RuntimeError) as error:
             raise BackendError(
                 f'backend="cuda": {self.name} (card {self.number}) says: {error}. Try again in a '
                 'new process, or use backend="jax" or None.'
@@ -186,7 +188,6 @@ def _card(cupy: Any, number: int) -> Card:
     return Card(
         number,
         name.decode() if isinstance(name, bytes) else str(name),
-        int(about["multiProcessorCount"]),
         int(about["sharedMemPerBlockOptin"]),
         uuid.hex() if isinstance(uuid, bytes) else str(uuid),
     )

@@ -15,7 +15,6 @@ typedef float4 Four;
 DEVICE I lane_number() { return threadIdx.x & 31; }
 DEVICE int warp_number() { return threadIdx.x >> 5; }
 DEVICE int block_number() { return blockIdx.x; }
-DEVICE int block_count() { return gridDim.x; }
 DEVICE int first_thread() { return threadIdx.x; }
 DEVICE int all_threads() { return WARPS * 32; }
 DEVICE void barrier() { __syncthreads(); }

@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from ntkreg.errors import SpecError
-from ntkreg.kernels.image.program import ImageProgram
+from ntkreg.kernels.image.program import ImageProgram, Op, Stage
 from ntkreg.kernels.image_cuda.axes import LANES, CardAxis, Schedule, card_axes, make_schedule
 from ntkreg.kernels.image_cuda.lowering import Read, Step, lower
 
@@ -45,6 +45,12 @@ class Item:
         return self.z_start + _whole(self.shape[0] * self.z_rows * self.shape[2])
 
 
+def _rows_that_wait(stage: Stage) -> int:
+    """Rows that a window still reads after they were overwritten, but for the one of 3 x 3."""
+    layers = (o for o in stage.operations if o.op == Op.LAYER and o.stride == 1)
+    return max((o.window - 1 for o in layers if o.window > 3 or o.circular), default=0)
+
+
 def _whole(n: int) -> int:
     return -(-n // 4) * 4
 
@@ -59,6 +65,8 @@ class CardProgram:
     channels : int
         Of the images.
     capacity : int
+    most : int
+        Warps of a multiprocessor at once, at most.
 
     Raises
     ------
@@ -69,6 +77,7 @@ class CardProgram:
     program: ImageProgram
     channels: int
     capacity: int
+    most: int = 16
 
     @cached_property
     def axes(self) -> list[tuple[CardAxis, CardAxis]]:
@@ -107,11 +116,15 @@ class CardProgram:
     @cached_property
     def _resident(self) -> int:
         """Warps of a multiprocessor at once that have the registers they need."""
-        arrays = max(
-            self.fields * stage.registers * self.rows(k)
+        rows = max(
+            stage.registers * self.rows(k) + _rows_that_wait(stage)
             for k, stage in enumerate(self.program.stages)
         )
-        return 16 if arrays <= _HOT else 8
+        return min(self.most, 16 if self.fields * rows <= _HOT else 8)
+
+    def with_more_registers(self) -> "CardProgram | None":
+        """The same for 8 warps, of which each has all registers it may; None if it is that."""
+        return replace(self, most=8) if self._resident > 8 else None
 
     @cached_property
     def warps(self) -> int:

@@ -78,17 +78,19 @@ DEVICE void pool(const F (&t)[FIELDS][N], const Tile<GROUP>& at, int turn, float
   const I rest_row = at.row - at.row / I(SIDE) * I(SIDE), each_row = at.row / I(SIDE);
   const I rest = at.column - at.column / I(SIDE) * I(SIDE), each = at.column / I(SIDE);
   const I coarse = at.lane / I(SIDE), part = at.lane - coarse * I(SIDE);
-  const B next = part + rest >= I(SIDE);
+  // One window all around: e + 1 is e.
+  const B single = I(M::COLUMNS) == I(1);
+  const B next = !single && part + rest >= I(SIDE);
   const I into = select(next, at.into(1), at.into(0));
   const I q = wrapped(coarse + each + select(next, I(1), I(0)), M::COLUMNS);
   const B inside = coarse < I(M::W) && wrapped(q, M::COLUMNS) < I(M::W);
-  const B leads = part == I(0) || part + rest == I(SIDE);
+  const B leads = part == I(0) || (next && part + rest == I(SIDE));
   const B first = at.there() && at.turn() == I(turn) && inside && into >= I(0) && leads;
   F take[SIDE];
   UNROLLED
   for (int a = 1; a < SIDE; ++a)
-    take[a] = select(part + I(a) < I(SIDE) && (part + I(a) + rest >= I(SIDE)) == next, F(1.f),
-                     F(0.f));
+    take[a] = select(
+        part + I(a) < I(SIDE) && (single || (part + I(a) + rest >= I(SIDE)) == next), F(1.f), F(0.f));
   const bool both = anywhere(rest_row > I(0));
   UNROLLED
   for (int i = 0; i < M::H; ++i) {

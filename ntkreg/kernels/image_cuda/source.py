@@ -229,7 +229,7 @@ class _Body:
             f"{'else ' if k else ''}if (stage == {k}) stage_{k}(tiles, first, last, near_x, "
             "near_z, far_x, far_z, sums, fields);"
             for k in range(len(card.axes))
-        ).replace("; else", ";\n      else")
+        ).replace("; else", ";\n    else")
         return f"""KERNEL image_pairs(const float* xs, const float* zs, const int* pairs,
                         int n_pairs, const int* tiles, double* out) {{
   float* memory = shared_memory();
@@ -237,25 +237,22 @@ class _Body:
   float* fields = memory + {sums};
   float* near_x = fields + {fields};
   float* near_z = near_x + {x_near};
-  clear(fields, {fields});
-  for (int pair = block_number(); pair < n_pairs; pair += block_count()) {{
-    const float* far_x = xs + (size_t)pairs[2 * pair] * {x_size};
-    const float* far_z = zs + (size_t)pairs[2 * pair + 1] * {z_size};
+  // A block a pair, whose number costs no register, as that of a loop would.
+  const float* far_x = xs + (size_t)pairs[2 * block_number()] * {x_size};
+  const float* far_z = zs + (size_t)pairs[2 * block_number() + 1] * {z_size};
+  copy(near_x, far_x + {x}, {x_near});
+  copy(near_z, far_z + {z}, {z_near});
+  clear(memory, {sums + fields});
+  barrier();
+  for (int phase = 0; phase < {len(card.schedule.phases)}; ++phase) {{
+    const int stage = PHASES[phase][0], first = PHASES[phase][1], last = PHASES[phase][2];
+    {branches}
     barrier();
-    copy(near_x, far_x + {x}, {x_near});
-    copy(near_z, far_z + {z}, {z_near});
-    clear(memory, {sums});
-    barrier();
-    for (int phase = 0; phase < {len(card.schedule.phases)}; ++phase) {{
-      const int stage = PHASES[phase][0], first = PHASES[phase][1], last = PHASES[phase][2];
-      {branches}
-      barrier();
-    }}
-    for (int k = first_thread(); k < {card.results}; k += all_threads()) {{
-      double total = 0;
-      for (int place = 0; place < PLACES; ++place) total += sums[k * PLACES + place];
-      out[(size_t)k * n_pairs + pair] = total;
-    }}
+  }}
+  for (int k = first_thread(); k < {card.results}; k += all_threads()) {{
+    double total = 0;
+    for (int place = 0; place < PLACES; ++place) total += sums[k * PLACES + place];
+    out[(size_t)k * n_pairs + block_number()] = total;
   }}
 }}
 """

@@ -23,7 +23,7 @@ template <int GROUP> struct Tile {
   DEVICE Tile(const int* tiles_, int first_, int begin, int last_)
       : first(first_), last(last_), tiles(tiles_) {
     const I all = lane_number(), group = all / I(GROUP);
-    lane = all - group * I(GROUP);
+    lane = anew(all - group * I(GROUP));  // else the thread's number stays in a register, too
     number = I(begin + warp_number() * (32 / GROUP)) + group;
     row = of(0), column = of(1);
   }

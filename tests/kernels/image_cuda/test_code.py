@@ -22,8 +22,7 @@ RESIDUAL, TANGENTS = "resnet(4, groups=1), residual", "cntk(10), two tangents"
 
 def code(name, arch):
     networks, side = cuda_report.NETWORKS[name]
-    program = cuda_report.program_of(networks, side, arch)
-    return program, cuda_report.compile_code(program, arch)
+    return cuda_report.compile_as_run(cuda_report.program_of(networks, side, arch), arch)
 
 
 @pytest.mark.parametrize("arch", [80, 90, 100])
@@ -42,9 +41,16 @@ def test_residual_blocks_and_two_tangents_spill_nothing_at_8_warps(name):
     assert made.spilled == 0
 
 
+@pytest.mark.parametrize("arch", cuda_report.CAPACITIES)
+@pytest.mark.parametrize("name", cuda_report.NETWORKS)
+def test_no_standard_network_spills(name, arch):
+    assert code(name, arch)[1].spilled == 0
+
+
 @pytest.mark.parametrize("arch", [80, 90])
-def test_poolings_spill_nothing(arch):
-    assert code("myrtle(10)", arch)[1].spilled == 0
+@pytest.mark.parametrize("name", ["myrtle(5)", "myrtle(7)", "myrtle(10)"])
+def test_poolings_keep_16_warps(name, arch):
+    assert code(name, arch)[0].warps == 16
 
 
 def test_loops_are_found_in_listings():

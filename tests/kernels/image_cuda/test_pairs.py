@@ -17,6 +17,7 @@ from ntkreg.architecture import Architecture, Conv, GlobalAvgPool, Relu
 from ntkreg.errors import BackendError, PlanError, SpecError
 from ntkreg.kernels import make_engine
 from ntkreg.kernels.image_cuda import cards
+from ntkreg.kernels.image_cuda.pairs import CudaPairs
 
 NET = cntk(2)
 X = np.random.default_rng(0).normal(size=(12, *SHAPE)).astype(np.float32)
@@ -148,6 +149,62 @@ def test_a_card_without_room_is_said(card):
         kernel(NET, X, backend="cuda")
 
 
+def test_what_would_spill_is_compiled_for_fewer_warps_to_the_same_bits(card):
+    wanted = make_engine(NET, SHAPE, dtype="float32", backend="cuda").cross(X[:2], X[2:4])
+    cards._cards.cache_clear()
+    asked = []
+
+    def spilled(code):
+        asked.append(int(code.split("#define BLOCKS ")[1].split()[0]))
+        return 24 if len(asked) == 1 else 0
+
+    card.spilled = spilled
+    engine = make_engine(NET, SHAPE, dtype="float32", backend="cuda")
+    np.testing.assert_array_equal(engine.cross(X[:2], X[2:4]), wanted)
+    np.testing.assert_array_equal(engine.cross(X[:2], X[2:4]), wanted)
+    assert asked[0] == 2 * asked[1]
+    assert len(asked) == 2  # and kept
+
+
+def test_a_card_that_fails_in_the_middle_is_said_and_finished_tiles_are_kept(
+    card, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(CudaPairs, "block", 4)
+    failures = {
+        card.cuda.memory.OutOfMemoryError: (PlanError, r"needs .* of memory on Emulated"),
+        card.cuda.runtime.CUDARuntimeError: (BackendError, r"Emulated \(card 0\) says: gone"),
+    }
+    wanted = kernel(NET, X, backend="cuda")
+    for k, (failure, (error, said)) in enumerate(failures.items()):
+        launches = []
+
+        def fail(failure=failure, launches=launches):
+            launches.append(1)
+            if len(launches) > 2:
+                raise failure("gone")
+
+        folder, card.before_launch = tmp_path / str(k), fail
+        with pytest.raises(error, match=said):
+            compute_gram(NET, X, backend="cuda", folder=folder, tile=4, n_jobs=1)
+        done = (folder / "tiles.txt").read_text().count("\n")
+        assert done >= 1
+        card.before_launch = lambda: None
+        before = len(card.launched)
+        again = compute_gram(NET, X, backend="cuda", folder=folder, tile=4, n_jobs=1)
+        np.testing.assert_array_equal(np.asarray(again.values["ntk"]), wanted)
+        assert len(card.launched) - before < 6  # of six tiles, those that were done are not again
+
+
+def test_a_compilers_library_that_is_missing_is_said(card):
+    def missing(code):
+        raise RuntimeError("failed to load libnvrtc.so")
+
+    card.spilled = missing
+    engine = make_engine(NET, SHAPE, dtype="float32", backend="cuda")
+    with pytest.raises(BackendError, match=r'libnvrtc.*backend="jax" or None'):
+        engine.cross(X[:1], X[:1])
+
+
 def test_two_cards_of_one_kind_take_blocks_by_their_place(card, monkeypatch, folder):
     wanted = kernel(NET, X, backend="cuda")
     two = on(monkeypatch, EmulatedCupy(folder, devices=2))
@@ -180,8 +237,12 @@ def test_a_card_is_one_threads_at_a_time_and_idle_when_left(card):
 def test_ctrl_c_waits_for_the_card_and_lets_it_go(card):
     engine = make_engine(NET, SHAPE, dtype="float32", backend="cuda")
     card.before_launch = lambda: signal.raise_signal(signal.SIGINT)
-    with pytest.raises(KeyboardInterrupt):
-        engine.cross(X[:1], X[:1])
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in background jobs
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            engine.cross(X[:1], X[:1])
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert card.synchronized == 1
     card.before_launch = lambda: None
     assert np.isfinite(engine.cross(X[:1], X[:1])).all()  # nothing holds it
