@@ -303,7 +303,7 @@ def taken(case: str) -> tuple[float, float]:
 
 def made(case: str) -> tuple[Any, Any]:
     """Return the study of a case and its configuration, with data in the working directory."""
-    import jax.numpy  # noqa: F401: imports are none of the work
+    import jax.numpy  # noqa: F401 (imports are none of the work)
     import scipy.optimize  # noqa: F401
     import sklearn.svm  # noqa: F401
 
