@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,14 @@ from ntkreg.cpus import check_n_jobs, one_blas_thread
 from ntkreg.factorization.optimizers import OPTIMIZERS
 from ntkreg.studies.complete.config import REFERENCE, CompleteConfig
 from ntkreg.studies.complete.finished import Spec
-from ntkreg.studies.complete.paths import DEPTHS, PathSpec, path_specs
+from ntkreg.studies.complete.paths import (
+    DEPTHS,
+    MOST_STEPS,
+    SHARES,
+    PathSpec,
+    count_steps,
+    path_specs,
+)
 from ntkreg.studies.complete.runs import RunSpec, run_specs
 from ntkreg.studies.complete.steps import expected_path_steps, expected_steps
 from ntkreg.studies.complete.study import do
@@ -21,8 +28,14 @@ from ntkreg.studies.shared.plan import StudyPlan
 
 __all__ = ["plan_complete"]
 
-_TIMED = (100, 400)
-"""Steps after which two runs of a kind are ended: the first steps look at curvature most often."""
+_TIMED = (100, 400, 1600)
+"""Steps after which runs of a kind are ended: the first steps look at curvature most often."""
+
+_SOON = 1.0
+"""Seconds of the second of these runs beyond which there is no third."""
+
+_COUNTING = 3.0
+"""Seconds of a path of whose steps no more than the number is asked."""
 
 _NEVER = 1e-24
 """Loss that no such run comes to."""
@@ -70,8 +83,9 @@ def plan_complete(
             if kind not in kinds:
                 kinds[kind] = _cost(task, dataclasses.replace(spec, optimizer=kind[1]))
             seconds[names[spec.depth]] += kinds[kind].of(expected_steps(task, spec)) / jobs
-        follow = {d: _cost(task, PathSpec(0, d, 1.0)) for d in DEPTHS} if paths else {}
-    of_paths = (follow[path.depth].of(expected_path_steps(task, path)) for path in paths)
+        followed = {d: _cost(task, PathSpec(0, d, 1.0)) for d in DEPTHS} if paths else {}
+        steps = _path_steps(task, paths)
+    of_paths = (followed[path.depth].of(n) for path, n in zip(paths, steps, strict=True))
     seconds["paths"] = sum(of_paths) / jobs
     bytes_of_all = 8 * int(np.prod(task.shape)) * (4 * max(config.depths) + 12) * jobs
     yield StudyPlan(
@@ -81,6 +95,19 @@ def plan_complete(
         disk_bytes=1000 * len(runs) + 80_000 * len(paths),
         note="steps   as runs on 100 x 100 took on average; single ones take three times as many",
     )
+
+
+def _path_steps(task: Task, paths: Sequence[PathSpec]) -> list[float]:
+    """Return the steps of paths: counted on one of a depth where that is soon done."""
+    counted = {d: count_steps(task, PathSpec(0, d, SHARES[0]), _COUNTING) for d in DEPTHS if paths}
+    most, found = min(MOST_STEPS, task.config.max_steps), []
+    for path in paths:
+        known = counted[path.depth]
+        if known is None:
+            found.append(expected_path_steps(task, path))
+        else:
+            found.append(min(known * SHARES[0] / path.share, most))
+    return found
 
 
 def _kind(spec: RunSpec) -> tuple[int, str]:
@@ -100,7 +127,9 @@ def _cost(task: Task, spec: Spec) -> _Cost:
         done = do(dataclasses.replace(task, config=config), spec)
         times.append(time.perf_counter() - began)
         steps.append(max(done["steps"], 1))
+        if len(times) == 2 and times[-1] > _SOON:
+            break
     later = times[-1] / steps[-1]
-    if steps[1] > steps[0]:
-        later = max(times[1] - times[0], 0.0) / (steps[1] - steps[0])
+    if steps[-1] > steps[-2]:
+        later = max(times[-1] - times[-2], 0.0) / (steps[-1] - steps[-2])
     return _Cost(times[0] * _TIMED[0] / steps[0], later)
