@@ -132,11 +132,11 @@ def memory(rows: pd.DataFrame, record: dict[str, Any]) -> Document:
 def plans(rows: pd.DataFrame, record: dict[str, Any]) -> Document:
     """Return the page of bench_plans.py: what studies take beside their plans."""
     about = (
-        "Each study is planned in one process and run in another, once: wall seconds of its work, "
-        "without the start of Python, imports and the page. Data are scikit-learn's."
+        f"Each study is planned in one process and run in another, once; {record['clock']} time of "
+        "its work, without the start of Python, imports and the page. Data are scikit-learn's."
     )
     ratios = rows["planned / taken"]
-    numbers = {c: rows[c].map("{:.1f}".format) for c in rows if c.endswith(("(s)", "taken"))}
+    numbers = {c: rows[c].map("{:.1f}".format) for c in rows if c.endswith("(s)")}
     shown = rows.assign(**numbers).assign(
         **{"planned / taken": ratios.map("{:.2f}".format)},
         verdict=[verdict(c, r, r, r) for c, r in zip(rows.claim, ratios, strict=True)],
