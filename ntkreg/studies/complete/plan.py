@@ -4,6 +4,7 @@ import dataclasses
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ from ntkreg.studies.complete.runs import RunSpec, run_specs
 from ntkreg.studies.complete.steps import expected_path_steps, expected_steps
 from ntkreg.studies.complete.study import do
 from ntkreg.studies.complete.task import Task, load_task
-from ntkreg.studies.shared.plan import StudyPlan
+from ntkreg.studies.shared.plan import StudyPlan, seconds_of
 
 __all__ = ["plan_complete"]
 
@@ -33,6 +34,11 @@ _TIMED = (100, 400, 1600)
 
 _SOON = 1.0
 """Seconds of the second of these runs beyond which there is no third."""
+
+_TRIED = 5.0
+"""Seconds of the first instance, as expected, up to which all of its runs are made."""
+
+_AS_KEPT = "steps   as runs on 100 x 100 took on average; single ones take three times as many"
 
 _COUNTING = 3.0
 """Seconds of a path of whose steps no more than the number is asked."""
@@ -57,7 +63,7 @@ class _Cost:
 def plan_complete(
     config: CompleteConfig, output: str | Path, *, n_jobs: int | None = None
 ) -> Iterator[StudyPlan]:
-    """Yield what `run_complete` would do; computes nothing but some hundred steps a depth.
+    """Yield what `run_complete` would do; computes some hundred steps a depth, or an instance.
 
     Parameters
     ----------
@@ -76,13 +82,10 @@ def plan_complete(
     runs, paths = list(run_specs(task)), path_specs(task)
     names = {0: "nuclear norm"} | {depth: f"depth {depth}" for depth in config.depths}
     seconds = dict.fromkeys(names.values(), 0.0)
-    kinds: dict[tuple[int, str], _Cost] = {}
     with one_blas_thread():
+        costs, note = _costs(task, runs)
         for spec in runs:
-            kind = _kind(spec)
-            if kind not in kinds:
-                kinds[kind] = _cost(task, dataclasses.replace(spec, optimizer=kind[1]))
-            seconds[names[spec.depth]] += kinds[kind].of(expected_steps(task, spec)) / jobs
+            seconds[names[spec.depth]] += costs[spec] / jobs
         followed = {d: _cost(task, PathSpec(0, d, 1.0)) for d in DEPTHS} if paths else {}
         steps = _path_steps(task, paths)
     of_paths = (followed[path.depth].of(n) for path, n in zip(paths, steps, strict=True))
@@ -93,8 +96,29 @@ def plan_complete(
         seconds,
         peak_bytes=bytes_of_all,
         disk_bytes=1000 * len(runs) + 80_000 * len(paths),
-        note="steps   as runs on 100 x 100 took on average; single ones take three times as many",
+        note=note,
     )
+
+
+def _costs(task: Task, runs: Sequence[RunSpec]) -> tuple[dict[RunSpec, float], str]:
+    """Return the seconds of each run, and what they rest on.
+
+    Those of the first instance are made where that is soon done: how many steps a run takes varies
+    with the size and rank of matrices, and the table is of others.
+    """
+    kinds: dict[tuple[int, str], _Cost] = {}
+    costs = {}
+    for spec in runs:
+        kind = _kind(spec)
+        if kind not in kinds:
+            kinds[kind] = _cost(task, dataclasses.replace(spec, optimizer=kind[1]))
+        costs[spec] = kinds[kind].of(expected_steps(task, spec))
+    first = [spec for spec in runs if spec.instance == 0]
+    if sum(costs[spec] for spec in first) > _TRIED:
+        return costs, _AS_KEPT
+    tried = {spec: seconds_of(partial(do, task, spec)) for spec in first}
+    costs = {spec: tried[dataclasses.replace(spec, instance=0)] for spec in runs}
+    return costs, "steps   as those of the first instance, which was tried"
 
 
 def _path_steps(task: Task, paths: Sequence[PathSpec]) -> list[float]:
