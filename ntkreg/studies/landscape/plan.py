@@ -58,9 +58,11 @@ def plan_landscape(
         As of the study.
     """
     task, jobs = load_task(config), check_n_jobs(n_jobs)
+    # With the first cell comes what is compiled for all.
+    begun = _short_cell(task, config.depths[0], config.widths[0])
     first, *_ = compiling = [_compiling(task, depth) for depth in config.depths]
-    layers = _SKIP_LAYER * config.skip_depth
-    seconds = {"questions": first * (_QUESTIONS + layers + 2 * _PLANE) / jobs}
+    units = _QUESTIONS + _SKIP_LAYER * config.skip_depth + 2 * _PLANE
+    seconds = {"questions": (first * units + max(begun - first, 0.0)) / jobs}
     peak = 0
     for depth, beginning in zip(config.depths, compiling, strict=True):
         total = 0.0
@@ -89,11 +91,16 @@ def plan_landscape(
 def _compiling(task: Task, depth: int) -> float:
     """Return what a cell takes without its products and steps: until its functions are compiled."""
     width = task.config.widths[1]
-    few = replace(task.config, max_steps=_FEW, sgd_steps=_FEW, curve_steps=_FEW)
-    short, spec = replace(task, config=few), CellSpec(depth, width)
-    took = seconds_of(lambda: measure_cell(short, spec))
+    took = _short_cell(task, depth, width)
     hessian = _hessian(task, task.network(depth, width))
     return max(took - _PRODUCTS * seconds_of(lambda: hessian(hessian.theta)), 0.0)
+
+
+def _short_cell(task: Task, depth: int, width: int) -> float:
+    """Return the seconds of a cell that takes next to no steps."""
+    few = replace(task.config, max_steps=_FEW, sgd_steps=_FEW, curve_steps=_FEW)
+    short, spec = replace(task, config=few), CellSpec(depth, width)
+    return seconds_of(lambda: measure_cell(short, spec))
 
 
 def _training(task: Task, depth: int, width: int) -> tuple[int, float, float]:
