@@ -48,6 +48,7 @@ PAGES: dict[str, Callable[[pd.DataFrame, dict[str, Any]], Document]] = {
     "faults": scale_pages.faults,
     "cluster": scale_pages.cluster,
     "memory": scale_pages.memory,
+    "plans": scale_pages.plans,
 }
 """From the rows and the record of a run to its page."""
 

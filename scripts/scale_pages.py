@@ -8,7 +8,7 @@ from verdicts import VERDICTS, verdict
 
 from ntkreg.report.shared.document import Document
 
-__all__ = ["cluster", "faults", "memory", "scale"]
+__all__ = ["cluster", "faults", "memory", "plans", "scale"]
 
 
 def scale(rows: pd.DataFrame, record: dict[str, Any]) -> Document:
@@ -127,3 +127,18 @@ def memory(rows: pd.DataFrame, record: dict[str, Any]) -> Document:
         }
     )
     return page_of("Memory of kernels beside their plans", record, about, (VERDICTS,), shown)
+
+
+def plans(rows: pd.DataFrame, record: dict[str, Any]) -> Document:
+    """Return the page of bench_plans.py: what studies take beside their plans."""
+    about = (
+        f"Each study is planned in one process and run in another, once; {record['clock']} time of "
+        "its work, without the start of Python, imports and the page. Data are scikit-learn's."
+    )
+    ratios = rows["planned / taken"]
+    numbers = {c: rows[c].map("{:.1f}".format) for c in rows if c.endswith("(s)")}
+    shown = rows.assign(**numbers).assign(
+        **{"planned / taken": ratios.map("{:.2f}".format)},
+        verdict=[verdict(c, r, r, r) for c, r in zip(rows.claim, ratios, strict=True)],
+    )
+    return page_of("What studies take beside their plans", record, about, (VERDICTS,), shown)

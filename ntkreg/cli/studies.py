@@ -4,6 +4,13 @@ from ntkreg.cli.study import Option, Study
 
 __all__ = ["STUDIES"]
 
+_STORE = Option(
+    "store",
+    "folder of kernels that commands and estimators share: what it holds is not computed again, "
+    "what it lacks is kept there",
+    "FOLDER",
+)
+
 _STUDIES = (
     Study(
         "quickstart",
@@ -16,6 +23,7 @@ RBF-SVM, on the same splits of scikit-learn's 8 x 8 digits. Nothing is downloade
   ntkreg quickstart --n_splits 10 --conv_depth 8
   ntkreg quickstart --n_images 300 --n_train '[50,100]'""",
         needs_config=False,
+        options=(_STORE,),
     ),
     Study(
         "fit",
@@ -27,9 +35,11 @@ Fit one model, test it and save it, with its configuration, beside the results."
   ntkreg fit configs/digits_fit.yaml --alpha 1e-3 --output results/ridge3
   ntkreg fit configs/digits_fit.yaml --architecture.depth 3
   ntkreg fit configs/digits_fit.yaml --architecture '{recipe: fully_connected}'
-  ntkreg fit configs/digits_fit.yaml --data my_images.npz --store_kernel true""",
+  ntkreg fit configs/digits_fit.yaml --data my_images.npz --store_kernel true
+  ntkreg fit configs/digits_fit.yaml --store results/kernels   # a second one reads them""",
         files=(("model", "model"), ("result", "record.json")),
         explains=True,
+        options=(_STORE,),
     ),
     Study(
         "gram",
@@ -71,8 +81,11 @@ Arora et al. 2020. Kernels are stored as they come: a run that was stopped goes 
   ntkreg few-samples configs/cifar10_few_samples.yaml --pool 40 --n_test 20 \\
       --n_samples '[10,20]' --depths '[4,5]'         # a trial in a minute
   ntkreg few-samples configs/cifar10_myrtle5.yaml --data my_images.npz
-  ntkreg few-samples configs/cifar10_lap.yaml --symmetry flip --output results/flip""",
+  ntkreg few-samples configs/cifar10_lap.yaml --symmetry flip --output results/flip
+  ntkreg few-samples configs/cifar10_lap.yaml --alpha 1e-3 --output results/ridge \\
+      --store results/cifar10_lap                    # the kernels of another run""",
         explains=True,
+        options=(_STORE,),
     ),
     Study(
         "few-samples-compare",
@@ -99,6 +112,7 @@ Kernels are stored as they come: a run that was stopped goes on.""",
   ntkreg precision configs/cifar10_precision.yaml
   ntkreg precision configs/cifar10_precision.yaml --n_train 10 --n_copies 2 --n_test 16
   ntkreg precision configs/cifar10_precision.yaml --data my_images.npz""",
+        options=(_STORE,),
     ),
     Study(
         "few-samples-network",
@@ -125,6 +139,7 @@ is kept as it ends: a study that was stopped goes on.""",
       --n_train 50 --batch_sizes '[5,20]' --seeds '[0,1]'  # a trial in two minutes
   ntkreg optimizers configs/optimizers_mnist.yaml --rates '{adam: 0.1}'""",
         files=(("page", "page.html"), ("rows", "runs.csv")),
+        options=(_STORE,),
     ),
     Study(
         "widths",
@@ -142,6 +157,7 @@ added to what is there.""",
   ntkreg widths configs/widths_mnist.yaml --widths '[16,32,64,128]' --n_seeds '[8]' \\
       --n_starts '[32]' --output results/trial   # a trial in minutes
   ntkreg widths configs/widths_mnist.yaml --data digits --positive '[1,3,5,7,9]'""",
+        options=(_STORE,),
     ),
     Study(
         "compare",
@@ -155,7 +171,9 @@ data set is kept as it ends: a study that was stopped goes on.""",
   ntkreg compare configs/compare_uci.yaml
   ntkreg plan configs/compare_uci.yaml           # settings, seconds, bytes
   ntkreg compare configs/compare_uci.yaml --data_sets '[iris, wine-quality-red]'
-  ntkreg compare configs/compare_tables.yaml --data my_folder""",
+  ntkreg compare configs/compare_tables.yaml --data my_folder
+  ntkreg compare configs/compare_uci.yaml --store results/kernels   # kept for other runs""",
+        options=(_STORE,),
     ),
     Study(
         "complete",

@@ -1,5 +1,6 @@
 """`NTKNystroem`: features of a network's kernel from landmarks among the samples."""
 
+import os
 import warnings
 from numbers import Integral
 from typing import Any, ClassVar
@@ -15,7 +16,7 @@ from ntkreg.errors import PlanError
 from ntkreg.estimators.kernel_base import CROSS_BYTES
 from ntkreg.estimators.products import multiply_rows
 from ntkreg.estimators.transformer_base import PRODUCT_ROWS, KernelTransformer
-from ntkreg.gram import kernel_of
+from ntkreg.gram import kernel_in_store, kernel_of
 from ntkreg.machine import free_memory, readable
 from ntkreg.solvers.inverse_root import inverse_root
 from ntkreg.solvers.pivoted_cholesky import pivoted_cholesky
@@ -56,6 +57,9 @@ class NTKNystroem(KernelTransformer):
         Of the kernel, as in `NTKRegressor`. Features are float32 for "float32" and "mixed".
     random_state : int, RandomState instance or None, default=None
         Draws the landmarks.
+    store : path or None, default=None
+        Folder in which kernels are kept, as in `NTKRegressor`: that of the landmarks, and that of
+        samples with them. With ``random_state`` given, a second fit finds them.
     n_jobs : int or None, default=None
         Threads, as in `NTKRegressor`. Values do not depend on it.
 
@@ -109,6 +113,7 @@ class NTKNystroem(KernelTransformer):
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "landmarks": [StrOptions({"uniform", "rpcholesky"})],
         "random_state": ["random_state"],
+        "store": [str, os.PathLike, None],
     }
 
     def __init__(
@@ -124,6 +129,7 @@ class NTKNystroem(KernelTransformer):
         image_shape: tuple[int, int, int] | None = None,
         dtype: Any = None,
         random_state: Any = None,
+        store: Any = None,
         n_jobs: int | None = None,
     ) -> None:
         self.architecture = architecture
@@ -136,6 +142,7 @@ class NTKNystroem(KernelTransformer):
         self.image_shape = image_shape
         self.dtype = dtype
         self.random_state = random_state
+        self.store = store
         self.n_jobs = n_jobs
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -168,7 +175,7 @@ class NTKNystroem(KernelTransformer):
             chosen = self._pivots(X, n_components, random.randint(2**31 - 1))
         self.component_indices_ = chosen
         self.components_ = X[chosen]
-        K = kernel_of(self._spec(), self.components_, n_jobs=self.n_jobs)
+        K = self._kernel(self.components_)
         precision = float(np.finfo(X.dtype).eps)  # of the arithmetic, also of "mixed"
         self.normalization_ = inverse_root(type(self).__name__, K, precision)
         self._n_features_out = n_components
@@ -197,16 +204,19 @@ class NTKNystroem(KernelTransformer):
         check_is_fitted(self)
         X = self._read(X, reset=False)
         self._check_like_fit(X, self.components_.shape[1:])
-        spec, k = self._spec(), len(self.components_)
+        k = len(self.components_)
         features = np.empty((len(X), k), self.components_.dtype)
         rows, n_jobs = max(1, CROSS_BYTES // (8 * k)), check_n_jobs(self.n_jobs)
         root = None
         for start in range(0, len(X), rows):
-            cross = kernel_of(spec, X[start : start + rows], self.components_, n_jobs=self.n_jobs)
+            cross = self._kernel(X[start : start + rows], self.components_)
             root = self.normalization_.astype(cross.dtype) if root is None else root
             part = features[start : start + rows]
             multiply_rows(cross, root, part, at_once=PRODUCT_ROWS, n_jobs=n_jobs)
         return features
+
+    def _kernel(self, X: np.ndarray, Z: np.ndarray | None = None) -> np.ndarray:
+        return kernel_in_store(self._spec(), X, Z, store=self.store, n_jobs=self.n_jobs)
 
     def _count(self, n_samples: int) -> int:
         if self.n_components > n_samples:
@@ -219,16 +229,16 @@ class NTKNystroem(KernelTransformer):
         return min(self.n_components, n_samples)
 
     def _pivots(self, X: np.ndarray, n_components: int, seed: int) -> np.ndarray:
-        spec, needed, free = self._spec(), 8 * len(X) * n_components, free_memory()
+        needed, free = 8 * len(X) * n_components, free_memory()
         if free is not None and needed > free:
             raise PlanError(
                 f'{type(self).__name__}: landmarks="rpcholesky" needs {readable(needed)} for '
                 f"{len(X)} samples and {n_components} landmarks; {readable(free)} are free. Fit on "
                 'fewer samples (transform takes any), or use landmarks="uniform".'
             )
-        diagonal = kernel_of(spec, X, diag=True, n_jobs=self.n_jobs)
+        diagonal = kernel_of(self._spec(), X, diag=True, n_jobs=self.n_jobs)
 
         def columns(rows: np.ndarray) -> np.ndarray:
-            return kernel_of(spec, X, X[rows], n_jobs=self.n_jobs)
+            return self._kernel(X, X[rows])
 
         return pivoted_cholesky(columns, diagonal, n_components, np.random.default_rng(seed))

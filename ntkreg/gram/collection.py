@@ -71,6 +71,7 @@ def gram_in_store(
     *,
     store: str | os.PathLike[str],
     n_jobs: int | None = None,
+    progress: bool | None = None,
 ) -> dict[str, KeptGram]:
     """Return a Gram from a folder of kernels, computed there if it is not there yet.
 
@@ -84,6 +85,8 @@ def gram_in_store(
         with more kernels or networks of the same inputs serves too. New ones are named by a hash
         of what they hold.
     n_jobs : int or None
+    progress : bool or None
+        As of `ntkreg.compute_gram`.
 
     Returns
     -------
@@ -117,7 +120,8 @@ def gram_in_store(
         key = {name: value for name, value in asked.items() if name not in HOW}
         digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
         folder = place / f"{'_'.join(work.engine.fields)}-{digest[:24]}"
-    gram = gram_of(spec, X, Z, folder=folder, n_jobs=n_jobs, how=Filling(wait=True))
+    run: dict[str, Any] = {"n_jobs": n_jobs, "progress": progress, "how": Filling(wait=True)}
+    gram = gram_of(spec, X, Z, folder=folder, **run)
     return {name: KeptGram(values) for name, values in gram.values.items()}
 
 
@@ -128,14 +132,15 @@ def kernel_in_store(
     *,
     store: str | os.PathLike[str] | None,
     n_jobs: int | None = None,
+    progress: bool | None = None,
 ) -> Any:
     """Return the values of a kernel by way of a store, all read; without one, just computed.
 
     A matrix, or with several names to `get` a tuple of them; otherwise as `gram_in_store`.
     """
     if store is None:
-        return kernel_of(spec, X, Z, n_jobs=n_jobs)
-    kept = gram_in_store(spec, X, Z, store=store, n_jobs=n_jobs)
+        return kernel_of(spec, X, Z, n_jobs=n_jobs, progress=progress)
+    kept = gram_in_store(spec, X, Z, store=store, n_jobs=n_jobs, progress=progress)
     get = spec.get
     return kept[get].read() if isinstance(get, str) else tuple(kept[name].read() for name in get)
 

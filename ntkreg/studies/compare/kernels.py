@@ -1,6 +1,7 @@
 """Kernels of the compared models: values of every setting but C, on the same rows."""
 
 import math
+import os
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ from sklearn.metrics.pairwise import euclidean_distances
 
 from ntkreg.architecture import cntk, fully_connected
 from ntkreg.errors import PlanError, SpecError
-from ntkreg.gram import kernel_of
+from ntkreg.gram import kernel_in_store
 from ntkreg.kernels import KernelSpec
 from ntkreg.machine import free_memory, readable
 from ntkreg.studies.compare.models import Model
@@ -22,7 +23,9 @@ def kernel_settings(model: Model) -> list[dict[str, Any]]:
     return Model(model.name, model.kind, grid).settings()
 
 
-def kernel_values(model: Model, X: np.ndarray, n_fit: int) -> np.ndarray:
+def kernel_values(
+    model: Model, X: np.ndarray, n_fit: int, *, store: str | os.PathLike[str] | None = None
+) -> np.ndarray:
     """Return the kernels of all rows with the first `n_fit`, which are those trained on.
 
     Parameters
@@ -31,6 +34,8 @@ def kernel_values(model: Model, X: np.ndarray, n_fit: int) -> np.ndarray:
         Of a kind that is a kernel.
     X : ndarray of shape (n, d) or (n, h, w, c)
     n_fit : int
+    store : path or None
+        Folder in which networks' kernels are found or kept.
 
     Returns
     -------
@@ -54,13 +59,13 @@ def kernel_values(model: Model, X: np.ndarray, n_fit: int) -> np.ndarray:
             f"{readable(needed)}, and {readable(free)} of memory are free. Set most_rows."
         )
     if model.kind in ("ntk", "nngp", "cntk"):
-        return _networks(model, settings, X, n_fit)
+        return _networks(model, settings, X, n_fit, store)
     rows = X.reshape(len(X), -1).astype(np.float64)
     return np.stack([_rival(model.kind, setting, rows, rows[:n_fit]) for setting in settings])
 
 
 def _networks(
-    model: Model, settings: list[dict[str, Any]], X: np.ndarray, n_fit: int
+    model: Model, settings: list[dict[str, Any]], X: np.ndarray, n_fit: int, store: Any
 ) -> np.ndarray:
     """Return kernels of infinitely wide networks, all from one pass over the inputs."""
     get = "nngp" if model.kind == "nngp" else "ntk"
@@ -76,9 +81,10 @@ def _networks(
         # ReLU networks are homogeneous: what is left out of the first layer multiplies all.
         network, scale = fully_connected(deepest, weight_std=1.0), float(X.shape[1])
     spec = KernelSpec(network, get=get, variants=variants)
-    values = kernel_of(spec, X[:n_fit], n_jobs=1, progress=False)
+    run: dict[str, Any] = {"store": store, "n_jobs": 1, "progress": False}
+    values = kernel_in_store(spec, X[:n_fit], **run)
     if n_fit < len(X):
-        cross = kernel_of(spec, X[n_fit:], X[:n_fit], n_jobs=1, progress=False)
+        cross = kernel_in_store(spec, X[n_fit:], X[:n_fit], **run)
         values = np.concatenate([values, cross], axis=1)
     return scale * values if scale != 1 else values
 

@@ -5,6 +5,7 @@ luck over data sets is said by rank tests (Demsar 2006, JMLR 7).
 """
 
 import functools
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ from tqdm.auto import tqdm
 from ntkreg.cpus import check_n_jobs
 from ntkreg.data.folders import DataSet, list_data_sets, load_data_set
 from ntkreg.errors import DataError, SpecError
+from ntkreg.gram.manifest import check_folder
 from ntkreg.storage import write_table
 from ntkreg.studies.compare.config import CompareConfig
 from ntkreg.studies.compare.memory import peak_memory
@@ -39,6 +41,7 @@ class _Job(NamedTuple):
     path: Path
     sha256: str
     size: int | None
+    store: Path | None
 
 
 def run_compare(
@@ -47,6 +50,7 @@ def run_compare(
     *,
     n_jobs: int | None = None,
     progress: bool | None = None,
+    store: str | os.PathLike[str] | None = None,
 ) -> pd.DataFrame:
     """Run the study and write everything it found into a folder.
 
@@ -64,6 +68,9 @@ def run_compare(
         Processes, each of one thread; None for one a core.
     progress : bool or None
         Progress bar; None for one on terminals.
+    store : path or None
+        Folder of networks' kernels that studies share: a folder in it for each data set. What it
+        holds is not computed again; times in ``works.csv`` are those of this run.
 
     Returns
     -------
@@ -86,11 +93,12 @@ def run_compare(
     JMLR 15.
     """
     output, n_jobs = Path(output), check_n_jobs(n_jobs)
+    kept = None if store is None else check_folder(store, "store")
     check_installed([model.kind for model in config.each_model()])
     output.mkdir(parents=True, exist_ok=True)
     files = chosen_files(config)
     results, began = Results(output), time.perf_counter()
-    keys, todo, sets, failed = _look(config, files, results)
+    keys, todo, sets, failed = _look(config, files, results, kept)
     shown = None if progress is None else not progress
     bar = tqdm(total=len(keys), initial=len(keys) - len(todo), unit="model", disable=shown,
                delay=0 if progress else 2, desc="compare")  # fmt: skip
@@ -146,7 +154,7 @@ def set_name(stem: str, size: int | None) -> str:
 
 
 def _look(
-    config: CompareConfig, files: dict[str, Path], results: Results
+    config: CompareConfig, files: dict[str, Path], results: Results, store: Path | None
 ) -> tuple[dict[tuple[str, str], str], list[_Job], list[dict[str, Any]], list[dict[str, Any]]]:
     """Return keys by (set, model), jobs left to do, the sets, and those that cannot be read."""
     keys: dict[tuple[str, str], str] = {}
@@ -165,7 +173,8 @@ def _look(
             for model in config.each_model():
                 key = keys[name, model.name] = key_of(config, model, data.sha256, size)
                 if not results.has(key):
-                    todo.append((len(data.y), _Job(config, model, path, data.sha256, size)))
+                    place = None if store is None else store / path.stem
+                    todo.append((len(data.y), _Job(config, model, path, data.sha256, size, place)))
     todo.sort(key=lambda pair: -pair[0])  # the last ones are short, and no worker waits long
     return keys, [job for _, job in todo], sets, failed
 
@@ -195,12 +204,17 @@ def _loaded(path: Path, sha256: str) -> DataSet:
 
 
 def _work(
-    config: CompareConfig, model: Model, path: Path, sha256: str, size: int | None
+    config: CompareConfig,
+    model: Model,
+    path: Path,
+    sha256: str,
+    size: int | None,
+    store: Path | None,
 ) -> tuple[dict[str, Any], Any, Any]:
     """Return what a model found as plain data, its kernel and its labels."""
     try:
         data = _loaded(path, sha256)
-        run: Callable[[], Any] = functools.partial(tune_and_test, config, model, data, size)
+        run: Callable[[], Any] = functools.partial(tune_and_test, config, model, data, size, store)
         found, peak = peak_memory(run)
     except Exception as error:  # whatever one model stumbles over, the others go on
         return {"failed": _said(error)}, None, None

@@ -4,6 +4,7 @@ import time
 import warnings
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -74,9 +75,11 @@ class _Fitted(ABC):
 class _OnKernel(_Fitted):
     """Support vector machines on kernels that are computed once."""
 
-    def __init__(self, config: CompareConfig, model: Model, part: Part) -> None:
+    def __init__(
+        self, config: CompareConfig, model: Model, part: Part, store: Path | None = None
+    ) -> None:
         super().__init__(config, model, part)
-        self.K = kernel_values(model, part.X, part.n_fit)
+        self.K = kernel_values(model, part.X, part.n_fit, store=store)
         if config.kernel_scale == "mean_diagonal":
             for K in self.K:
                 mean = float(np.einsum("ii->i", K[: part.n_fit]).mean(dtype=np.float64))
@@ -118,8 +121,12 @@ class _OnRows(_Fitted):
         return trees.fit(self.X[train], self.part.y[train]).predict(self.X[test])
 
 
-def tune_and_test(config: CompareConfig, model: Model, data: DataSet, size: int | None) -> Found:
+def tune_and_test(
+    config: CompareConfig, model: Model, data: DataSet, size: int | None, store: Path | None = None
+) -> Found:
     """Choose the model's setting after the protocol and test it on every split.
+
+    With a `store` networks' kernels are found or kept there.
 
     Raises
     ------
@@ -128,17 +135,23 @@ def tune_and_test(config: CompareConfig, model: Model, data: DataSet, size: int 
     """
     found = Found()
     for part in parts_of(config, data, size):
-        work_on(config, model, part, found)
+        work_on(config, model, part, found, store)
     return found
 
 
-def work_on(config: CompareConfig, model: Model, part: Part, found: Found) -> None:
+def work_on(
+    config: CompareConfig, model: Model, part: Part, found: Found, store: Path | None = None
+) -> None:
     """Add what a model does on rows that share one choice of settings.
 
     The first of the best settings is taken, in the order of `Model.settings`.
     """
     times = [time.perf_counter()]
-    fitted: Any = (_OnKernel if model.is_kernel else _OnRows)(config, model, part)
+    fitted: _Fitted
+    if model.is_kernel:
+        fitted = _OnKernel(config, model, part, store)
+    else:
+        fitted = _OnRows(config, model, part)
     times.append(time.perf_counter())
     scores = [
         float(np.mean([fitted.accuracy(number, rows) for rows in part.tuning]))
@@ -160,7 +173,7 @@ def work_on(config: CompareConfig, model: Model, part: Part, found: Found) -> No
     for name, seconds in zip(("kernel", "tune", "test"), np.diff(times), strict=True):
         setattr(found, f"seconds_{name}", getattr(found, f"seconds_{name}") + float(seconds))
     found.unfinished += fitted.unfinished
-    if model.is_kernel and found.K is None:
+    if isinstance(fitted, _OnKernel) and found.K is None:
         few = _sample(part.testing[0][0], config.n_geometry, config.seed)
         found.K, found.y = fitted.kernel(best)[np.ix_(few, few)], part.y[few]
 

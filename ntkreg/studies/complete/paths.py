@@ -1,5 +1,7 @@
 """Singular values along gradient descent, beside the differential equation that they follow."""
 
+import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
@@ -20,6 +22,7 @@ __all__ = [
     "N_FOLLOWED",
     "SHARES",
     "PathSpec",
+    "count_steps",
     "follow",
     "path_specs",
     "spectra",
@@ -84,8 +87,8 @@ class _Follower:
         n = self._depth
         slope = -n * sigma ** (2 - 2 / n) * along
         if self.lines:
-            time, _, _, total = self.lines[-1]
-            total = total + (point.time - time) * (slope + self._slope) / 2  # trapezoidal rule
+            before, _, _, total = self.lines[-1]
+            total = total + (point.time - before) * (slope + self._slope) / 2  # trapezoidal rule
         else:
             total = sigma.copy()
         self._slope = slope
@@ -109,16 +112,9 @@ def follow(task: Task, spec: PathSpec) -> dict[str, Any]:
     ----------
     Arora et al. 2019 (arXiv 1905.13655), theorem 3.
     """
-    config = task.config
-    given = task.instance(config.reference_rank or 0, task.reference_seen, spec.instance)
-    entries = read_entries("complete", given.rows, given.cols, given.values, given.shape)
-    objective = ProductLoss(entries, spec.depth)
-    rng = np.random.default_rng([config.seed, spec.instance, spec.depth])
-    scale = config.init_scales[0]
-    theta = start("balanced", given.shape, spec.depth, None, scale, rng)
-    follower = _Follower(objective, spec.depth, min(N_FOLLOWED, *given.shape))
-    training = Training(tol=_TOL, max_iter=min(MOST_STEPS, config.max_steps), share=spec.share)
-    end = descend(objective, theta, training, rng, follower)
+    objective, go = _path(task, spec)
+    follower = _Follower(objective, spec.depth, min(N_FOLLOWED, *objective.entries.shape))
+    end = go(follower)
     sigma = np.array([line[2] for line in follower.lines])
     integral = np.array([line[3] for line in follower.lines])
     chosen = np.unique(np.linspace(0, end.step, _N_POINTS).round().astype(int))
@@ -133,6 +129,36 @@ def follow(task: Task, spec: PathSpec) -> dict[str, Any]:
         "loss": end.loss,
         "points": points,
     }
+
+
+def count_steps(task: Task, spec: PathSpec, seconds: float) -> int | None:
+    """Return how many steps a path takes, followed without its singular values; None if long."""
+    _, go = _path(task, spec)
+    until = time.perf_counter() + seconds
+
+    def watch(point: Point) -> None:
+        if time.perf_counter() > until:
+            raise TimeoutError
+
+    try:
+        return go(watch).step
+    except TimeoutError:
+        return None
+
+
+def _path(
+    task: Task, spec: PathSpec
+) -> tuple[ProductLoss, Callable[[Callable[[Point], None]], Point]]:
+    """Return what a path goes down, and what goes down it under the eyes of an observer."""
+    config = task.config
+    given = task.instance(config.reference_rank or 0, task.reference_seen, spec.instance)
+    entries = read_entries("complete", given.rows, given.cols, given.values, given.shape)
+    objective = ProductLoss(entries, spec.depth)
+    rng = np.random.default_rng([config.seed, spec.instance, spec.depth])
+    scale = config.init_scales[0]
+    theta = start("balanced", given.shape, spec.depth, None, scale, rng)
+    training = Training(tol=_TOL, max_iter=min(MOST_STEPS, config.max_steps), share=spec.share)
+    return objective, lambda observe: descend(objective, theta, training, rng, observe)
 
 
 def spectra(task: Task) -> dict[str, np.ndarray]:

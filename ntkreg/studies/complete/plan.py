@@ -2,8 +2,9 @@
 
 import dataclasses
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,17 +13,35 @@ from ntkreg.cpus import check_n_jobs, one_blas_thread
 from ntkreg.factorization.optimizers import OPTIMIZERS
 from ntkreg.studies.complete.config import REFERENCE, CompleteConfig
 from ntkreg.studies.complete.finished import Spec
-from ntkreg.studies.complete.paths import DEPTHS, PathSpec, path_specs
+from ntkreg.studies.complete.paths import (
+    DEPTHS,
+    MOST_STEPS,
+    SHARES,
+    PathSpec,
+    count_steps,
+    path_specs,
+)
 from ntkreg.studies.complete.runs import RunSpec, run_specs
 from ntkreg.studies.complete.steps import expected_path_steps, expected_steps
 from ntkreg.studies.complete.study import do
 from ntkreg.studies.complete.task import Task, load_task
-from ntkreg.studies.shared.plan import StudyPlan
+from ntkreg.studies.shared.plan import StudyPlan, seconds_of
 
 __all__ = ["plan_complete"]
 
-_TIMED = (100, 400)
-"""Steps after which two runs of a kind are ended: the first steps look at curvature most often."""
+_TIMED = (100, 400, 1600)
+"""Steps after which runs of a kind are ended: the first steps look at curvature most often."""
+
+_SOON = 1.0
+"""Seconds of the second of these runs beyond which there is no third."""
+
+_TRIED = 5.0
+"""Seconds of the first instance, as expected, up to which all of its runs are made."""
+
+_AS_KEPT = "steps   as runs on 100 x 100 took on average; single ones take three times as many"
+
+_COUNTING = 3.0
+"""Seconds of a path of whose steps no more than the number is asked."""
 
 _NEVER = 1e-24
 """Loss that no such run comes to."""
@@ -44,7 +63,7 @@ class _Cost:
 def plan_complete(
     config: CompleteConfig, output: str | Path, *, n_jobs: int | None = None
 ) -> Iterator[StudyPlan]:
-    """Yield what `run_complete` would do; computes nothing but some hundred steps a depth.
+    """Yield what `run_complete` would do; computes some hundred steps a depth, or an instance.
 
     Parameters
     ----------
@@ -63,15 +82,13 @@ def plan_complete(
     runs, paths = list(run_specs(task)), path_specs(task)
     names = {0: "nuclear norm"} | {depth: f"depth {depth}" for depth in config.depths}
     seconds = dict.fromkeys(names.values(), 0.0)
-    kinds: dict[tuple[int, str], _Cost] = {}
     with one_blas_thread():
+        costs, note = _costs(task, runs)
         for spec in runs:
-            kind = _kind(spec)
-            if kind not in kinds:
-                kinds[kind] = _cost(task, dataclasses.replace(spec, optimizer=kind[1]))
-            seconds[names[spec.depth]] += kinds[kind].of(expected_steps(task, spec)) / jobs
-        follow = {d: _cost(task, PathSpec(0, d, 1.0)) for d in DEPTHS} if paths else {}
-    of_paths = (follow[path.depth].of(expected_path_steps(task, path)) for path in paths)
+            seconds[names[spec.depth]] += costs[spec] / jobs
+        followed = {d: _cost(task, PathSpec(0, d, 1.0)) for d in DEPTHS} if paths else {}
+        steps = _path_steps(task, paths)
+    of_paths = (followed[path.depth].of(n) for path, n in zip(paths, steps, strict=True))
     seconds["paths"] = sum(of_paths) / jobs
     bytes_of_all = 8 * int(np.prod(task.shape)) * (4 * max(config.depths) + 12) * jobs
     yield StudyPlan(
@@ -79,8 +96,42 @@ def plan_complete(
         seconds,
         peak_bytes=bytes_of_all,
         disk_bytes=1000 * len(runs) + 80_000 * len(paths),
-        note="steps   as runs on 100 x 100 took on average; single ones take three times as many",
+        note=note,
     )
+
+
+def _costs(task: Task, runs: Sequence[RunSpec]) -> tuple[dict[RunSpec, float], str]:
+    """Return the seconds of each run, and what they rest on.
+
+    Those of the first instance are made where that is soon done: how many steps a run takes varies
+    with the size and rank of matrices, and the table is of others.
+    """
+    kinds: dict[tuple[int, str], _Cost] = {}
+    costs = {}
+    for spec in runs:
+        kind = _kind(spec)
+        if kind not in kinds:
+            kinds[kind] = _cost(task, dataclasses.replace(spec, optimizer=kind[1]))
+        costs[spec] = kinds[kind].of(expected_steps(task, spec))
+    first = [spec for spec in runs if spec.instance == 0]
+    if sum(costs[spec] for spec in first) > _TRIED:
+        return costs, _AS_KEPT
+    tried = {spec: seconds_of(partial(do, task, spec)) for spec in first}
+    costs = {spec: tried[dataclasses.replace(spec, instance=0)] for spec in runs}
+    return costs, "steps   as those of the first instance, which was tried"
+
+
+def _path_steps(task: Task, paths: Sequence[PathSpec]) -> list[float]:
+    """Return the steps of paths: counted on one of a depth where that is soon done."""
+    counted = {d: count_steps(task, PathSpec(0, d, SHARES[0]), _COUNTING) for d in DEPTHS if paths}
+    most, found = min(MOST_STEPS, task.config.max_steps), []
+    for path in paths:
+        known = counted[path.depth]
+        if known is None:
+            found.append(expected_path_steps(task, path))
+        else:
+            found.append(min(known * SHARES[0] / path.share, most))
+    return found
 
 
 def _kind(spec: RunSpec) -> tuple[int, str]:
@@ -100,7 +151,9 @@ def _cost(task: Task, spec: Spec) -> _Cost:
         done = do(dataclasses.replace(task, config=config), spec)
         times.append(time.perf_counter() - began)
         steps.append(max(done["steps"], 1))
+        if len(times) == 2 and times[-1] > _SOON:
+            break
     later = times[-1] / steps[-1]
-    if steps[1] > steps[0]:
-        later = max(times[1] - times[0], 0.0) / (steps[1] - steps[0])
+    if steps[-1] > steps[-2]:
+        later = max(times[-1] - times[-2], 0.0) / (steps[-1] - steps[-2])
     return _Cost(times[0] * _TIMED[0] / steps[0], later)

@@ -6,6 +6,7 @@ to the paper: draws come from one finite pool, so that every kernel value is com
 once; `ntkreg.studies.shared.statistics` says what that does to the errors.
 """
 
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, replace
@@ -18,11 +19,11 @@ import pandas as pd
 from ntkreg.cpus import one_blas_thread
 from ntkreg.data import ImageData, balanced_draws, load_npz
 from ntkreg.errors import SpecError
-from ntkreg.gram import gram_of
 from ntkreg.kernels import KernelSpec, kernel_dtype, solve_dtype
 from ntkreg.storage import write_arrays, write_table
 from ntkreg.studies.few_samples.config import FewSamplesConfig, hidden_layers, network_of
 from ntkreg.studies.few_samples.summary import published_on, summaries
+from ntkreg.studies.shared.kernels import kernel_values
 from ntkreg.studies.shared.paired import depth_steps
 from ntkreg.studies.shared.preprocessing import make_preprocessing
 from ntkreg.studies.shared.record import write_record
@@ -46,6 +47,7 @@ def run_few_samples(
     *,
     n_jobs: int | None = None,
     progress: bool | None = None,
+    store: str | os.PathLike[str] | None = None,
 ) -> pd.DataFrame:
     """Run the study and write everything it found into a folder.
 
@@ -63,6 +65,9 @@ def run_few_samples(
         Threads; None for one a core.
     progress : bool or None
         Progress bars; None for one where the work takes more than two seconds.
+    store : path or None
+        Folder of kernels that studies and estimators share; then what it holds is not computed
+        again, and what it lacks is kept there, not under `output`.
 
     Returns
     -------
@@ -98,7 +103,8 @@ def run_few_samples(
     X_pool, X_test = _preprocess(config, data.X_train[pool], data.X_test[test])
 
     start = time.perf_counter()
-    K_pool, K_test = _kernels(config, X_pool, X_test, output / "kernels", n_jobs, progress)
+    run: dict[str, Any] = {"n_jobs": n_jobs, "progress": progress, "store": store}
+    K_pool, K_test = _kernels(config, X_pool, X_test, output / "kernels", **run)
     kernel_seconds = time.perf_counter() - start
 
     # The matrices are small: threads inside BLAS would cost more than they save.
@@ -230,21 +236,19 @@ def _kernels(
     X_pool: np.ndarray,
     X_test: np.ndarray,
     folder: Path,
-    n_jobs: int | None,
-    progress: bool | None,
+    **run: Any,
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Return (depths, pool, pool) and (depths, test, pool) for each field."""
     spec = spec_of(config, X_pool)
-    run: dict[str, Any] = {"n_jobs": n_jobs, "progress": progress}
-    stored = (
-        gram_of(spec, X_pool, folder=folder / "pool", **run),
-        gram_of(spec, X_test, X_pool, folder=folder / "test", **run),
+    found = (
+        kernel_values(spec, X_pool, folder=folder / "pool", **run),
+        kernel_values(spec, X_test, X_pool, folder=folder / "test", **run),
     )
     shapes = (len(X_pool), len(X_pool)), (len(X_test), len(X_pool))
     # Without depths the matrices come alone: one depth, then.
     K_pool, K_test = (
-        {f: np.asarray(K).reshape(-1, *shape) for f, K in gram.values.items()}
-        for gram, shape in zip(stored, shapes, strict=True)
+        {f: K.reshape(-1, *shape) for f, K in values.items()}
+        for values, shape in zip(found, shapes, strict=True)
     )
     if config.normalize is None:
         return K_pool, K_test

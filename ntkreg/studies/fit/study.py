@@ -1,5 +1,6 @@
 """One model on one data set: fit, test, save; predict with it later."""
 
+import os
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -36,6 +37,7 @@ def run_fit(
     *,
     n_jobs: int | None = None,
     progress: bool | None = None,
+    store: str | os.PathLike[str] | None = None,
 ) -> dict[str, Any]:
     """Fit, test on the test inputs, and write model and results into a folder.
 
@@ -48,6 +50,9 @@ def run_fit(
         Threads; None for one a core.
     progress : bool or None
         Progress bar; None for one where the work takes more than two seconds.
+    store : path or None
+        Folder of kernels that studies and estimators share; then those of training and test
+        inputs are found or kept there, whatever `store_kernel` says.
 
     Returns
     -------
@@ -65,7 +70,7 @@ def run_fit(
     output = Path(output)
     data = load_selected(config)
     start = time.perf_counter()
-    model = _fit(config, data, output / "kernel", n_jobs, progress)
+    model = _fit(config, data, output / "kernel", n_jobs, progress, store)
     fitted = time.perf_counter()
     results: dict[str, Any] = {"n_train": len(data.X_train), "n_test": len(data.X_test)}
     if len(data.X_test):
@@ -184,6 +189,7 @@ def _fit(
     folder: Path,
     n_jobs: int | None,
     progress: bool | None,
+    store: str | os.PathLike[str] | None,
 ) -> Pipeline:
     spec = spec_of(config, data)
     cls = NTKClassifier if config.task == "classify" else NTKRegressor
@@ -193,13 +199,14 @@ def _fit(
         alpha=config.alpha,
         alpha_scale=config.alpha_scale,
         dtype=spec.dtype,
+        store=store,
         n_jobs=n_jobs,
         **spec.options,
     )
     step = make_preprocessing(config.preprocessing, config.zca_regularization)
     steps = [] if step is None else [step]
     X = data.X_train
-    if not config.store_kernel:
+    if store is not None or not config.store_kernel:
         return make_pipeline(*steps, estimator).fit(X, data.y_train)
     for step in steps:
         X = step.fit_transform(X)

@@ -2,8 +2,9 @@
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,8 @@ def plan_optimizers(
     """
     task = load_task(config)
     sizes = {w: network_of(config, task, w).n_parameters for w in config.widths}
+    # What is compiled for all runs comes with the first, of another width than the trials'.
+    begun = seconds_of(_run(config, task, REFERENCE, config.widths[-1], 2))
     trials = {name: _try(config, task, name) for name in config.optimizers}
     trials.setdefault("sgd", trials[REFERENCE])
     times = _relative_times(config, task, n_jobs)
@@ -91,7 +94,8 @@ def plan_optimizers(
         moved = sizes[spec.width] if spec.labels == "correct" else 0
         disk += _FILE_BYTES + 4 * (observed + moved + config.n_train**2)
     kinds = {(spec.width, spec.optimizer, spec.batch_size) for spec in specs}
-    seconds["compiling"] = sum(trials[name].compiling for _, name, _ in kinds)
+    once = max(begun - trials[REFERENCE].compiling, 0.0)
+    seconds["compiling"] = once + sum(trials[name].compiling for _, name, _ in kinds)
     counts = {"runs": len(specs), "kinds to compile": len(kinds), "steps": round(steps)}
     yield StudyPlan(
         counts,
@@ -103,15 +107,7 @@ def plan_optimizers(
 
 
 def _try(config: OptimizersConfig, task: Task, optimizer: str) -> _Trial:
-    width, seed = config.widths[0], config.seeds[0]
-    spec = spec_of(config, "correct", optimizer, width, seed)
-    network = network_of(config, task, width)
-    y = training_labels(task.y, "correct", seed, config.noise)
-    most = min(config.max_steps, _TRIED)
-
-    def run() -> dict[str, Any]:
-        return train_run(spec, network, task.X, y, task.X_test, config.levels[-1], most)
-
+    run = _run(config, task, optimizer, config.widths[0], min(config.max_steps, _TRIED))
     first = seconds_of(run)
     began = time.perf_counter()
     found = run()
@@ -119,7 +115,18 @@ def _try(config: OptimizersConfig, task: Task, optimizer: str) -> _Trial:
     steps = int(found["steps"][-1])
     needed = config.max_steps if found["outcome"] == "not reached" else steps
     other = took - found["seconds"]
-    return _Trial(spec.rate, needed, max(first - took, 0.0), found["seconds"] / steps, other)
+    rate = spec_of(config, "correct", optimizer, config.widths[0], config.seeds[0]).rate
+    return _Trial(rate, needed, max(first - took, 0.0), found["seconds"] / steps, other)
+
+
+def _run(
+    config: OptimizersConfig, task: Task, optimizer: str, width: int, most: int
+) -> Callable[[], dict[str, Any]]:
+    """Return what trains on correct labels from the first start, for so many steps at most."""
+    seed, network = config.seeds[0], network_of(config, task, width)
+    spec = spec_of(config, "correct", optimizer, width, seed)
+    y = training_labels(task.y, "correct", seed, config.noise)
+    return partial(train_run, spec, network, task.X, y, task.X_test, config.levels[-1], most)
 
 
 def _relative_times(config: OptimizersConfig, task: Task, n_jobs: int | None) -> dict[str, float]:

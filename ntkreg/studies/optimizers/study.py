@@ -1,5 +1,6 @@
 """The optimiser study: which runs, in which order, and the tables they end in."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -11,7 +12,9 @@ from tqdm.auto import tqdm
 
 from ntkreg import finite
 from ntkreg.cpus import one_blas_thread
-from ntkreg.gram import kernel
+from ntkreg.gram import kernel_in_store
+from ntkreg.gram.manifest import check_folder
+from ntkreg.kernels import KernelSpec
 from ntkreg.storage import write_table
 from ntkreg.studies.optimizers.config import REFERENCE, OptimizersConfig
 from ntkreg.studies.optimizers.kernels import KernelPath
@@ -41,6 +44,7 @@ def run_optimizers(
     *,
     n_jobs: int | None = None,
     progress: bool | None = None,
+    store: str | os.PathLike[str] | None = None,
 ) -> pd.DataFrame:
     """Run the study and write everything it found into a folder.
 
@@ -56,6 +60,9 @@ def run_optimizers(
         Threads of the analytic kernel; None for one a core. Training takes those of JAX.
     progress : bool or None
         Progress bar over runs; None for one on terminals.
+    store : path or None
+        Folder of kernels that studies and estimators share, for the analytic one; None: it is
+        not kept.
 
     Returns
     -------
@@ -85,6 +92,7 @@ def run_optimizers(
     """
     output = Path(output)
     output.mkdir(parents=True, exist_ok=True)
+    kept = None if store is None else check_folder(store, "store")
     study = _Study(config, load_task(config), output / "runs")
     for spec in tqdm(
         list(run_specs(config)), desc="runs", disable=None if progress is None else not progress
@@ -98,7 +106,7 @@ def run_optimizers(
                 "levels": study.level_rows(),
                 "pairs": study.pair_rows(),
                 "batches": study.batch_rows(),
-                "stops": study.stop_rows(n_jobs),
+                "stops": study.stop_rows(n_jobs, kept),
                 "curves": study.curve_rows(),
             }.items()
         }
@@ -221,11 +229,11 @@ class _Study:
             start = self.start(width, spec.seed)
             yield batch_row(self.run(spec), own, start, self.task.y_test)
 
-    def stop_rows(self, n_jobs: int | None) -> Iterator[dict[str, Any]]:
+    def stop_rows(self, n_jobs: int | None, store: Any) -> Iterator[dict[str, Any]]:
         """Yield the analytic kernel's and each start's, on labels with noise."""
-        task, network = self.task, architecture_of(self.config)
-        K = kernel(network, task.X, dtype="float64", n_jobs=n_jobs)
-        K_cross = kernel(network, task.X_test, task.X, dtype="float64", n_jobs=n_jobs)
+        task, spec = self.task, KernelSpec(architecture_of(self.config), dtype="float64")
+        K = kernel_in_store(spec, task.X, store=store, n_jobs=n_jobs)
+        K_cross = kernel_in_store(spec, task.X_test, task.X, store=store, n_jobs=n_jobs)
         for seed in self.config.seeds:
             y = self.labels("noisy", seed)
             paths = {

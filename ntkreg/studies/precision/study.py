@@ -7,6 +7,7 @@ float64: eigenvalues, errors of the Gram, residuals, predictions and accuracy at
 ridges.
 """
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -20,10 +21,11 @@ from ntkreg.architecture import Architecture
 from ntkreg.cpus import one_blas_thread
 from ntkreg.data import balanced_draws, load_npz
 from ntkreg.errors import NotPSDError, SpecError
-from ntkreg.gram import compute_gram
+from ntkreg.kernels import KernelSpec
 from ntkreg.storage import write_table
 from ntkreg.studies.precision.config import PrecisionConfig
 from ntkreg.studies.precision.errors import DTYPES, safe_alphas
+from ntkreg.studies.shared.kernels import kernel_values
 from ntkreg.studies.shared.preprocessing import make_preprocessing
 from ntkreg.studies.shared.record import write_record
 from ntkreg.studies.shared.regression import regress_classes
@@ -43,6 +45,7 @@ def run_precision(
     *,
     n_jobs: int | None = None,
     progress: bool | None = None,
+    store: str | os.PathLike[str] | None = None,
 ) -> pd.DataFrame:
     """Run the study and write everything it found into a folder.
 
@@ -58,6 +61,9 @@ def run_precision(
         Threads; None for one a core.
     progress : bool or None
         Progress bars; None for one where the work takes more than two seconds.
+    store : path or None
+        Folder of kernels that studies and estimators share; then what it holds is not computed
+        again, and what it lacks is kept there, not under `output`.
 
     Returns
     -------
@@ -96,9 +102,9 @@ def run_precision(
     X, X_test = _preprocess(config, X, X_test)
 
     rows: list[dict[str, Any]] = []
+    run: dict[str, Any] = {"n_jobs": n_jobs, "progress": progress, "store": store}
     for name in config.networks:
-        folder = output / "kernels" / name
-        grams = _kernels(config, name, X, X_test, folder, n_jobs, progress)
+        grams = _kernels(config, name, X, X_test, output / "kernels" / name, **run)
         # The matrices are small: threads inside BLAS would cost more than they save.
         with one_blas_thread():
             rows += _evaluate(config, name, grams, y, y_test, classes)
@@ -155,24 +161,19 @@ def _kernels(
     X: np.ndarray,
     X_test: np.ndarray,
     folder: Path,
-    n_jobs: int | None,
-    progress: bool | None,
+    **run: Any,
 ) -> dict[str, tuple[dict[str, np.ndarray], dict[str, np.ndarray]]]:
     """Return for each dtype the fields (depths, n, n) and (depths, m, n)."""
     network, depths = config.network(name)
-    options: dict[str, Any] = {"get": FIELDS, "n_jobs": n_jobs, "progress": progress}
-    options |= {} if depths is None else {"depths": depths}
     grams = {}
     for dtype in dtypes_of(network):
-        stored = (
-            compute_gram(network, X, dtype=dtype, folder=folder / f"{dtype}_train", **options),
-            compute_gram(
-                network, X_test, X, dtype=dtype, folder=folder / f"{dtype}_test", **options
-            ),
+        spec = KernelSpec(network, get=FIELDS, depths=depths, dtype=dtype)
+        found = (
+            kernel_values(spec, X, folder=folder / f"{dtype}_train", **run),
+            kernel_values(spec, X_test, X, folder=folder / f"{dtype}_test", **run),
         )
         K, K_test = (
-            {f: np.asarray(V).reshape(-1, *np.shape(V)[-2:]) for f, V in gram.values.items()}
-            for gram in stored
+            {f: V.reshape(-1, *V.shape[-2:]) for f, V in values.items()} for values in found
         )
         grams[dtype] = K, K_test
     return grams

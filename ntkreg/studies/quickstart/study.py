@@ -5,6 +5,7 @@ networks, each kernel computed once and sliced by split, against an RBF-SVM whos
 gamma are tuned inside each training split. The kernels are not tuned at all.
 """
 
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,10 +19,11 @@ from sklearn.svm import SVC
 from ntkreg.architecture import Architecture, cntk, fully_connected
 from ntkreg.cpus import one_blas_thread
 from ntkreg.data import balanced_draws, load_digits_images
-from ntkreg.gram import compute_gram
+from ntkreg.kernels import KernelSpec
 from ntkreg.storage import write_arrays, write_table
 from ntkreg.studies.quickstart.config import N_CLASSES, QuickstartConfig
 from ntkreg.studies.quickstart.hardest import Hardest
+from ntkreg.studies.shared.kernels import kernel_values
 from ntkreg.studies.shared.record import write_record
 from ntkreg.studies.shared.regression import regress_classes
 
@@ -57,6 +59,7 @@ def run_quickstart(
     *,
     n_jobs: int | None = None,
     progress: bool | None = None,
+    store: str | os.PathLike[str] | None = None,
 ) -> pd.DataFrame:
     """Run the comparison and write everything that its page is made of.
 
@@ -69,6 +72,8 @@ def run_quickstart(
         Threads; None for one a core.
     progress : bool or None
         Progress bars; None for one where the work takes more than two seconds.
+    store : path or None
+        Folder of kernels that studies and estimators share; None: kernels are not kept.
 
     Returns
     -------
@@ -95,7 +100,8 @@ def run_quickstart(
 
     for name, network in networks_of(config).items():
         start = time.perf_counter()
-        kernels = compute_gram(network, X, get=FIELDS, n_jobs=n_jobs, progress=progress).values
+        spec = KernelSpec(network, get=FIELDS)
+        kernels = kernel_values(spec, X, store=store, n_jobs=n_jobs, progress=progress)
         timings[f"kernels of {name} (NNGP and NTK)"] = time.perf_counter() - start
         shown[name] = _unit_diagonal(kernels["ntk"])[: config.n_shown, : config.n_shown]
         start = time.perf_counter()

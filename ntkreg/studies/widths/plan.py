@@ -1,7 +1,6 @@
 """What a width study will cost, before any of it is run."""
 
 import itertools
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -35,7 +34,8 @@ class WidthsPlan:
     flops : dict of int to float
         By width, everything.
     seconds : dict of int to float
-        By width, wall time on this machine with the CPUs of this process.
+        By width, wall time on this machine with the CPUs of this process; with the first width
+        what comes before all networks.
     peak_bytes, disk_bytes : int
         Memory of a widest network's parameters, all copies; files of all networks.
     """
@@ -67,8 +67,9 @@ def plan_widths(
 ) -> Iterator[WidthsPlan]:
     """Yield what a study costs; computes nothing but a calibration of some seconds.
 
-    Steps are timed at a middling width; a narrow network is measured as the study measures it,
-    for what one costs beside its flops and until it is compiled.
+    Steps are timed at a narrow and a middling width, for what a further flop costs; a narrow
+    network is measured as the study measures it, for what one costs beside its flops and until it
+    is compiled.
 
     Parameters
     ----------
@@ -87,6 +88,7 @@ def plan_widths(
     narrow = _measured(config, data, rate)
     flops = dict.fromkeys(config.widths, 0.0)
     seconds = dict.fromkeys(config.widths, 0.0)
+    seconds[config.widths[0]] = narrow.beginning
     networks = trained = compiled = peak = 0
     for depth, name in itertools.product(config.depths, config.parametrizations):
         draws = zip(config.widths, config.n_seeds, draws_of(config, name), strict=True)
@@ -106,11 +108,12 @@ def plan_widths(
 
 
 class _Costs(NamedTuple):
-    """What a network costs that is trained, or only drawn; and until it is compiled."""
+    """What a network costs that is trained, or only drawn; until it is compiled; and before all."""
 
     trained: float
     drawn: float
     compiling: float = 0.0
+    beginning: float = 0.0
 
 
 def _passes(config: WidthsConfig, n: int, m: int) -> _Costs:
@@ -124,18 +127,21 @@ def _passes(config: WidthsConfig, n: int, m: int) -> _Costs:
 def _measured(config: WidthsConfig, data: WidthData, rate: float) -> _Costs:
     """Measure a network of a narrow width; return its seconds but for those of its flops.
 
-    Of the second width: with the first comes what is compiled for all of them.
+    With the first width comes what is compiled for all of them.
     """
     depth, name = max(config.depths), config.parametrizations[0]
+    making = seconds_of(
+        lambda: [make_task(config, data, depth, n) for n in config.parametrizations]
+    )
     task, architecture = make_task(config, data, depth, name), network_of(config, depth)
-    first, width = config.widths[0], config.widths[:2][-1]
+    first, width = config.widths[0], _narrow(config)
 
     def took(width: int, trained: bool) -> float:
         start = start_of(config.seed, depth, width, 0)
         measure = partial(measure_network, task, architecture, width, start, trained=trained)
         return seconds_of(measure)
 
-    took(first, True)
+    once = took(first, True)
     compiled, again = took(width, True), took(width, True)
     drawn = min(took(width, False), took(width, False))
     one, _ = _forward(config, depth, width, data.X.shape[1:])
@@ -144,6 +150,7 @@ def _measured(config: WidthsConfig, data: WidthData, rate: float) -> _Costs:
         max(again - one * passes.trained / rate, 0.0),
         max(drawn - one * passes.drawn / rate, 0.0),
         max(compiled - again, 0.0),
+        making * len(config.depths) + max(once - compiled, 0.0),
     )
 
 
@@ -160,23 +167,48 @@ def _forward(
     return float(cost["flops"]), sum(leaf.size for leaf in jax.tree.leaves(params))
 
 
+def _narrow(config: WidthsConfig) -> int:
+    """Return the width of the networks that are measured: the second."""
+    return config.widths[:2][-1]
+
+
 def _flop_rate(config: WidthsConfig, X: np.ndarray, y: np.ndarray) -> float:
-    """Return flops a second of training steps, timed on a network of middling width."""
-    depth = max(config.depths)
+    """Return flops a second by which steps of a middling width take longer than of the narrow one.
+
+    A step of a narrow network is mostly what it takes to begin one, which is none of its flops.
+    """
+    depth, narrow = max(config.depths), _narrow(config)
     width, flops = next(_fitting(config, depth, X))
+    took = _seconds_of_step(config, depth, width, flops, X, y)
+    less = _step_flops(config, depth, narrow, X)
+    if less < flops:
+        longer = took - _seconds_of_step(config, depth, narrow, less, X, y)
+        if longer > 0:
+            return (flops - less) / longer
+    return flops / took
+
+
+def _seconds_of_step(
+    config: WidthsConfig, depth: int, width: int, flops: float, X: np.ndarray, y: np.ndarray
+) -> float:
     network = finite.finite_network(network_of(config, depth), X.shape[1:], width=width)
     steps = int(np.clip(20 * _CALIBRATION_FLOPS / flops, 10, 400))  # a run is more than its steps
     training = finite.Training(1e-6, steps)
-    for _ in range(2):  # the first compiles
-        began = time.perf_counter()
+
+    def run() -> None:
         finite.train(network, training, X, y, observers={}, progress=False)
-        took = time.perf_counter() - began
-    return steps * flops / took
+
+    run()  # compiles
+    return seconds_of(run) / steps
 
 
 def _fitting(config: WidthsConfig, depth: int, X: np.ndarray) -> Iterator[tuple[int, float]]:
     """Yield widths, widest first, whose steps are short, with the flops of a step."""
     for width in reversed(config.widths):
-        flops = 3 * len(X) * _forward(config, depth, width, X.shape[1:])[0]
+        flops = _step_flops(config, depth, width, X)
         if flops <= _CALIBRATION_FLOPS or width == config.widths[0]:
             yield width, flops
+
+
+def _step_flops(config: WidthsConfig, depth: int, width: int, X: np.ndarray) -> float:
+    return 3 * len(X) * _forward(config, depth, width, X.shape[1:])[0]

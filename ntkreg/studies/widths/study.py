@@ -7,6 +7,7 @@ arXiv 1902.06720). What each quantity does as the width grows is held against th
 """
 
 import itertools
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -41,6 +42,7 @@ def run_widths(
     *,
     n_jobs: int | None = None,
     progress: bool | None = None,
+    store: str | os.PathLike[str] | None = None,
 ) -> pd.DataFrame:
     """Run the study and write everything that its page is made of.
 
@@ -55,6 +57,9 @@ def run_widths(
         process may use.
     progress : bool or None
         Progress bar; None for one on terminals if the work takes over two seconds.
+    store : path or None
+        Folder of kernels that studies and estimators share, for the analytic ones; None: they
+        are not kept.
 
     Returns
     -------
@@ -77,7 +82,7 @@ def run_widths(
     output = Path(output)
     output.mkdir(parents=True, exist_ok=True)
     data = load_width_data(config)
-    store = RunStore(output / "networks", config, data.source.provenance.sha256)
+    finished = RunStore(output / "networks", config, data.source.provenance.sha256)
     began = time.perf_counter()
     rows: list[dict[str, Any]] = []
     points: list[dict[str, Any]] = []
@@ -90,11 +95,11 @@ def run_widths(
                delay=0 if progress else 2, desc="widths")  # fmt: skip
     with bar, threadpool_limits(n_jobs, user_api="blas"):
         for depth, parametrization in itertools.product(config.depths, config.parametrizations):
-            task = make_task(config, data, depth, parametrization)
+            task = make_task(config, data, depth, parametrization, store)
             rates[f"{parametrization}, {depth} hidden"] = task.training.learning_rate
             for i, n_draws in enumerate(draws_of(config, parametrization)):
                 width, n_seeds = config.widths[i], config.n_seeds[i]
-                found = list(_networks(config, task, store, width, n_seeds, n_draws, bar))
+                found = list(_networks(config, task, finished, width, n_seeds, n_draws, bar))
                 group = (depth, parametrization, width)
                 rows += [_row(group, config.seed, *one) for one in enumerate(found)]
                 points += _kernels(task, group, found)
@@ -132,7 +137,7 @@ def draws_of(config: WidthsConfig, parametrization: str) -> list[int]:
 def _networks(
     config: WidthsConfig,
     task: WidthTask,
-    store: RunStore,
+    finished: RunStore,
     width: int,
     n_seeds: int,
     n_draws: int,
@@ -142,13 +147,13 @@ def _networks(
     architecture = network_of(config, task.depth)
     for draw in range(n_draws):
         place = (task.depth, task.parametrization, width, draw)
-        found = store.load(*place)
+        found = finished.load(*place)
         if not found or found["trained"] < (draw < n_seeds):
             bar.set_postfix_str(f"{task.parametrization}, {task.depth} hidden, width {width}")
             start = start_of(config.seed, task.depth, width, draw)
             found = measure_network(task, architecture, width, start, trained=draw < n_seeds)
             found["start"] = start
-            store.save(*place, found)
+            finished.save(*place, found)
         bar.update()
         yield found
 

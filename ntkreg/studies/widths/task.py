@@ -1,5 +1,6 @@
 """What all networks of the width study share: data, analytic kernels, learning rate."""
 
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,8 @@ from ntkreg import finite
 from ntkreg.data import ImageData, balanced_draws, downscale_images, load_data
 from ntkreg.errors import SpecError
 from ntkreg.finite.scaling import Parametrization
-from ntkreg.gram import kernel
+from ntkreg.kernels import KernelSpec
+from ntkreg.studies.shared.kernels import kernel_values
 from ntkreg.studies.shared.preprocessing import make_preprocessing
 from ntkreg.studies.widths.config import WidthsConfig, network_of
 
@@ -116,8 +118,17 @@ def load_width_data(config: WidthsConfig) -> WidthData:
     return WidthData(X, y[chosen], X_test, y_test[: config.n_test], data)
 
 
-def make_task(config: WidthsConfig, data: WidthData, depth: int, parametrization: Any) -> WidthTask:
-    """Compute the analytic kernels of one depth, its learning rate and its ensembles."""
+def make_task(
+    config: WidthsConfig,
+    data: WidthData,
+    depth: int,
+    parametrization: Any,
+    store: str | os.PathLike[str] | None = None,
+) -> WidthTask:
+    """Compute the analytic kernels of one depth, its learning rate and its ensembles.
+
+    With a `store` kernels are found or kept there.
+    """
     n = len(data.X)
     if parametrization == "mup":
         rate = config.rate * _stable_rate_of_mup(config, data, depth)
@@ -126,7 +137,9 @@ def make_task(config: WidthsConfig, data: WidthData, depth: int, parametrization
     everything = np.concatenate([data.X, data.X_test])
     network = network_of(config, depth)
     # Test with test inputs too: their variances need them.
-    nngp, ntk = kernel(network, everything, get=("nngp", "ntk"), dtype=np.float64)
+    spec = KernelSpec(network, get=("nngp", "ntk"), dtype="float64")
+    kernels = kernel_values(spec, everything, store=store)
+    nngp, ntk = kernels["nngp"], kernels["ntk"]
     rate = config.rate * 2 * n / float(np.linalg.eigvalsh(ntk[:n, :n])[-1])
     ensembles = _ensembles(nngp, ntk, data.y, rate, config.n_steps)
     training = finite.Training(rate, config.n_steps)

@@ -63,9 +63,9 @@ def test_a_run_goes_on_and_a_changed_model_alone_is_run_again(config, tmp_path, 
     before, done = tables(out), []
     original = module.tune_and_test
 
-    def counted(config, model, data, size):
+    def counted(config, model, data, size, store):
         done.append((model.name, data.name))
-        return original(config, model, data, size)
+        return original(config, model, data, size, store)
 
     monkeypatch.setattr(module, "tune_and_test", counted)
     run_compare(config, out, n_jobs=1, progress=False)

@@ -11,7 +11,7 @@ from ntkreg import NuclearNormCompletion
 from ntkreg.errors import DataError, DivergenceError
 from ntkreg.storage import held_alone
 from ntkreg.studies.complete import study as study_module
-from ntkreg.studies.complete.paths import DEPTHS, SHARES
+from ntkreg.studies.complete.paths import DEPTHS, SHARES, PathSpec, count_steps, follow
 from ntkreg.studies.complete.plan import plan_complete
 from ntkreg.studies.complete.runs import RunSpec, complete, run_specs
 from ntkreg.studies.complete.study import run_complete
@@ -187,6 +187,14 @@ def test_a_plan_counts_runs_and_seconds_and_makes_nothing(complete_config, tmp_p
     assert set(plan.seconds) == {"nuclear norm", "depth 2", "depth 3", "paths"}
     assert all(seconds > 0 for seconds in plan.seconds.values())
     assert not (tmp_path / "x").exists()
+
+
+def test_steps_of_a_path_are_counted_as_it_takes_them(complete_config):
+    task = load_task(complete_config)
+    for depth in (1, 2):
+        spec = PathSpec(0, depth, SHARES[0])
+        assert count_steps(task, spec, 60.0) == follow(task, spec)["steps"]
+    assert count_steps(task, spec, 0.0) is None
 
 
 FORMATS = {
