@@ -1,4 +1,4 @@
-"""What README and ENGINE.md say of the rows in benchmarks/, figure by figure."""
+"""What README, ENGINE.md and the guide say of the rows in benchmarks/, figure by figure."""
 
 import sys
 from collections.abc import Iterator
@@ -103,3 +103,19 @@ def engine() -> Iterator[str]:
         f"{1e6 * 2 * gap.numerator_ms / vectors:.1f} ns a vector (benchmarks/kernels.md: "
         f"{gap.numerator_ms:.4g} ms a pair on two cores)"
     )
+
+
+def guide() -> Iterator[str]:
+    found = rows("estimators").pivot(index="estimator", columns="figure", values="median")
+    seconds = found["fit"] + found["predict 1,000"]
+    for estimators in (
+        ("NTKClassifier()", "NTKClassifier(probability=True)", "NTKClassifier(cntk(5))"),
+        ("NTKClassifierCV(), 11 ridges", "NTKClassifierCV(), 11 ridges, 3 depths"),
+        ("NTKClassifier(train_time=1e4)",),
+        ("GaussianProcessClassifier(NeuralTangentKernel), optimizer=None",),
+        ("NTKTransformer, SVC",),
+        ("NTKNystroem, 256 landmarks, LogisticRegression",),
+        ("StreamingRidgeClassifier(NTKFeatures), 2,048 features",),
+        ("FiniteNetworkClassifier(), 2 networks of width 256",),
+    ):
+        yield f"| {'; '.join(f'{seconds[name]:.2g}' for name in estimators)} |"

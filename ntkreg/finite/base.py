@@ -80,7 +80,7 @@ class Network(ABC):
         kind = "parameters of one draw, not stacked, as network.init gives them"
         if n_seeds is not None:
             first = (n_seeds,)
-            kind = f"stacked parameters, the first axis of every array {n_seeds} seed(s)"
+            kind = f"stacked, the first axis of every array one for each of the {n_seeds} seeds"
         wanted = jax.tree.map(lambda leaf: (*first, *leaf.shape), self.layout)
         found = jax.tree.map(np.shape, params)
         if found != wanted or not all(hasattr(p, "dtype") for p in jax.tree.leaves(params)):

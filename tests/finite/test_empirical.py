@@ -172,5 +172,5 @@ def test_one_draw_is_no_stack_of_draws():
     X = np.ones((2, 3))
     with pytest.raises(ShapeError, match="not stacked"):
         empirical_kernels(network, network.init_seeds([0, 1]), X)
-    with pytest.raises(ShapeError, match="stacked parameters"):
+    with pytest.raises(ShapeError, match="first axis of every array"):
         network.predict_seeds(network.init(0), X)

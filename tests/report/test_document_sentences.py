@@ -4,7 +4,11 @@ import pytest
 import sentences_of_documents as documents
 from benchmark_pages import measured, sections, words
 
-DOCUMENTS = {"README.md": documents.readme, "ntkreg/kernels/image/ENGINE.md": documents.engine}
+DOCUMENTS = {
+    "README.md": documents.readme,
+    "ntkreg/kernels/image/ENGINE.md": documents.engine,
+    "docs/estimators.md": documents.guide,
+}
 """Documents that quote measured figures, and the sentences as the rows have them."""
 
 README = ("ntkreg", "Kernels", "Precision", "How fast, how right")
