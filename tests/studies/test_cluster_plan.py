@@ -1,5 +1,7 @@
 """What a kernel costs on a cluster, beside closed forms and a cluster that fails at random."""
 
+import itertools
+import re
 from pathlib import Path
 
 import numpy as np
@@ -185,6 +187,38 @@ def test_a_wrong_description_is_refused_by_its_key(tmp_path, wrong, word):
     (tmp_path / "cluster.yaml").write_text(text.replace("nan", ".nan"))
     with pytest.raises(SpecError, match=word):
         read_config(Cluster, tmp_path / "cluster.yaml")
+
+
+BOMB = "a: &a [1,2,3,4,5,6,7,8,9]\n" + "".join(
+    f"{key}: &{key} [{','.join(9 * ['*' + before])}]\n"
+    for before, key in itertools.pairwise("abcdefghi")
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("", "key 'machines' is missing"),
+        ("machines: 2", "key 'cores' is missing"),
+        ("{machines: 1e30, cores: 1}", "machines must be an integer >= 1; got 1e+30"),
+        ("{machines: -3, cores: 1}", "machines must be an integer >= 1; got -3"),
+        ("{machines: [1], cores: 1}", "machines must be"),
+        ("[machines]", "expected a mapping"),
+        ("machines: !!python/object/apply:os.system [ls]", "cluster.yaml"),
+        (BOMB, "aliases written out"),
+    ],
+)
+def test_a_strangers_description_is_read_with_care(tmp_path, text, word):
+    (tmp_path / "cluster.yaml").write_text(text)
+    with pytest.raises(SpecError, match=re.escape(word)):
+        read_config(Cluster, tmp_path / "cluster.yaml")
+
+
+def test_extreme_descriptions_still_give_numbers():
+    never = Cluster(1, 1, core_rate=50, hours_between_failures=1e308)
+    assert plan_on_cluster(_work(), never).redone == 0
+    vast = Cluster(2**62, 2**62, core_rate=1e300, network_bandwidth=1e-300, memory=1e300)
+    assert "core-hours" in str(plan_on_cluster(_work(), vast))
 
 
 def test_tiles_that_would_never_end_and_unknown_rates_are_refused():

@@ -293,6 +293,8 @@ def _with_failures(seconds: np.ndarray, cluster: Cluster) -> np.ndarray:
     if cluster.hours_between_failures is None:
         return seconds
     mean = 3600 * cluster.hours_between_failures
+    if math.isinf(mean):
+        return seconds
     if seconds.max() > mean * math.log(_MOST_REDONE):
         raise PlanError(
             f"plan: a tile takes {duration(seconds.max())} and a machine fails every "
