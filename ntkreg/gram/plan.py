@@ -190,9 +190,7 @@ def make_plan(
     worker = (2 if work.engine.terms == 1 else 4) * block * n_fields * n_variants * 8
     worker += scratch_bytes(work.engine) + _A_THREAD
     if folder is not None:
-        # At the edges its values, and the same filled up to the length of all files.
-        edge = max(min(side, n) * (m % side), (n % side) * min(side, m))
-        worker += (side * side + edge) * cell
+        worker += min(side, n) * min(side, m) * cell
     # Engines around another hold inputs of their own: mirrored, or scaled.
     outer, engine = 0, work.engine
     while isinstance(engine, OuterEngine):
