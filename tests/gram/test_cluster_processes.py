@@ -156,20 +156,6 @@ def test_a_client_that_is_stopped_leaves_the_workers_idle_and_the_store_goes_on(
         assert np.array_equal(np.asarray(found[name]), values)
 
 
-def test_a_worker_without_ntkreg_is_named(cluster, tmp_path):
-    without = tmp_path / "without.py"
-    without.write_text(
-        "import sys\n"
-        "from distributed import versions\n"
-        "sys.modules['ntkreg'] = None\n"
-        "found = versions._version_cached\n"
-        "versions._version_cached = lambda name: None if name == 'ntkreg' else found(name)\n"
-    )
-    cluster.add_worker("--preload", str(without))
-    with pytest.raises(StoreMismatchError, match=r"need this process's ntkreg .* has none"):
-        compute_gram(NET, IMAGES, client=cluster.address)
-
-
 def test_workers_of_two_kinds_agree_to_1e_6_and_the_folder_says_so(cluster, tmp_path, wanted):
     cluster.add_worker()
     cluster.add_worker(
