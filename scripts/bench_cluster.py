@@ -1,5 +1,7 @@
 """Measure kernels on a cluster of this machine's cores beside the same number of threads.
 
+And the memory of a scheduler and its workers, processes of their own, as a Gram grows.
+
 Workers are processes of one thread each; bits are compared in every round. Contenders take turns.
 CPU seconds are those of all processes together, scheduler and client too: what a cluster costs
 beside the work itself, also on a machine that is not idle. Start and imports of workers, and
@@ -10,8 +12,13 @@ first calls, are left out.
 """
 
 import argparse
+import json
 import os
+import subprocess
+import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +32,12 @@ from ntkreg import cntk, compute_gram, fully_connected
 
 _rng = np.random.default_rng(0)
 DENSE = _rng.standard_normal((6000, 784), dtype=np.float32)
+WIDE = _rng.standard_normal((12000, 3072), dtype=np.float32)
+WIDER = _rng.standard_normal((8000, 12288), dtype=np.float32)
 CASES: dict[str, tuple[Any, np.ndarray]] = {
     "dense, depth 3, 784 inputs": (fully_connected(3), DENSE),
+    "dense, depth 5, 3,072 inputs": (fully_connected(5), WIDE),
+    "dense, depth 5, 12,288 inputs": (fully_connected(5), WIDER),
     "cntk(5), 8 x 8 x 1": (
         cntk(5),
         _rng.standard_normal((900, 8, 8, 1), dtype=np.float32),
@@ -37,6 +48,8 @@ CASES: dict[str, tuple[Any, np.ndarray]] = {
     ),
 }
 CLAIM = ">= 0.9"
+GROWING = (4000, 8000, 16000)
+"""Samples of 50 numbers each; values go into a folder."""
 
 
 def cpu_seconds() -> float:
@@ -54,36 +67,74 @@ def timed(network: Any, X: np.ndarray, **how: Any) -> tuple[np.ndarray, float, f
     return values, time.perf_counter() - wall, cpu_seconds() - cpu
 
 
-def measure(client: Client, cores: int, rounds: int) -> pd.DataFrame:
-    rows = []
+def measure(address: str, cores: int, rounds: int) -> Iterator[dict[str, Any]]:
     for case, (network, X) in CASES.items():
-        for how in ({"n_jobs": cores}, {"client": client}):
+        for how in ({"n_jobs": cores}, {"client": address}):
             compute_gram(network, X[: len(X) // 10], progress=False, **how)
         ratios, times = [], []
         for _ in range(rounds):
             wanted, wall, cpu = timed(network, X, n_jobs=cores)
-            found, wall_there, cpu_there = timed(network, X, client=client)
+            found, wall_there, cpu_there = timed(network, X, client=address)
             assert np.array_equal(found, wanted)
             ratios.append((cpu / cpu_there, wall / wall_there))
             times.append((cpu, cpu_there))
         by_cpu, by_wall = np.transpose(ratios)
-        rows.append(
-            {
-                "case": case,
-                "n": len(X),
-                "threads, CPU s": np.median([t for t, _ in times]),
-                "cluster, CPU s": np.median([t for _, t in times]),
-                "median": np.median(by_cpu),
-                "least": by_cpu.min(),
-                "greatest": by_cpu.max(),
-                "wall": np.median(by_wall),
-                "wall least": by_wall.min(),
-                "wall greatest": by_wall.max(),
-                "claim": CLAIM,
-            }
-        )
-        print(*rows[-1].values(), sep=", ", flush=True)
-    return pd.DataFrame(rows)
+        row = {
+            "part": "rate",
+            "case": case,
+            "n": len(X),
+            "threads, CPU s": np.median([t for t, _ in times]),
+            "cluster, CPU s": np.median([t for _, t in times]),
+            "median": np.median(by_cpu),
+            "least": by_cpu.min(),
+            "greatest": by_cpu.max(),
+            "wall": np.median(by_wall),
+            "wall least": by_wall.min(),
+            "wall greatest": by_wall.max(),
+            "claim": CLAIM,
+        }
+        print(*row.values(), sep=", ", flush=True)
+        yield row
+
+
+def peak_memory(process: subprocess.Popen) -> float:
+    """Return the most resident memory that a process has had, in MB."""
+    lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) * 1024 / 1e6
+
+
+def measure_memory(workers: int) -> Iterator[dict[str, Any]]:
+    """Compute a larger and larger Gram, each on a scheduler and workers of its own."""
+    for n in GROWING:
+        with tempfile.TemporaryDirectory() as place:
+            file, log = Path(place, "scheduler.json"), subprocess.DEVNULL
+            dask = [sys.executable, "-m", "dask"]
+            ends = ["--scheduler-file", str(file), "--host", "127.0.0.1", "--no-dashboard"]
+            worker = [*dask, "worker", *ends, "--nthreads", "1", "--no-nanny"]
+            started = [subprocess.Popen([*dask, "scheduler", "--port", "0", *ends], stderr=log)]
+            try:
+                while not file.exists():
+                    time.sleep(0.1)
+                started += [subprocess.Popen(worker, stderr=log) for _ in range(workers)]
+                address = json.loads(file.read_text())["address"]
+                with Client(address) as client:
+                    client.wait_for_workers(workers)
+                compute_gram(fully_connected(3), DENSE[:300, :50], client=address)
+                before = [peak_memory(each) for each in started]
+                X = _rng.standard_normal((n, 50), dtype=np.float32)
+                folder = Path(place, "kernel")
+                compute_gram(fully_connected(3), X, folder=folder, client=address, progress=False)
+                after = [peak_memory(each) for each in started]
+            finally:
+                for each in started:
+                    each.kill()
+                    each.wait()
+        row = {"part": "memory", "case": "dense, depth 3, 50 inputs", "n": n}
+        row |= {"values, MB": n * (n + 1) * 2 / 1e6, "scheduler, MB": after[0]}
+        row |= {"scheduler before, MB": before[0], "workers before, MB": max(before[1:])}
+        row |= {"workers, MB": max(after[1:])}
+        print(row, flush=True)
+        yield row
 
 
 def main() -> None:
@@ -94,12 +145,13 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=BENCHMARKS)
     arguments = parser.parse_args()
     cores = len(os.sched_getaffinity(0))
+    rows = list(measure_memory(cores))
     options = {"n_workers": cores, "threads_per_worker": 1, "dashboard_address": ":0"}
-    with LocalCluster(processes=True, **options) as cluster, Client(cluster) as client:
-        rows = measure(client, cores, arguments.rounds)
+    with LocalCluster(processes=True, **options) as cluster:
+        rows += measure(cluster.scheduler_address, cores, arguments.rounds)
     command = f"python scripts/bench_cluster.py --rounds {arguments.rounds}"
     record = {"command": command, "rounds": arguments.rounds, "cores": cores}
-    print(keep(arguments.output / "cluster", "cluster", rows, 4, **record))
+    print(keep(arguments.output / "cluster", "cluster", pd.DataFrame(rows), 4, **record))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import pandas as pd
 from bench_layout import page_of
 from verdicts import VERDICTS, verdict
 
-from ntkreg.report.shared.document import Document
+from ntkreg.report.shared.document import Document, Table, Text
 
 __all__ = ["cluster", "faults", "memory", "plans", "scale"]
 
@@ -90,20 +90,46 @@ def cluster(rows: pd.DataFrame, record: dict[str, Any]) -> Document:
         "had the same bits in every round. CPU seconds are of all processes: workers, scheduler "
         "and client. Wall times are of a machine with other work on it."
     )
-    verdicts = [verdict(r.claim, r.median, r.least, r.greatest) for r in rows.itertuples()]
+    grown, rows = rows[rows.part == "memory"], rows[rows.part == "rate"]
+    pairs = rows.n * (rows.n + 1) / 2
+    each = 1e9 * rows["threads, CPU s"] / pairs
+    more = 1e9 * rows["cluster, CPU s"] / pairs - each
     shown = rows[["case", "n"]].assign(
         **{
             "threads, CPU s": rows["threads, CPU s"].map("{:.3g}".format),
             "cluster, CPU s": rows["cluster, CPU s"].map("{:.3g}".format),
+            "ns a pair": each.map("{:.3g}".format),
+            "ns more": more.map("{:.3g}".format),
             "threads / cluster, CPU": _spread(rows["median"], rows.least, rows.greatest),
             "claim": rows.claim,
-            "verdict": verdicts,
+            "verdict": [verdict(r.claim, r.median, r.least, r.greatest) for r in rows.itertuples()],
             "threads / cluster, wall": _spread(
                 rows.wall, rows["wall least"], rows["wall greatest"]
             ),
         }
     )
-    return page_of("Kernels on a cluster", record, about, (VERDICTS,), shown)
+    dense = rows.case.str.startswith("dense")
+    pays = (
+        "A value is moved from a worker to here, taken out of a message and put into its place, "
+        "whatever it took to compute: with inputs, tasks and idle processes "
+        f"{more[dense].min():.3g} to {more[dense].max():.3g} ns of CPU a pair in the dense rows, "
+        f"whose pairs take {each[dense].min():.3g} to {each[dense].max():.3g} ns on threads. Where "
+        "moving takes m, the claim needs pairs of 9 m or more: images, or dense networks of very "
+        "many inputs or layers. Others are computed faster by threads, or by shards of a folder."
+    )
+    memory = grown[["case", "n"]].assign(
+        n=grown.n.astype(int),
+        **{name: grown[name].map("{:.0f}".format) for name in grown if name.endswith(", MB")},
+    )
+    bounded = (
+        "Peak resident memory of a scheduler and of the larger worker, processes of their own, "
+        "before the Gram and after it, as it grows into a folder; values are those of the upper "
+        "triangle."
+    )
+    blocks = (Table(memory), Text(pays))
+    return page_of(
+        "Kernels on a cluster", record, about, (bounded,), shown, (*blocks, Text(VERDICTS))
+    )
 
 
 def _spread(median: pd.Series, least: pd.Series, greatest: pd.Series) -> list[str]:

@@ -1,5 +1,6 @@
 """The commands. Each imports what it needs when it runs."""
 
+import contextlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,8 @@ T the NTK:
 With --cluster (the same studies) also what each kernel would cost on many machines, by a model:
 an indication. FILE is YAML with machines and cores (of each), and if you like gpus, core_rate
 and gpu_rate (pairs a second), network_bandwidth and store_bandwidth (bytes a second),
-hours_between_failures (of one machine), restart_seconds, start_seconds."""
+hours_between_failures (of one machine), restart_seconds, start_seconds; for the solve, on one
+machine, core_flops (float64 operations a second) and memory (bytes). Here nothing has to fit."""
 
 _PLAN_EXAMPLES = """\
   ntkreg plan configs/digits_fit.yaml
@@ -130,13 +132,17 @@ def plan(arguments: Sequence[str]) -> None:
     if "print_config" in given:
         return print_config(config)
     on_cluster = _cluster_planner(given["cluster"]) if "cluster" in given else None
-    parts = study.plan(config, output_folder(given, study.folder), n_jobs=given.get("n_jobs"))
-    for number, part in enumerate(parts):
-        if number == 0 and "explain" in given:  # one network, one program
-            print(f"{part.gram.program}\n")
-        print(part)
-        if on_cluster is not None:
-            print(f"{on_cluster(part.gram)}\n")
+    from ntkreg.gram.plan import planned_for_elsewhere
+
+    # Around the loop too: parts are planned one by one, as they are asked for.
+    with contextlib.nullcontext() if on_cluster is None else planned_for_elsewhere():
+        parts = study.plan(config, output_folder(given, study.folder), n_jobs=given.get("n_jobs"))
+        for number, part in enumerate(parts):
+            if number == 0 and "explain" in given:  # one network, one program
+                print(f"{part.gram.program}\n")
+            print(part)
+            if on_cluster is not None:
+                print(f"{on_cluster(part.gram)}\n")
 
 
 def _cluster_planner(source: str) -> Callable[[Any], Any]:

@@ -1,18 +1,28 @@
 """The client of a cluster: which one is meant, whether it has workers, and that it is gone."""
 
 import contextlib
+import itertools
+import socket
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from importlib.metadata import version
 from typing import Any
+from urllib.parse import urlsplit
 
-from ntkreg.errors import BackendError, SpecError
+from ntkreg.errors import BackendError, SpecError, StoreMismatchError
 from ntkreg.gram.manifest import ways
 
 __all__ = ["PATIENCE", "check_client", "connected", "gone_is_said", "say_none", "ways_of_workers"]
 
 PATIENCE = 30.0
 """Seconds until a connection counts as lost."""
+
+_LONGEST = 1 << 30
+"""Bytes that no scheduler's first words have."""
+
+_TRIED, _REACHED = 20, 1.0
+"""Workers to which a connection is tried, and the seconds that one may take."""
 
 
 def check_client(client: Any) -> Any:
@@ -49,23 +59,95 @@ def connected(client: Any) -> Iterator[Any]:
             "compute_gram: a cluster needs dask.distributed: pip install 'ntkreg[distributed]'."
         ) from None
     try:
+        _check_speaks_dask(client)
         own = Client(client, timeout=PATIENCE, set_as_default=False)
     except (OSError, ValueError) as error:
         raise ConnectionError(
             f"compute_gram: no scheduler answers at {client!r}: {error}. Start one (`dask "
-            "scheduler`), or correct the address."
+            "scheduler`), or correct the address; where it wants TLS, pass client=a "
+            "distributed.Client with its security."
         ) from error
     with own:
+        _wait_for_workers(own)
+        if own.direct_to_workers is None:  # nobody says in Dask's configuration
+            own.direct_to_workers = _are_reached(own.nthreads())
         yield own
 
 
+def _check_speaks_dask(address: str) -> None:
+    """Raise where something answers that is no scheduler.
+
+    A client would wait for its first words for ever, or take them for the length of a message.
+    """
+    from distributed import Security
+    from distributed.comm.registry import get_backend
+
+    place = urlsplit(address if "://" in address else f"tcp://{address}")
+    get_backend(place.scheme)
+    if place.scheme == "tls" and not Security().get_connection_args("client").get("ssl_context"):
+        raise ValueError("Dask's configuration has no certificates for TLS")
+    if place.scheme != "tcp" or place.port is None:
+        return
+    with contextlib.ExitStack() as open_:
+        try:
+            talk = socket.create_connection((place.hostname, place.port), PATIENCE)
+        except OSError:
+            return  # nothing yet; a client tries again for a while
+        open_.enter_context(talk)
+        try:
+            first = talk.recv(8)  # a scheduler begins: the length of what it says, little-endian
+        except TimeoutError:
+            raise TimeoutError("it takes connections, but says nothing, as if for TLS") from None
+        if int.from_bytes(first.ljust(8, b"\xff"), "little") > _LONGEST:
+            raise ValueError(f"it speaks another protocol, {first!r}")
+
+
 def ways_of_workers(client: Any) -> dict[str, Any]:
-    """Return versions and machine of a worker, waiting for the first."""
+    """Return versions and machine of a worker, waiting for the first.
+
+    Raises
+    ------
+    StoreMismatchError
+        Workers have another ntkreg than this process, or none.
+    """
+    _wait_for_workers(client)
+    with gone_is_said(client):
+        # Before any task: one that cannot be unpickled ends its worker, without a word here.
+        about = client.get_versions(packages=["ntkreg"])["workers"]
+        found = {address: each["packages"]["ntkreg"] for address, each in about.items()}
+        ours = version("ntkreg")
+        if others := [f"{at} has {has or 'none'}" for at, has in found.items() if has != ours]:
+            more = f" and {len(others) - 3} more" if len(others) > 3 else ""
+            raise StoreMismatchError(
+                f"compute_gram: all workers need this process's ntkreg {ours}: "
+                f"{', '.join(others[:3])}{more}. Install it there, and start them again."
+            )
+        asked = client.submit(ways, pure=False)
+        while True:
+            try:
+                return asked.result(timeout=PATIENCE)
+            except TimeoutError:  # workers busy with other work, or gone
+                if not client.nthreads():
+                    say_none(client)
+
+
+def _wait_for_workers(client: Any) -> None:
+    """Wait until there is one."""
     with gone_is_said(client):
         if not client.nthreads():
             say_none(client)
             client.wait_for_workers(1)
-        return client.submit(ways, pure=False).result()
+
+
+def _are_reached(workers: Iterable[str]) -> bool:
+    """Return whether workers can be connected to from here; values need no scheduler then."""
+    for address in itertools.islice(workers, _TRIED):
+        try:
+            host = urlsplit(address)
+            socket.create_connection((host.hostname, host.port), _REACHED).close()
+        except (OSError, ValueError):
+            return False
+    return True
 
 
 @contextlib.contextmanager

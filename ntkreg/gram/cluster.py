@@ -1,11 +1,13 @@
 """A Gram on the workers of a dask.distributed cluster: what goes there, and what comes back.
 
 Inputs are sent once and stay with the workers; a task carries a `KernelSpec` and the numbers of
-some tiles, and takes about a second. Workers may come, go and die: what they had in work is asked
-for again. Only so many tasks are under way that neither scheduler nor workers fill up.
+some tiles, and takes about a second, longer on a large cluster. Workers may come, go and die: what
+they had in work is asked for again. Only so many tasks are under way that neither scheduler nor
+workers fill up.
 """
 
 import contextlib
+import math
 import time
 import uuid
 from collections import deque
@@ -16,16 +18,23 @@ from typing import Any
 import numpy as np
 
 from ntkreg.gram.client import PATIENCE, gone_is_said, say_none
-from ntkreg.gram.on_worker import Job, compute_tiles, forget, norms_of
+from ntkreg.gram.on_worker import Inputs, Job, compute_tiles, cut, forget, norms_of
 from ntkreg.gram.threads import progress_bar
 from ntkreg.gram.tiles import GramTile
 from ntkreg.gram.work import GramWork
 
-__all__ = ["compute_on_cluster"]
+__all__ = ["compute_on_cluster", "task_seconds"]
 
 _TASK_SECONDS, _TASK_BYTES = 1.0, 1 << 25
-"""What a task should take, and the most that its values may: a scheduler needs a millisecond for
-each, and what is lost with a worker is its tasks."""
+"""What a task should take, and the most that its values may: what is lost with a worker is its
+tasks, and what waits there for us is their values."""
+
+_TASKS_A_SECOND = 100
+"""Most that a scheduler is to see: on more threads than these each task takes longer. It needs some
+milliseconds for one, beside whatever else it does."""
+
+_LEAST = 0.1
+"""Part of a task that is worth one, near the end of a run."""
 
 _EACH = 2
 """Tasks under way for each thread of the cluster: one at work, one that waits for it."""
@@ -87,6 +96,11 @@ def compute_on_cluster(
             bar.update(tile.pairs(work.symmetric))
 
 
+def task_seconds(threads: int) -> float:
+    """Return what a task should take where so many threads ask for another after each."""
+    return max(_TASK_SECONDS, threads / _TASKS_A_SECOND)
+
+
 @dataclass
 class _Task:
     """Tiles under way, and how often Dask gave them up."""
@@ -135,7 +149,8 @@ class _Run:
                     pairs = sum(tile.pairs(self.work.symmetric) for tile in task.tiles)
                     self.pairs_a_second = pairs / max(seconds, 1e-6)
                     task.future.release()  # the worker's memory, before the next is asked for
-                    for tile, found in zip(task.tiles, values, strict=True):
+                    shapes = [(*self.work.shape[:2], *tile.shape) for tile in task.tiles]
+                    for tile, found in zip(task.tiles, cut(values, shapes), strict=True):
                         yield tile, found, machine
 
     def close(self) -> None:
@@ -148,7 +163,7 @@ class _Run:
 
     def _send_inputs(self) -> None:
         """Send the inputs to all workers that are there; others get them from these."""
-        arrays = [A for A in (self.work.X, self.work.Z) if A is not None]
+        arrays = [Inputs(A) for A in (self.work.X, self.work.Z) if A is not None]
         while True:
             try:
                 # Names of their own: what another run has lost is not taken for these.
@@ -166,7 +181,7 @@ class _Run:
         future = self.client.submit(compute_tiles, *arguments, pure=False)
         self.under_way.append(_Task(tiles, future, deaths))
 
-    def _result(self, task: _Task) -> tuple[list[np.ndarray], float, dict[str, str]] | None:
+    def _result(self, task: _Task) -> tuple[np.ndarray, float, dict[str, str]] | None:
         """Return what came of a task; None where its tiles were asked for again."""
         from distributed import CancelledError, KilledWorker
 
@@ -180,9 +195,11 @@ class _Run:
                     "Give them more memory, or a smaller tile."
                 ) from error
             self._submit(task.tiles, task.deaths + 1)
-        except (CancelledError, TimeoutError, OSError):
+        except (CancelledError, TimeoutError, OSError) as error:
             if task.future.status == "error":
                 raise  # the task's own
+            if isinstance(error, TimeoutError):  # a worker that cannot be reached from here
+                self.client.direct_to_workers = None
             # Lost with the inputs that it needed, or on its way here.
             self._wait_connected()
             if any(each.status in ("cancelled", "lost") for each in self.inputs):
@@ -192,18 +209,18 @@ class _Run:
 
     def _tiles_a_task(self, waiting: Sequence[GramTile]) -> int:
         """Return how many of the tiles the next task gets; fewer near the end, for all to end."""
-        first = waiting[0]
         if self.pairs_a_second is None:
             return 1
+        first = waiting[0]
         n_fields, n_variants = self.work.shape[:2]
-        cell = n_fields * n_variants * self.work.engine.value_dtype.itemsize
-        rows, columns = first.shape
-        sizes = (
-            self.pairs_a_second * _TASK_SECONDS / first.pairs(self.work.symmetric),
-            _TASK_BYTES / (cell * rows * columns),
-            len(waiting) / max(1, _EACH * self.threads),
+        bytes_ = (
+            n_fields * n_variants * self.work.engine.value_dtype.itemsize * math.prod(first.shape)
         )
-        return max(1, int(min(sizes)))
+        seconds = first.pairs(self.work.symmetric) / self.pairs_a_second
+        most = task_seconds(self.threads) / seconds
+        share = len(waiting) / max(1, _EACH * self.threads)
+        found = min(most, _TASK_BYTES / bytes_, max(_LEAST * most, share), len(waiting))
+        return max(1, int(found))
 
     def _count_threads(self) -> None:
         """Ask once a second how many threads the cluster has; say where there are none."""

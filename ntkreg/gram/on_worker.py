@@ -1,9 +1,14 @@
 """What a worker of a cluster runs: the tiles of one task, of inputs that it has once."""
 
+import contextlib
+import ctypes
+import math
+import os
 import platform
 import threading
 import time
 from collections import deque
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +21,9 @@ from ntkreg.gram.work import GramWork, check_work
 from ntkreg.kernels import KernelSpec
 from ntkreg.storage import differences
 
-__all__ = ["Job", "compute_tiles", "forget", "norms_of"]
+__all__ = ["Inputs", "Job", "compute_tiles", "cut", "forget", "norms_of"]
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 
 _KEPT = 2
 """Jobs whose inputs and tables a worker keeps: two that share it would make them in turns."""
@@ -45,8 +52,26 @@ class Job(NamedTuple):
     other_machine: bool
 
 
+class Inputs:
+    """An array that is sent to workers; there it is aligned to its numbers.
+
+    A message puts arrays wherever its headers end. Of numbers that lie across words a product of
+    two blocks took twice the time, and numba would compile other loops for them.
+    """
+
+    def __init__(self, array: np.ndarray) -> None:
+        self.array = array if array.flags.aligned else array.copy()
+
+    def __reduce__(self) -> tuple[type["Inputs"], tuple[np.ndarray]]:
+        return Inputs, (self.array,)
+
+    def __sizeof__(self) -> int:
+        """Return what a worker counts of its memory."""
+        return self.array.nbytes
+
+
 _lock = threading.Lock()
-_works: dict[str, GramWork] = {}
+_works: dict[str, tuple[GramWork, dict[str, str]]] = {}
 _ended: deque[str] = deque(maxlen=1000)
 """Names of jobs that have ended, of which a late task must keep nothing."""
 
@@ -55,25 +80,49 @@ def compute_tiles(
     job: Job,
     tiles: list[GramTile],
     norms: tuple[np.ndarray, np.ndarray] | None,
-    X: np.ndarray,
-    Z: np.ndarray | None = None,
-) -> tuple[list[np.ndarray], float, dict[str, str]]:
-    """Return the values of each tile, the seconds they took, and the machine they come from."""
-    work = _work_of(job, X, Z)
-    start, found = time.perf_counter(), []
+    X: Inputs,
+    Z: Inputs | None = None,
+) -> tuple[np.ndarray, float, dict[str, str]]:
+    """Return the values of all tiles, the seconds they took, and the machine they come from.
+
+    The values are those of one tile after the other, (n_fields, n_variants, rows, columns) each:
+    one array, since every one of a message costs its head.
+    """
+    work, machine = _work_of(job, X, Z)
+    start, shapes = time.perf_counter(), [(*work.shape[:2], *tile.shape) for tile in tiles]
+    found = np.empty(sum(map(math.prod, shapes)), work.engine.value_dtype)
     with one_blas_thread():
-        for tile in tiles:
-            values = np.empty((*work.shape[:2], *tile.shape), work.engine.value_dtype)
+        for tile, values in zip(tiles, cut(found, shapes), strict=True):
             compute_tile(work, tile, values, norms, lambda pairs: None)
-            found.append(values)
-    return found, time.perf_counter() - start, ways()["machine"]
+    return found, time.perf_counter() - start, machine
 
 
-def norms_of(
-    job: Job, X: np.ndarray, Z: np.ndarray | None = None
-) -> tuple[np.ndarray, np.ndarray] | None:
+def cut(flat: np.ndarray, shapes: Sequence[tuple[int, ...]]) -> Iterator[np.ndarray]:
+    """Yield arrays of these shapes, one after the other, as views of a flat one."""
+    start = 0
+    for shape in shapes:
+        stop = start + math.prod(shape)
+        yield flat[start:stop].reshape(shape)
+        start = stop
+
+
+def _keep_freed_memory() -> None:
+    """Have the allocator keep what a block has freed, for the next.
+
+    Dask's nanny sets glibc's MALLOC_TRIM_THRESHOLD_ to 64 kB, so that memory goes back to the
+    system early. But then each array of a block of a dense kernel, a few hundred kB, is mapped
+    anew, page by page: a fifth of the time. With these it keeps 32 MB at most.
+    """
+    if "MALLOC_TRIM_THRESHOLD_" in os.environ:
+        with contextlib.suppress(AttributeError):  # another C library
+            mallopt = ctypes.CDLL(None).mallopt
+            mallopt(_M_MMAP_THRESHOLD, 1 << 22)
+            mallopt(_M_TRIM_THRESHOLD, 1 << 25)
+
+
+def norms_of(job: Job, X: Inputs, Z: Inputs | None = None) -> tuple[np.ndarray, np.ndarray] | None:
     """Return what `diagonal_norms` does, computed on one worker for all."""
-    return diagonal_norms(_work_of(job, X, Z), n_jobs=1, progress=False)
+    return diagonal_norms(_work_of(job, X, Z)[0], n_jobs=1, progress=False)
 
 
 async def forget(name: str) -> None:
@@ -83,8 +132,8 @@ async def forget(name: str) -> None:
         _ended.append(name)
 
 
-def _work_of(job: Job, X: np.ndarray, Z: np.ndarray | None) -> GramWork:
-    """Return the work with its tables, made by the first task of a job that comes here.
+def _work_of(job: Job, X: Inputs, Z: Inputs | None) -> tuple[GramWork, dict[str, str]]:
+    """Return the work with its tables, made by a job's first task here, and this machine.
 
     Raises
     ------
@@ -93,20 +142,22 @@ def _work_of(job: Job, X: np.ndarray, Z: np.ndarray | None) -> GramWork:
     """
     with _lock:
         if job.name not in _works:
-            work = check_work(job.spec, X, Z)
+            work = check_work(job.spec, X.array, None if Z is None else Z.array)
             wanted = {"engine": job.engine, **job.ways}
             left_out = ("machine",) if job.other_machine else ()
-            found = differences(wanted, {"engine": work.engine.name, **ways()}, left_out=left_out)
+            here = ways()
+            found = differences(wanted, {"engine": work.engine.name, **here}, left_out=left_out)
             if found:
                 raise StoreMismatchError(
                     f"compute_gram: the worker on {platform.node()} would mix bits: "
                     f"{'; '.join(found)}. Give the cluster workers of one kind, or NUMBA_CPU_NAME "
                     f"alike on all.{machine_hint(found)}"
                 )
+            _keep_freed_memory()
             _ = work.prepared
             if job.name in _ended:
-                return work
+                return work, here["machine"]
             while len(_works) >= _KEPT:
                 del _works[next(iter(_works))]
-            _works[job.name] = work
+            _works[job.name] = work, here["machine"]
         return _works[job.name]

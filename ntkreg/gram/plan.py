@@ -1,7 +1,10 @@
 """What a Gram matrix costs, before any of it is computed."""
 
+import contextlib
 import os
 import time
+from collections.abc import Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +21,14 @@ from ntkreg.kernels import KernelSpec
 from ntkreg.kernels.engine import OuterEngine
 from ntkreg.machine import free_disk, free_memory, readable, stored_bytes
 
-__all__ = ["GramPlan", "check_plan", "make_plan", "plan_of", "readable_time"]
+__all__ = [
+    "GramPlan",
+    "check_plan",
+    "make_plan",
+    "plan_of",
+    "planned_for_elsewhere",
+    "readable_time",
+]
 
 _SHARE = 0.9
 """Part of the free memory or disk that one Gram may take."""
@@ -28,6 +38,19 @@ _A_THREAD = 1 << 20
 
 _CALIBRATION = 0.05
 """Seconds from which one timed call says enough."""
+
+
+_elsewhere: ContextVar[bool] = ContextVar("elsewhere", default=False)
+
+
+@contextlib.contextmanager
+def planned_for_elsewhere() -> Iterator[None]:
+    """Refuse no plan meanwhile for what this machine has: another will compute it."""
+    token = _elsewhere.set(True)
+    try:
+        yield
+    finally:
+        _elsewhere.reset(token)
 
 
 @dataclass(frozen=True)
@@ -122,7 +145,8 @@ def plan_of(
     work = check_work(spec, X, Z)
     path = None if folder is None else check_folder(folder, "plan_gram")
     plan = make_plan(work, folder=path, n_jobs=n_jobs, tile=tile)
-    check_plan(plan, path)
+    if not _elsewhere.get():
+        check_plan(plan, path)
     at_once = min(plan.n_jobs, plan.tiles)
     try:
         return replace(plan, seconds=_seconds_per_pair(work) * plan.pairs / at_once)
@@ -166,9 +190,7 @@ def make_plan(
     worker = (2 if work.engine.terms == 1 else 4) * block * n_fields * n_variants * 8
     worker += scratch_bytes(work.engine) + _A_THREAD
     if folder is not None:
-        # At the edges its values, and the same filled up to the length of all files.
-        edge = max(min(side, n) * (m % side), (n % side) * min(side, m))
-        worker += (side * side + edge) * cell
+        worker += min(side, n) * min(side, m) * cell
     # Engines around another hold inputs of their own: mirrored, or scaled.
     outer, engine = 0, work.engine
     while isinstance(engine, OuterEngine):

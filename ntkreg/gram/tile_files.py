@@ -10,7 +10,7 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +38,9 @@ _LINE = re.compile(rb"([0-9]{1,8}) ([0-9]{1,8}) ([0-9a-f]{64})")
 """Of the journal: a tile, and the checksum of its values."""
 
 _SHARD = re.compile(r"[0-9]{1,4}-of-[0-9]{1,4}\.txt")
+
+_STRIP = 1 << 18
+"""Bytes of a tile at the edge that are filled up at once: a copy of it all would count in peaks."""
 
 _JOURNAL_BYTES = 1 << 20
 """All journals together have at most these and 256 a tile: every tile three times over."""
@@ -209,19 +212,29 @@ class TileFiles:
 
     def write(self, i: int, j: int, values: np.ndarray) -> None:
         """Write a tile's values, and then its line in the journal."""
-        whole = np.ascontiguousarray(values, self.layout.dtype.newbyteorder("<"))
-        if whole.shape != self.layout.file_shape:
-            full = self.layout.file_shape
-            beyond = [(0, size - held) for size, held in zip(full, values.shape, strict=True)]
-            whole = np.pad(whole, beyond, constant_values=np.nan)
         path = self._path(i, j)
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as file:
-            file.write(whole.data)
+            for rows in self._file_rows(values):
+                file.write(rows.data)
         checksum = _checksum(values)
         inside(self.folder, *self._journal.path.relative_to(self.folder).parts)
         self._journal.append(f"{i} {j} {checksum}".encode())
         self.checksums[i, j] = checksum
+
+    def _file_rows(self, values: np.ndarray) -> Iterator[np.ndarray]:
+        """Yield what a tile's file holds: its values, NaN beyond the edge, some rows at a time."""
+        dtype, side = self.layout.dtype.newbyteorder("<"), self.layout.tile
+        if values.shape == self.layout.file_shape:
+            yield np.ascontiguousarray(values, dtype)
+            return
+        rows, columns = values.shape[2:]
+        at_once = max(1, _STRIP // (side * dtype.itemsize))
+        for plane in values.reshape(-1, rows, columns):
+            for top in range(0, side, at_once):
+                strip = np.full((min(at_once, side - top), side), np.nan, dtype)
+                strip[: max(0, rows - top), :columns] = plane[top : top + at_once]
+                yield strip
 
     def trim_journal(self) -> None:
         """Cut off a last line that a killed or full-disk run did not finish."""

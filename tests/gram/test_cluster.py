@@ -1,7 +1,11 @@
 """Kernels computed by the workers of a cluster: what is sent, what is lost, who is refused."""
 
+import contextlib
 import json
 import pickle
+import socket
+import sys
+import threading
 import time
 import types
 
@@ -142,11 +146,83 @@ def test_what_is_no_client_is_refused(wrong):
         compute_gram(NET, X, client=wrong)
 
 
-def test_where_no_scheduler_answers_the_address_is_named(monkeypatch, tmp_path):
+@contextlib.contextmanager
+def _answering(words):
+    """Give the address of a server that is no scheduler: it says these words, or nothing."""
+
+    def serve():
+        with contextlib.suppress(OSError):
+            while True:
+                talk, _ = server.accept()
+                talks.append(talk)
+                talk.sendall(words)
+
+    talks = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"127.0.0.1:{server.getsockname()[1]}"
+        server.shutdown(socket.SHUT_RDWR)
+    for talk in talks:
+        talk.close()
+
+
+@pytest.mark.parametrize(
+    ("scheme", "words"),
+    [
+        ("tcp", None),
+        ("tcp", b""),
+        ("tcp", b"HTTP/1.1 400 Bad\r\n\r\n"),
+        ("tls", b""),
+        ("http", b""),
+    ],
+)
+def test_where_no_scheduler_answers_the_address_is_named(monkeypatch, tmp_path, scheme, words):
     monkeypatch.setattr(client_module, "PATIENCE", 0.2)
-    with pytest.raises(ConnectionError, match=r"no scheduler answers at 'tcp://127"):
-        compute_gram(NET, X, folder=tmp_path / "K", client="tcp://127.0.0.1:1")
+    with contextlib.nullcontext("127.0.0.1:1") if words is None else _answering(words) as place:
+        address = f"{scheme}://{place}"
+        with pytest.raises(ConnectionError, match=rf"no scheduler answers at '{address}.*TLS"):
+            compute_gram(NET, X, folder=tmp_path / "K", client=address)
     assert not (tmp_path / "K").exists()
+
+
+def test_inputs_are_aligned_where_they_arrive():
+    message = bytearray(4 * 12 + 1)
+    X = np.frombuffer(message, np.float32, offset=1).reshape(3, 4)
+    assert not X.flags.aligned
+    there = pickle.loads(pickle.dumps(on_worker.Inputs(X), 5))
+    assert there.array.flags.aligned
+    assert np.array_equal(there.array, X)
+    assert sys.getsizeof(there) >= X.nbytes
+
+
+@pytest.mark.parametrize(("threads", "seconds"), [(1, 1), (100, 1), (1000, 10), (5000, 50)])
+def test_a_scheduler_sees_a_hundred_tasks_a_second_at_most(threads, seconds):
+    assert cluster.task_seconds(threads) == seconds
+    run = cluster._Run(None, check_work(KernelSpec(NET), X), None)
+    run.threads, run.pairs_a_second = threads, 100.0
+    waiting = 100 * threads * list(iter_tiles(run.work, 256))[:1]  # one tile of 465 pairs
+    tiles = run._tiles_a_task(waiting)
+    assert tiles == max(1, min(int(seconds / 4.65), 50))
+    # Near the end all still have something, but no crumbs of less than a tenth.
+    assert run._tiles_a_task(waiting[: 2 * threads]) == max(1, int(0.1 * seconds / 4.65))
+
+
+@pytest.mark.parametrize("has", [None, "0.0.9"])
+def test_workers_with_another_ntkreg_or_none_are_named(client, monkeypatch, has):
+    found = {"workers": {"tcp://one": {"packages": {"ntkreg": has}}}}
+    monkeypatch.setattr(client, "get_versions", lambda packages: found)
+    with pytest.raises(
+        StoreMismatchError, match=rf"process's ntkreg .*: tcp://one has {has or 'none'}\."
+    ):
+        compute_gram(NET, X, client=client)
+
+
+def test_values_come_from_workers_directly_where_these_are_reached():
+    with socket.create_server(("127.0.0.1", 0)) as worker:
+        address = f"tcp://127.0.0.1:{worker.getsockname()[1]}"
+        assert client_module._are_reached([address])
+        assert not client_module._are_reached([address, "tcp://127.0.0.1:1"])
+    assert not client_module._are_reached(["inproc://127.0.0.1/1/2"])
 
 
 class _Future:

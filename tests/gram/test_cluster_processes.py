@@ -14,9 +14,10 @@ import pytest
 
 from ntkreg import cntk, compute_gram, gram_status
 from ntkreg.cli import main
+from ntkreg.errors import StoreMismatchError
 from ntkreg.gram.tile_files import TileFiles
 
-pytest.importorskip("distributed")
+distributed = pytest.importorskip("distributed")
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:.* has no workers; waiting")]
 
 RNG = np.random.default_rng(0)
@@ -41,16 +42,20 @@ class _Cluster:
     def address(self):
         return json.loads(self.file.read_text())["address"]
 
-    def _start(self, *arguments):
+    def _start(self, *arguments, **environment):
         command = [sys.executable, "-m", "dask", *arguments, "--no-dashboard"]
         command += ["--scheduler-file", str(self.file)]
         # So that Ctrl-C and signals of this process's group are not theirs.
-        child = subprocess.Popen(command, stdout=self.log, stderr=self.log, start_new_session=True)
+        child = subprocess.Popen(command, stdout=self.log, stderr=self.log, start_new_session=True,
+                                 env=os.environ | environment)  # fmt: skip
         self.processes.append(child)
         return child
 
-    def add_worker(self):
-        return self._start("worker", "--host", "127.0.0.1", "--nthreads", "1", "--no-nanny")
+    def add_worker(self, *arguments, **environment):
+        return self._start(
+            "worker", "--host", "127.0.0.1", "--nthreads", "1", "--no-nanny", *arguments,
+            **environment,
+        )  # fmt: skip
 
     def close(self):
         for child in self.processes:
@@ -113,6 +118,62 @@ def test_every_worker_lost_at_once_and_then_some_again(cluster, wanted):
     thread.join()
     for name, values in wanted.items():
         assert np.array_equal(found.values[name], values)
+
+
+CLIENT = """
+import sys
+import numpy as np
+from ntkreg import compute_gram
+sys.path.insert(0, sys.argv[3])
+from test_cluster_processes import IMAGES, NET, OPTIONS
+compute_gram(NET, IMAGES, folder=sys.argv[1], client=sys.argv[2], **OPTIONS)
+"""
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
+def test_a_client_that_is_stopped_leaves_the_workers_idle_and_the_store_goes_on(
+    cluster, tmp_path, wanted, sent
+):
+    cluster.add_worker()
+    folder, here = tmp_path / "K", os.path.dirname(__file__)
+    command = [sys.executable, "-c", CLIENT, str(folder), cluster.address, here]
+    child = subprocess.Popen(command, stderr=cluster.log)
+    until = time.monotonic() + 60
+    while not (folder / "tiles.txt").exists() or gram_status(folder).done < 5:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    child.send_signal(sent)
+    assert child.wait(10) != 0
+    done = gram_status(folder).done
+    assert 5 <= done < 55
+    with distributed.Client(cluster.address) as client:
+        until = time.monotonic() + 10
+        while any(client.processing().values()) or any(client.has_what().values()):
+            assert time.monotonic() < until, "tasks or inputs are still on the workers"
+            time.sleep(0.1)
+    found = compute_gram(NET, IMAGES, folder=folder, client=cluster.address, **OPTIONS).values
+    for name, values in wanted.items():
+        assert np.array_equal(np.asarray(found[name]), values)
+
+
+def test_workers_of_two_kinds_agree_to_1e_6_and_the_folder_says_so(cluster, tmp_path, wanted):
+    cluster.add_worker()
+    cluster.add_worker(
+        NUMBA_CPU_NAME="generic", NUMBA_CPU_FEATURES="", OPENBLAS_CORETYPE="Sandybridge"
+    )
+    with distributed.Client(cluster.address) as client:
+        client.wait_for_workers(2)
+        with pytest.raises(StoreMismatchError, match=r"would mix bits: machine\.|mix bits: .*cpu"):
+            compute_gram(NET, IMAGES, client=client, **OPTIONS)
+        found = compute_gram(
+            NET, IMAGES, folder=tmp_path / "K", client=client, other_machine=True, **OPTIONS
+        )
+    manifest = json.loads((tmp_path / "K" / "manifest.json").read_text())
+    assert len({manifest["machine"]["cpu"], *(m["cpu"] for m in manifest["other_machines"])}) == 2
+    for name, values in wanted.items():  # of a unit diagonal
+        there = np.asarray(found.values[name])
+        assert np.abs(there - values).max() <= 1e-6
+        assert not np.array_equal(there, values)
 
 
 def test_a_scheduler_that_dies_is_a_clear_error_and_the_folder_goes_on(

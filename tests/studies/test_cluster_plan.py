@@ -1,6 +1,11 @@
 """What a kernel costs on a cluster, beside closed forms and a cluster that fails at random."""
 
+import itertools
+import re
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import pytest
 
 from ntkreg import fully_connected, plan_gram
@@ -15,6 +20,9 @@ from ntkreg.studies.shared.cluster_plan import (
     plan_on_cluster,
 )
 from ntkreg.studies.shared.config import read_config
+from ntkreg.studies.shared.solve_plan import plan_solve
+
+BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 
 QUIET = {"start_seconds": 0, "restart_seconds": 0}
 """A cluster that is there and never fails."""
@@ -103,6 +111,51 @@ def test_gpus_compute_where_there_are_some():
         Cluster(2, 64, gpus=4)
 
 
+def test_a_solve_takes_what_it_took_in_the_benchmark():
+    rows = pd.read_csv(BENCHMARKS / "scale.csv")
+    rows = rows.pivot_table(index=["stage", "n"], columns="figure", values="value")
+    checked = 0
+    for (stage, n), row in rows.iterrows():
+        names = {"Cholesky, read from the store": None, "conjugate gradients, block": 0.0}
+        if stage not in names or n < 20_000:
+            continue
+        plan = plan_solve(n, 2 * n**2, flops=2e10, bandwidth=1e10, memory=names[stage])
+        assert plan.name == stage.split(",")[0].removesuffix(" block")
+        assert plan.seconds == pytest.approx(row["CPU seconds"], rel=0.25)
+        if plan.name != "Cholesky":
+            assert plan.passes == pytest.approx(row.iterations + 1 + row.pivots / 512, rel=0.15)
+        checked += 1
+    assert checked == 3
+
+
+def test_a_factor_is_taken_while_it_fits_and_a_store_is_read_as_far_as_memory_keeps_none():
+    sizes = {"flops": 1e12, "bandwidth": 1e9}
+    assert plan_solve(10_000, 2e8, memory=8.9e8, **sizes).name == "Cholesky"
+    less = plan_solve(10_000, 2e8, memory=8.8e8, **sizes)
+    assert (less.name, less.fits) == ("conjugate gradients", True)
+    big, huge = 4e5, 4e11
+    kept, read = (plan_solve(int(big), huge, memory=m, **sizes) for m in (1e12, 1e11))
+    assert read.seconds - kept.seconds > 0.5 * read.passes * (huge - 1e11) / 1e9
+    none = plan_solve(int(big), huge, memory=1e6, **sizes)
+    assert not none.fits
+    assert "impossible on one machine" in str(none)
+
+
+def test_a_kernel_for_a_cluster_need_not_fit_here(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("ntkreg.gram.plan.free_disk", lambda folder: 10)
+    (tmp_path / "small.yaml").write_text(
+        "{data: digits, architecture: {recipe: fully_connected, depth: 1}, get: [ntk], "
+        "n_train: 60, n_test: 20}"
+    )
+    (tmp_path / "cluster.yaml").write_text("{machines: 3, cores: 2, core_rate: 10}")
+    command = ["plan", "small.yaml", "--study", "gram"]
+    assert main(command) == 2
+    assert "disk" in capsys.readouterr().err
+    assert main([*command, "--cluster", "cluster.yaml"]) == 0
+    assert capsys.readouterr().out.count("solve   about") == 1  # none of test x training rows
+
+
 def test_a_plan_for_this_machine_has_what_a_cluster_needs():
     X = np.ones((70, 5), np.float32)
     plan = plan_gram(fully_connected(1), X, get=("nngp", "ntk"), folder="unused", tile=32)
@@ -122,6 +175,8 @@ def test_a_plan_for_this_machine_has_what_a_cluster_needs():
         ({"store_bandwidth": "fast"}, "store_bandwidth must be a finite number"),
         ({"hours_between_failures": float("nan")}, "hours_between_failures must be"),
         ({"restart_seconds": -1}, "restart_seconds must be"),
+        ({"memory": True}, "memory must be"),
+        ({"core_flops": 0}, "core_flops must be above 0"),
         ({"speed": 3}, "unknown key 'speed'"),
     ],
 )
@@ -132,6 +187,38 @@ def test_a_wrong_description_is_refused_by_its_key(tmp_path, wrong, word):
     (tmp_path / "cluster.yaml").write_text(text.replace("nan", ".nan"))
     with pytest.raises(SpecError, match=word):
         read_config(Cluster, tmp_path / "cluster.yaml")
+
+
+BOMB = "a: &a [1,2,3,4,5,6,7,8,9]\n" + "".join(
+    f"{key}: &{key} [{','.join(9 * ['*' + before])}]\n"
+    for before, key in itertools.pairwise("abcdefghi")
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("", "key 'machines' is missing"),
+        ("machines: 2", "key 'cores' is missing"),
+        ("{machines: 1e30, cores: 1}", "machines must be an integer >= 1; got 1e+30"),
+        ("{machines: -3, cores: 1}", "machines must be an integer >= 1; got -3"),
+        ("{machines: [1], cores: 1}", "machines must be"),
+        ("[machines]", "expected a mapping"),
+        ("machines: !!python/object/apply:os.system [ls]", "cluster.yaml"),
+        (BOMB, "aliases written out"),
+    ],
+)
+def test_a_strangers_description_is_read_with_care(tmp_path, text, word):
+    (tmp_path / "cluster.yaml").write_text(text)
+    with pytest.raises(SpecError, match=re.escape(word)):
+        read_config(Cluster, tmp_path / "cluster.yaml")
+
+
+def test_extreme_descriptions_still_give_numbers():
+    never = Cluster(1, 1, core_rate=50, hours_between_failures=1e308)
+    assert plan_on_cluster(_work(), never).redone == 0
+    vast = Cluster(2**62, 2**62, core_rate=1e300, network_bandwidth=1e-300, memory=1e300)
+    assert "core-hours" in str(plan_on_cluster(_work(), vast))
 
 
 def test_tiles_that_would_never_end_and_unknown_rates_are_refused():

@@ -12,6 +12,7 @@ from ntkreg.gram import GramPlan
 from ntkreg.machine import readable
 from ntkreg.studies.shared.config import check_int, check_number, check_positive
 from ntkreg.studies.shared.plan import duration
+from ntkreg.studies.shared.solve_plan import SolvePlan, plan_solve
 
 __all__ = ["Cluster", "ClusterPlan", "KernelWork", "plan_of_cluster", "plan_on_cluster"]
 
@@ -48,6 +49,10 @@ class Cluster:
         Until a machine that failed is there again.
     start_seconds : float
         Until all machines are there, with compiled loops.
+    core_flops : float
+        float64 operations a second of one core that factorises a matrix.
+    memory : float or None
+        Bytes of each machine; None for as many as a solve takes.
     """
 
     machines: int
@@ -60,15 +65,17 @@ class Cluster:
     hours_between_failures: float | None = None
     restart_seconds: float = 60.0
     start_seconds: float = 60.0
+    core_flops: float = 2e10
+    memory: float | None = None
 
     def __post_init__(self) -> None:
         for key, least in (("machines", 1), ("cores", 1), ("gpus", 0)):
             object.__setattr__(self, key, check_int(key, getattr(self, key), least))
-        for key in ("network_bandwidth", "store_bandwidth"):
+        for key in ("network_bandwidth", "store_bandwidth", "core_flops"):
             object.__setattr__(self, key, check_positive(key, getattr(self, key)))
         for key in ("restart_seconds", "start_seconds"):
             object.__setattr__(self, key, check_number(key, getattr(self, key), 0))
-        for key in ("core_rate", "gpu_rate", "hours_between_failures"):
+        for key in ("core_rate", "gpu_rate", "hours_between_failures", "memory"):
             if (value := getattr(self, key)) is not None:
                 object.__setattr__(self, key, check_positive(key, value))
         if self.gpus and self.gpu_rate is None:
@@ -154,6 +161,8 @@ class ClusterPlan:
         Seconds of each part; storing goes on beside computing.
     redone : float
         Seconds of computing that failures add.
+    solve : SolvePlan or None
+        Of one machine, once the kernel is there; None for one that is not square.
     """
 
     work: KernelWork
@@ -166,10 +175,11 @@ class ClusterPlan:
     computing: float
     storing: float
     redone: float
+    solve: SolvePlan | None = None
 
     @property
     def seconds(self) -> float:
-        """Wall time."""
+        """Wall time, of the kernel alone."""
         return self.start + self.sending + max(self.computing, self.storing)
 
     @property
@@ -197,6 +207,7 @@ class ClusterPlan:
                 "of them spent on values",
                 f"bytes   {readable(work.input_bytes)} to each machine, "
                 f"{readable(work.stored_bytes)} into the store",
+                *([] if self.solve is None else [str(self.solve)]),
             ]
         )
 
@@ -234,6 +245,7 @@ def plan_on_cluster(
       :math:`(e^{\lambda t} - 1) (1 / \lambda + R)` (Duda, "The effects of checkpointing on
       program execution time", 1983; Daly 2006).
     - V bytes go into the store while tiles are computed.
+    - What solving takes thereafter, on one machine, is `plan_solve`'s.
 
     The scheduler, other users of the machines, and workers that are slower than others are
     left out.
@@ -264,6 +276,15 @@ def plan_on_cluster(
         computing=computing,
         storing=work.stored_bytes / cluster.store_bandwidth,
         redone=computing - undisturbed,
+        solve=plan_solve(
+            work.n,
+            work.stored_bytes,
+            flops=cluster.cores * cluster.core_flops,
+            bandwidth=cluster.store_bandwidth,
+            memory=cluster.memory,
+        )
+        if work.symmetric
+        else None,
     )
 
 
@@ -272,6 +293,8 @@ def _with_failures(seconds: np.ndarray, cluster: Cluster) -> np.ndarray:
     if cluster.hours_between_failures is None:
         return seconds
     mean = 3600 * cluster.hours_between_failures
+    if math.isinf(mean):
+        return seconds
     if seconds.max() > mean * math.log(_MOST_REDONE):
         raise PlanError(
             f"plan: a tile takes {duration(seconds.max())} and a machine fails every "
