@@ -167,4 +167,5 @@ def plans(rows: pd.DataFrame, record: dict[str, Any]) -> Document:
         **{"planned / taken": ratios.map("{:.2f}".format)},
         verdict=[verdict(c, r, r, r) for c, r in zip(rows.claim, ratios, strict=True)],
     )
-    return page_of("What studies take beside their plans", record, about, (VERDICTS,), shown)
+    notes = (VERDICTS, *([record["note"]] if "note" in record else []))
+    return page_of("What studies take beside their plans", record, about, notes, shown)
