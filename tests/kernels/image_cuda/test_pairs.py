@@ -1,12 +1,15 @@
 """`CudaPairs` on the emulated card: what it computes, says and refuses."""
 
+import json
 import os
 import signal
 import sys
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from agreement import assert_agrees, tolerance
 from backend_conformance import SHAPE, BackendConformance
@@ -18,6 +21,7 @@ from ntkreg.errors import BackendError, PlanError, SpecError
 from ntkreg.kernels import make_engine
 from ntkreg.kernels.image_cuda import cards
 from ntkreg.kernels.image_cuda.pairs import CudaPairs
+from ntkreg.studies.few_samples.study import FewSamplesConfig, run_few_samples
 
 NET = cntk(2)
 X = np.random.default_rng(0).normal(size=(12, *SHAPE)).astype(np.float32)
@@ -279,3 +283,23 @@ def test_tables_that_do_not_fit_into_shared_memory_are_read_from_afar_to_the_sam
     assert all(all_near)
     assert not all(some_near)
     np.testing.assert_array_equal(near, far)
+
+
+def test_the_few_samples_study_takes_it(card, tmp_path):
+    rng, images = np.random.default_rng(1), {}
+    for part, n in (("train", 12), ("test", 8)):
+        images[f"y_{part}"] = np.arange(n) % 2
+        bright = 90 * images[f"y_{part}"][:, None, None, None]
+        images[f"x_{part}"] = (rng.integers(0, 160, size=(n, *SHAPE)) + bright).astype(np.uint8)
+    np.savez(tmp_path / "halves.npz", **images)
+    network = {"recipe": "cntk", "depth": 2, "readout": "gap"}
+    config = FewSamplesConfig(
+        str(tmp_path / "halves.npz"), network, depths=(1, 2), pool=8, n_test=6, n_samples=(4,),
+        n_draws=2, alpha=1e-2, dtype="float32",
+    )  # fmt: skip
+    for backend in (None, "cuda"):
+        run_few_samples(replace(config, backend=backend), tmp_path / str(backend))
+    manifests = [json.loads(p.read_text()) for p in (tmp_path / "cuda").rglob("manifest.json")]
+    assert {m["engine"] for m in manifests} == {"CudaImageEngine(Emulated)"}
+    here, there = (pd.read_csv(tmp_path / name / "rows.csv") for name in ("None", "cuda"))
+    pd.testing.assert_frame_equal(here, there)
