@@ -13,8 +13,9 @@ from ntkreg.studies.compare.models import Model
 from ntkreg.studies.compare.rivals import check_installed
 from ntkreg.studies.compare.splits import parts_of, sizes_of
 from ntkreg.studies.compare.study import chosen_files
-from ntkreg.studies.compare.work import Found, work_on
+from ntkreg.studies.compare.work import Found, tune_and_test, work_on
 from ntkreg.studies.shared.plan import StudyPlan
+from ntkreg.studies.shared.workers import seconds_to_start
 
 __all__ = ["plan_compare"]
 
@@ -64,6 +65,9 @@ def plan_compare(
         if model.is_kernel:
             n = max(each.rows for each in work)
             peak = max(peak, 16 * len(kernel_settings(model)) * n * n)
+    if (jobs := check_n_jobs(n_jobs)) > 1:
+        pieces = len(work) * len(config.models)
+        seconds["starting processes"] = seconds_to_start(tune_and_test, jobs, pieces)
     fits = sum(each.fits for each in work) * len(config.models)
     yield StudyPlan(
         {

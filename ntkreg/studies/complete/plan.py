@@ -26,6 +26,7 @@ from ntkreg.studies.complete.steps import expected_path_steps, expected_steps
 from ntkreg.studies.complete.study import do
 from ntkreg.studies.complete.task import Task, load_task
 from ntkreg.studies.shared.plan import StudyPlan, seconds_of
+from ntkreg.studies.shared.workers import seconds_to_start
 
 __all__ = ["plan_complete"]
 
@@ -90,6 +91,8 @@ def plan_complete(
         steps = _path_steps(task, paths)
     of_paths = (followed[path.depth].of(n) for path, n in zip(paths, steps, strict=True))
     seconds["paths"] = sum(of_paths) / jobs
+    if jobs > 1:
+        seconds["starting processes"] = seconds_to_start(do, jobs, len(runs) + len(paths))
     bytes_of_all = 8 * int(np.prod(task.shape)) * (4 * max(config.depths) + 12) * jobs
     yield StudyPlan(
         {"completions": len(runs), "paths": len(paths)},

@@ -9,9 +9,10 @@ from ntkreg import finite, landscape
 from ntkreg.cpus import check_n_jobs
 from ntkreg.studies.landscape.cells import CellSpec, measure_cell
 from ntkreg.studies.landscape.config import LandscapeConfig
-from ntkreg.studies.landscape.study import specs_of
+from ntkreg.studies.landscape.study import do, specs_of
 from ntkreg.studies.landscape.task import Task, load_task
 from ntkreg.studies.shared.plan import COPIES, StudyPlan, seconds_of
+from ntkreg.studies.shared.workers import seconds_to_start
 
 __all__ = ["plan_landscape"]
 
@@ -62,7 +63,9 @@ def plan_landscape(
     begun = _short_cell(task, config.depths[0], config.widths[0])
     first, *_ = compiling = [_compiling(task, depth) for depth in config.depths]
     units = _QUESTIONS + _SKIP_LAYER * config.skip_depth + 2 * _PLANE
-    seconds = {"questions": (first * units + max(begun - first, 0.0)) / jobs}
+    pieces = specs_of(task)
+    starting = seconds_to_start(do, jobs, len(pieces)) + max(begun - first, 0.0)  # in each process
+    seconds = {"starting processes": starting, "questions": first * units / jobs}
     peak = 0
     for depth, beginning in zip(config.depths, compiling, strict=True):
         total = 0.0
@@ -77,7 +80,6 @@ def plan_landscape(
             # Lanczos keeps a vector a product for each network.
             peak = max(peak, 8 * config.n_seeds * parameters * (COPIES + 48))
         seconds[f"depth {depth}"] = total / jobs
-    pieces = specs_of(task)
     networks = config.n_seeds * len(config.depths) * len(config.widths)
     yield StudyPlan(
         {"pieces": len(pieces), "networks": networks},

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from threadpoolctl import threadpool_limits
 
-__all__ = ["run_all"]
+__all__ = ["run_all", "seconds_to_start"]
 
 J = TypeVar("J", bound=tuple[Any, ...])
 
@@ -61,6 +61,18 @@ def run_all(
         for process in list((pool._processes or {}).values()):
             process.terminate()
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def seconds_to_start(work: Callable[..., Any], n_jobs: int, n_pieces: int) -> float:
+    """Return the seconds until processes have imported what `work` needs, by starting them."""
+    began = time.perf_counter()
+    for _ in run_all(_arrive, [(work,)] * min(n_jobs, n_pieces), n_jobs):
+        pass
+    return time.perf_counter() - began
+
+
+def _arrive(work: Callable[..., Any]) -> None:
+    """Do nothing: to be sent here, `work` has been imported."""
 
 
 def _limited(work: Callable[..., Any], job: tuple[Any, ...]) -> Any:

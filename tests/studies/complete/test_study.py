@@ -182,7 +182,7 @@ def test_paths_lie_on_their_equation_the_nearer_the_smaller_the_step(complete_fo
 
 
 def test_a_plan_counts_runs_and_seconds_and_makes_nothing(complete_config, tmp_path):
-    [plan] = plan_complete(complete_config, tmp_path / "x")
+    [plan] = plan_complete(complete_config, tmp_path / "x", n_jobs=1)
     assert plan.counts == {"completions": 22, "paths": 8}
     assert set(plan.seconds) == {"nuclear norm", "depth 2", "depth 3", "paths"}
     assert all(seconds > 0 for seconds in plan.seconds.values())
