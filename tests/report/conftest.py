@@ -7,6 +7,7 @@ import pytest
 from small_sets import SMALL, write_set
 
 from ntkreg.report.register import write_benchmark, write_page
+from ntkreg.report.shared import page as shared_page
 from ntkreg.studies.compare.study import CompareConfig, run_compare
 from ntkreg.studies.few_samples.study import FewSamplesConfig, run_few_samples, write_summary
 from ntkreg.studies.few_samples_compare.study import (
@@ -35,13 +36,15 @@ FOLDERS = {
 @pytest.fixture(scope="session")
 def page_of(request, tmp_path_factory):
     """Return a function from the name of a study to its page, made once in a copy of its folder."""
-    made = {}
+    made, png = {}, shared_page.png  # before a test has blank pictures: later ones read this page
 
     def page(name):
         if name not in made:
             folder = request.getfixturevalue(FOLDERS[name])
             copy = shutil.copytree(folder, tmp_path_factory.mktemp(name) / "study")
-            made[name] = write_page(copy)
+            with pytest.MonkeyPatch.context() as drawn:
+                drawn.setattr(shared_page, "png", png)
+                made[name] = write_page(copy)
         return made[name]
 
     return page
