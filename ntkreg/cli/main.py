@@ -134,6 +134,8 @@ def _dispatch(arguments: list[str]) -> int:
 
 def _one_line(error: BaseException) -> str:
     if isinstance(error, OSError) and error.errno is not None:
+        if error.filename is None and str(error.strerror).endswith("."):
+            return str(error.strerror)  # a sentence of ours, which says what to do
         text = f"{error.filename or 'a file'}: {error.strerror}"
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             text += ". Free some space, or give another --output"

@@ -67,6 +67,10 @@ def test_an_unknown_command_suggests_the_nearest(capsys):
             "b: Permission denied. Give another path",
         ),
         (OSError(errno.ENOSPC, "No space left"), "a file: No space left. Free some space, or"),
+        (
+            OSError(errno.EROFS, "kernel: cannot write. Move it."),
+            "kernel: cannot write. Move it.\n",
+        ),
         (OSError(errno.EDQUOT, "Quota exceeded", "d"), "d: Quota exceeded. Free some space, or"),
         (MemoryError(), "out of memory"),
     ],
