@@ -40,10 +40,10 @@ class Journal:
         """
         return self._content().split(b"\n")[:-1]
 
-    def append(self, line: bytes) -> None:
-        """Add a line; when this returns, it is on the disk and not only in the system's cache."""
+    def append(self, *lines: bytes) -> None:
+        """Add lines; when this returns, they are on the disk and not only in the system's cache."""
         with self._lock, open_regular(self.path, "ab") as file:
-            file.write(line + b"\n")
+            file.write(b"".join(line + b"\n" for line in lines))
             file.flush()
             os.fsync(file.fileno())
 

@@ -1,7 +1,8 @@
 """A Gram on the workers of a dask.distributed cluster: what goes there, and what comes back.
 
 Inputs are sent once and stay with the workers; a task carries a `KernelSpec` and the numbers of
-some tiles, and takes about a second, longer on a large cluster. Workers may come, go and die: what
+some tiles, and takes about a second, longer on a large cluster. Values come back, or, where a
+worker sees the kernel's folder, go straight into their files. Workers may come, go and die: what
 they had in work is asked for again. Only so many tasks are under way that neither scheduler nor
 workers fill up.
 """
@@ -18,8 +19,9 @@ from typing import Any
 import numpy as np
 
 from ntkreg.gram.client import PATIENCE, gone_is_said, say_none
-from ntkreg.gram.on_worker import Inputs, Job, compute_tiles, cut, forget, norms_of
+from ntkreg.gram.on_worker import Done, Inputs, Job, compute_tiles, cut, forget, norms_of
 from ntkreg.gram.threads import progress_bar
+from ntkreg.gram.tile_write import SharedFolder
 from ntkreg.gram.tiles import GramTile
 from ntkreg.gram.work import GramWork
 
@@ -54,6 +56,8 @@ def compute_on_cluster(
     take: Callable[[GramTile, np.ndarray], None],
     *,
     ways: dict[str, Any],
+    shared: SharedFolder | None = None,
+    enter: Callable[[dict[tuple[int, int], str]], None] | None = None,
     meet: Callable[[dict[str, str]], None] | None = None,
     progress: bool | None,
 ) -> None:
@@ -68,6 +72,10 @@ def compute_on_cluster(
         Gets each tile with its values (n_fields, n_variants, rows, columns), in this thread.
     ways : dict
         Versions and machine, of which workers must be.
+    shared : SharedFolder or None
+        Where tiles go in the end; workers that see it write there themselves.
+    enter : callable or None
+        With a shared folder: gets checksums of tiles (i, j) that a worker has written.
     meet : callable or None
         Workers may be of another machine; gets each that is met. None: they may not.
     progress : bool or None
@@ -84,16 +92,22 @@ def compute_on_cluster(
     KeyboardInterrupt
         On Ctrl-C, at once; workers end the tasks at work, a second each, for nothing.
     """
-    job = Job(f"ntkreg-{uuid.uuid4().hex}", work.spec, work.engine.name, ways, meet is not None)
+    name = f"ntkreg-{uuid.uuid4().hex}"
+    job = Job(name, work.spec, work.engine.name, ways, meet is not None, shared)
     pairs = sum(tile.pairs(work.symmetric) for tile in tiles)
     met: list[dict[str, str]] = []
     with progress_bar(pairs, progress) as bar, contextlib.closing(_Run(client, work, job)) as run:
-        for tile, values, machine in run.compute(tiles):
-            if meet is not None and machine not in met:
-                meet(machine)
-                met.append(machine)
-            take(tile, values)
-            bar.update(tile.pairs(work.symmetric))
+        for task, done in run.compute(tiles):
+            if meet is not None and done.machine not in met:
+                meet(done.machine)
+                met.append(done.machine)
+            if done.checksums is not None and enter is not None:
+                enter(done.checksums)
+            else:
+                shapes = [(*work.shape[:2], *tile.shape) for tile in task]
+                for tile, values in zip(task, cut(done.values, shapes), strict=True):
+                    take(tile, values)
+            bar.update(sum(tile.pairs(work.symmetric) for tile in task))
 
 
 def task_seconds(threads: int) -> float:
@@ -121,16 +135,12 @@ class _Run:
         self.inputs: list[Any] = []
         self.norms: Any = None
 
-    def compute(
-        self, tiles: Sequence[GramTile]
-    ) -> Iterator[tuple[GramTile, np.ndarray, dict[str, str]]]:
-        """Yield each tile with its values and the machine that they come from."""
+    def compute(self, tiles: Sequence[GramTile]) -> Iterator[tuple[list[GramTile], Done]]:
+        """Yield the tiles of each task, and what came of it."""
         with gone_is_said(self.client):
             yield from self._compute(deque(tiles))
 
-    def _compute(
-        self, waiting: deque[GramTile]
-    ) -> Iterator[tuple[GramTile, np.ndarray, dict[str, str]]]:
+    def _compute(self, waiting: deque[GramTile]) -> Iterator[tuple[list[GramTile], Done]]:
         self._send_inputs()
         while waiting or self.under_way:
             self._wait_connected()
@@ -142,16 +152,13 @@ class _Run:
             if not ended:
                 time.sleep(_REFRESH)
             for task in ended:
-                result = self._result(task)
+                done = self._result(task)
                 self.under_way.remove(task)
-                if result is not None:
-                    values, seconds, machine = result
+                if done is not None:
                     pairs = sum(tile.pairs(self.work.symmetric) for tile in task.tiles)
-                    self.pairs_a_second = pairs / max(seconds, 1e-6)
+                    self.pairs_a_second = pairs / max(done.seconds, 1e-6)
                     task.future.release()  # the worker's memory, before the next is asked for
-                    shapes = [(*self.work.shape[:2], *tile.shape) for tile in task.tiles]
-                    for tile, found in zip(task.tiles, cut(values, shapes), strict=True):
-                        yield tile, found, machine
+                    yield task.tiles, done
 
     def close(self) -> None:
         """Leave nothing behind on the cluster, however the run ends."""
@@ -181,7 +188,7 @@ class _Run:
         future = self.client.submit(compute_tiles, *arguments, pure=False)
         self.under_way.append(_Task(tiles, future, deaths))
 
-    def _result(self, task: _Task) -> tuple[np.ndarray, float, dict[str, str]] | None:
+    def _result(self, task: _Task) -> Done | None:
         """Return what came of a task; None where its tiles were asked for again."""
         from distributed import CancelledError, KilledWorker
 

@@ -7,7 +7,8 @@ import numpy as np
 
 from ntkreg.gram.manifest import HOW, MANIFEST, data_of, differences
 from ntkreg.gram.manifest_schema import layout_of
-from ntkreg.gram.tile_files import TileFiles, inside
+from ntkreg.gram.paths import inside
+from ntkreg.gram.tile_files import TileFiles
 from ntkreg.gram.work import GramWork
 from ntkreg.storage import write_json
 

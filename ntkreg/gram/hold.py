@@ -10,8 +10,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import IO
 
+from ntkreg.gram.paths import inside, shard_names
 from ntkreg.gram.shard import Shard
-from ntkreg.gram.tile_files import inside, shard_names
 from ntkreg.storage import open_regular
 
 __all__ = ["LOCK", "SHARDS_BEGIN", "Hold", "hold", "is_held"]
@@ -54,6 +54,12 @@ class Hold:
                 _lock(self._file, shared=True)
                 self.alone = False
             self._begin.close()
+
+    @property
+    def mark(self) -> tuple[str, int, int]:
+        """What a worker knows this very folder by (`SharedFolder`): its lock is never replaced."""
+        status = os.fstat(self._file.fileno())
+        return LOCK, status.st_ino, status.st_mtime_ns
 
     def check(self) -> None:
         """Raise unless the folder is still there, and the same.

@@ -15,7 +15,7 @@ from ntkreg.architecture import Architecture, to_dict
 from ntkreg.documents import read_json
 from ntkreg.errors import DataError, SpecError, StoreMismatchError
 from ntkreg.gram.manifest_schema import FORMAT, complaints
-from ntkreg.gram.tile_files import inside
+from ntkreg.gram.paths import inside
 from ntkreg.gram.work import GramWork
 from ntkreg.kernels import KernelSpec
 from ntkreg.kernels.spec import STORED

@@ -8,20 +8,21 @@ import platform
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ntkreg.cpus import one_blas_thread
-from ntkreg.errors import StoreMismatchError
+from ntkreg.errors import DataError, StoreMismatchError
 from ntkreg.gram.manifest import machine_hint, ways
+from ntkreg.gram.tile_write import SharedFolder
 from ntkreg.gram.tiles import GramTile, compute_tile, diagonal_norms
 from ntkreg.gram.work import GramWork, check_work
 from ntkreg.kernels import KernelSpec
 from ntkreg.storage import differences
 
-__all__ = ["Inputs", "Job", "compute_tiles", "cut", "forget", "norms_of"]
+__all__ = ["Done", "Inputs", "Job", "compute_tiles", "cut", "forget", "norms_of"]
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 
@@ -43,6 +44,8 @@ class Job(NamedTuple):
         Versions and machine that the values are to come from (`ntkreg.gram.manifest.ways`).
     other_machine : bool
         Any machine will do.
+    shared : SharedFolder or None
+        Where values belong; they go back where a worker does not see it.
     """
 
     name: str
@@ -50,6 +53,29 @@ class Job(NamedTuple):
     engine: str
     ways: dict[str, Any]
     other_machine: bool
+    shared: SharedFolder | None = None
+
+
+class Done(NamedTuple):
+    """What came of a task.
+
+    Attributes
+    ----------
+    values : ndarray of shape (n,)
+        Those of one tile after the other, (n_fields, n_variants, rows, columns) each: one array,
+        since every one of a message costs its head. Empty where they were written.
+    checksums : dict of (int, int) to str, or None
+        Of each tile (i, j), where all were written into the shared folder.
+    seconds : float
+        That it took.
+    machine : dict
+        That the values come from.
+    """
+
+    values: np.ndarray
+    checksums: dict[tuple[int, int], str] | None
+    seconds: float
+    machine: dict[str, str]
 
 
 class Inputs:
@@ -82,19 +108,33 @@ def compute_tiles(
     norms: tuple[np.ndarray, np.ndarray] | None,
     X: Inputs,
     Z: Inputs | None = None,
-) -> tuple[np.ndarray, float, dict[str, str]]:
-    """Return the values of all tiles, the seconds they took, and the machine they come from.
-
-    The values are those of one tile after the other, (n_fields, n_variants, rows, columns) each:
-    one array, since every one of a message costs its head.
-    """
+) -> Done:
+    """Compute tiles, and write them into the shared folder where this worker can."""
     work, machine = _work_of(job, X, Z)
     start, shapes = time.perf_counter(), [(*work.shape[:2], *tile.shape) for tile in tiles]
     found = np.empty(sum(map(math.prod, shapes)), work.engine.value_dtype)
     with one_blas_thread():
         for tile, values in zip(tiles, cut(found, shapes), strict=True):
             compute_tile(work, tile, values, norms, lambda pairs: None)
-    return found, time.perf_counter() - start, machine
+    checksums = _write(job, tiles, cut(found, shapes))
+    values = found if checksums is None else np.empty(0, found.dtype)
+    return Done(values, checksums, time.perf_counter() - start, machine)
+
+
+def _write(
+    job: Job, tiles: list[GramTile], parts: Iterable[np.ndarray]
+) -> dict[tuple[int, int], str] | None:
+    """Return the checksums of tiles that are written; None where one cannot be.
+
+    Whoever holds the folder then gets the values, and says what is wrong if it cannot either.
+    """
+    if job.shared is None or job.name in _ended:
+        return None
+    try:
+        pairs = zip(tiles, parts, strict=True)
+        return {(tile.i, tile.j): job.shared.write(tile.i, tile.j, part) for tile, part in pairs}
+    except (OSError, DataError, StoreMismatchError):
+        return None
 
 
 def cut(flat: np.ndarray, shapes: Sequence[tuple[int, ...]]) -> Iterator[np.ndarray]:

@@ -13,8 +13,8 @@ from ntkreg.cpus import check_n_jobs, one_blas_thread
 from ntkreg.errors import BackendError, PlanError, SpecError, StoreMismatchError
 from ntkreg.gram.layout import MOST_TILES
 from ntkreg.gram.manifest import check_folder, read_manifest
+from ntkreg.gram.paths import VALUES
 from ntkreg.gram.prepared import prepared_bytes, scratch_bytes
-from ntkreg.gram.tile_files import VALUES
 from ntkreg.gram.tiles import count_tiles, tile_size
 from ntkreg.gram.work import GramWork, check_work
 from ntkreg.kernels import KernelSpec

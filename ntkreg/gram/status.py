@@ -13,8 +13,9 @@ from ntkreg.gram.hold import is_held
 from ntkreg.gram.layout import Layout
 from ntkreg.gram.manifest import MANIFEST, check_folder, read_manifest
 from ntkreg.gram.manifest_schema import layout_of
+from ntkreg.gram.paths import VALUES
 from ntkreg.gram.plan import readable_time
-from ntkreg.gram.tile_files import VALUES, TileFiles
+from ntkreg.gram.tile_files import TileFiles
 from ntkreg.gram.tiles import iter_tiles
 from ntkreg.machine import readable, stored_bytes
 

@@ -25,10 +25,12 @@ from ntkreg.gram.manifest import (
     read_manifest,
 )
 from ntkreg.gram.manifest_schema import layout_of
+from ntkreg.gram.paths import SHARDS
 from ntkreg.gram.plan import GramPlan, check_plan
 from ntkreg.gram.stored import stored_values
 from ntkreg.gram.threads import run_tasks
-from ntkreg.gram.tile_files import SHARDS, TileFiles
+from ntkreg.gram.tile_files import TileFiles
+from ntkreg.gram.tile_write import SharedFolder
 from ntkreg.gram.tiles import GramTile, compute_tile, diagonal_norms, iter_tiles
 from ntkreg.gram.work import GramWork
 from ntkreg.storage import draft_of, write_json
@@ -97,13 +99,25 @@ def _compute_missing(
                 held.check()
                 files.write(tile.i, tile.j, values)
 
+            def enter(checksums: dict[tuple[int, int], str]) -> None:
+                held.check()
+                files.take_written(checksums)
+
             if client is None:
                 _fill(work, missing, keep, n_jobs=plan.n_jobs, progress=progress)
             else:
                 of_asked = {name: asked[name] for name in ("versions", "machine")}
                 meet = partial(_note_machine, folder) if how.other_machine else None
                 compute_on_cluster(
-                    client, work, missing, keep, ways=of_asked, meet=meet, progress=progress
+                    client,
+                    work,
+                    missing,
+                    keep,
+                    ways=of_asked,
+                    shared=SharedFolder(folder, files.layout, held.mark),
+                    enter=enter,
+                    meet=meet,
+                    progress=progress,
                 )
         return stored_values(files, partial=how.shard is not None)
 

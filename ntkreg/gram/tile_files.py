@@ -6,11 +6,9 @@ metadata to choose. Nothing but numbers of the length, dtype and checksum expect
 """
 
 import contextlib
-import hashlib
 import os
 import re
-import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,18 +16,14 @@ import numpy as np
 from ntkreg.documents import read_json
 from ntkreg.errors import DataError, PlanError, StoreMismatchError
 from ntkreg.gram.layout import Layout
+from ntkreg.gram.paths import SHARDS, VALUES, inside, shard_names, tile_path
 from ntkreg.gram.shard import Shard
+from ntkreg.gram.tile_write import checksum_of, write_tile
 from ntkreg.journal import Journal
 from ntkreg.machine import free_memory, readable
-from ntkreg.storage import differences, open_regular, replacing, write_json, write_text
+from ntkreg.storage import differences, open_regular, write_json, write_text
 
-__all__ = ["SHARDS", "VALUES", "TileFiles", "inside", "shard_names"]
-
-VALUES = "values.zarr"
-"""Name of the array in a kernel folder."""
-
-SHARDS = "shards"
-"""Name of the folder in it with the journals of shards, a file each."""
+__all__ = ["TileFiles"]
 
 _JOURNAL = "tiles.txt"
 _METADATA = (VALUES, "zarr.json")
@@ -39,43 +33,8 @@ _LINE = re.compile(rb"([0-9]{1,8}) ([0-9]{1,8}) ([0-9a-f]{64})")
 
 _SHARD = re.compile(r"[0-9]{1,4}-of-[0-9]{1,4}\.txt")
 
-_STRIP = 1 << 18
-"""Bytes of a tile at the edge that are filled up at once: a copy of it all would count in peaks."""
-
 _JOURNAL_BYTES = 1 << 20
 """All journals together have at most these and 256 a tile: every tile three times over."""
-
-
-def shard_names(shard: Shard) -> tuple[str, str]:
-    """Return where a shard's journal is in a kernel folder, as names for `inside`."""
-    return SHARDS, f"{shard.number}-of-{shard.of}.txt"
-
-
-def inside(folder: Path, *names: str) -> Path:
-    """Return the path of a file in a kernel folder, which need not exist.
-
-    Raises
-    ------
-    StoreMismatchError
-        It, or a folder on the way, is a link, a pipe or a device: whoever made the folder
-        would choose what we read or, worse, overwrite.
-    """
-    path = folder
-    for k, name in enumerate(names):
-        path = path / name
-        try:
-            mode = os.lstat(path).st_mode
-        except FileNotFoundError:
-            return folder.joinpath(*names)
-        last = k == len(names) - 1
-        if not (stat.S_ISREG(mode) if last else stat.S_ISDIR(mode)):
-            what = "a symbolic link" if stat.S_ISLNK(mode) else "of another kind"
-            wanted = "file" if last else "folder"
-            raise StoreMismatchError(
-                f"{path}: is {what}, where a kernel folder has a plain {wanted}. It was left "
-                f"alone. Give another folder, or put a plain {wanted} there."
-            )
-    return path
 
 
 class TileFiles:
@@ -174,7 +133,7 @@ class TileFiles:
         layout, wanted = self.layout, self.checksums.get((i, j))
         if wanted is None:
             raise DataError(self._complaint(i, j, "was not computed yet"))
-        path = self._path(i, j)
+        path = tile_path(self.folder, i, j)
         try:
             file = open_regular(path)
         except FileNotFoundError:
@@ -195,7 +154,7 @@ class TileFiles:
         )
         this = (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
         if self._verified.get((i, j)) != this:
-            if _checksum(values) != wanted:
+            if checksum_of(values) != wanted:
                 raise DataError(
                     self._complaint(i, j, "is damaged: its values do not match their checksum")
                 )
@@ -212,29 +171,33 @@ class TileFiles:
 
     def write(self, i: int, j: int, values: np.ndarray) -> None:
         """Write a tile's values, and then its line in the journal."""
-        path = self._path(i, j)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as file:
-            for rows in self._file_rows(values):
-                file.write(rows.data)
-        checksum = _checksum(values)
-        inside(self.folder, *self._journal.path.relative_to(self.folder).parts)
-        self._journal.append(f"{i} {j} {checksum}".encode())
-        self.checksums[i, j] = checksum
+        self._enter({(i, j): write_tile(self.folder, self.layout, i, j, values)})
 
-    def _file_rows(self, values: np.ndarray) -> Iterator[np.ndarray]:
-        """Yield what a tile's file holds: its values, NaN beyond the edge, some rows at a time."""
-        dtype, side = self.layout.dtype.newbyteorder("<"), self.layout.tile
-        if values.shape == self.layout.file_shape:
-            yield np.ascontiguousarray(values, dtype)
-            return
-        rows, columns = values.shape[2:]
-        at_once = max(1, _STRIP // (side * dtype.itemsize))
-        for plane in values.reshape(-1, rows, columns):
-            for top in range(0, side, at_once):
-                strip = np.full((min(at_once, side - top), side), np.nan, dtype)
-                strip[: max(0, rows - top), :columns] = plane[top : top + at_once]
-                yield strip
+    def take_written(self, checksums: dict[tuple[int, int], str]) -> None:
+        """Enter tiles that another process has written into the journal.
+
+        Raises
+        ------
+        DataError
+            One is not seen here.
+        """
+        for i, j in checksums:
+            path = tile_path(self.folder, i, j)
+            if not path.exists():
+                # File systems of a network know for a while what was not there; reading the folder
+                # has them look again.
+                with contextlib.suppress(FileNotFoundError):
+                    os.listdir(path.parent)
+            if not path.exists() or os.lstat(path).st_size != self.layout.file_bytes:
+                raise DataError(self._complaint(i, j, "was written by a worker, but is not here"))
+        self._enter(checksums)
+
+    def _enter(self, checksums: dict[tuple[int, int], str]) -> None:
+        """Write lines of the journal, after the tiles themselves."""
+        inside(self.folder, *self._journal.path.relative_to(self.folder).parts)
+        lines = (f"{i} {j} {checksum}".encode() for (i, j), checksum in checksums.items())
+        self._journal.append(*lines)
+        self.checksums |= checksums
 
     def trim_journal(self) -> None:
         """Cut off a last line that a killed or full-disk run did not finish."""
@@ -270,7 +233,7 @@ class TileFiles:
         for path in (inside(self.folder, _JOURNAL), *self._shard_journals()):
             for tile in list(self._read_journal(path))[-most:]:
                 with contextlib.suppress(FileNotFoundError):
-                    found.append((os.lstat(self._path(*tile)).st_mtime, tile))
+                    found.append((os.lstat(tile_path(self.folder, *tile)).st_mtime, tile))
         return sorted(found)[-most:]
 
     def _open_journal(self, *names: str) -> Journal:
@@ -311,16 +274,8 @@ class TileFiles:
         found = ((int(line[1]), int(line[2]), line[3].decode()) for line in lines)
         return {(i, j): checksum for i, j, checksum in found if self.layout.has(i, j)}
 
-    def _path(self, i: int, j: int) -> Path:
-        # The chunk's key in Zarr: fields and variants are never cut.
-        return inside(self.folder, VALUES, "c", "0", "0", str(i), str(j))
-
     def _complaint(self, i: int, j: int, what: str) -> str:
         return (
             f"tile ({i}, {j}) of the Gram in {self.folder} {what}. Make the call of compute_gram "
             "that made the folder again: it computes what is missing or damaged."
         )
-
-
-def _checksum(values: np.ndarray) -> str:
-    return hashlib.sha256(np.ascontiguousarray(values).data).hexdigest()

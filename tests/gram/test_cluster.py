@@ -1,6 +1,7 @@
 """Kernels computed by the workers of a cluster: what is sent, what is lost, who is refused."""
 
 import contextlib
+import errno
 import json
 import pickle
 import socket
@@ -14,9 +15,9 @@ import pytest
 import toy_engine
 
 from ntkreg import cntk, compute_gram, fully_connected, gram_status
-from ntkreg.errors import SpecError, StoreMismatchError
+from ntkreg.errors import DataError, SpecError, StoreMismatchError
 from ntkreg.gram import client as client_module
-from ntkreg.gram import cluster, on_worker, store
+from ntkreg.gram import cluster, on_worker, store, tile_files, tile_write
 from ntkreg.gram.manifest import ways
 from ntkreg.gram.tiles import iter_tiles
 from ntkreg.gram.work import check_work
@@ -98,26 +99,72 @@ def test_inputs_are_sent_once_and_few_tasks_are_under_way(client, monkeypatch):
 
 def test_a_folder_that_was_begun_is_gone_on_with_here_or_there(client, tmp_path, monkeypatch):
     toy_engine.install(monkeypatch.setattr)
-    write, written = store.TileFiles.write, []
+    enter, entered = store.TileFiles._enter, []
 
-    def stopping(files, *arguments):
-        if len(written) == 3:
+    def stopping(files, checksums):
+        if len(entered) >= 3:
             raise KeyboardInterrupt
-        written.append(arguments[:2])
-        write(files, *arguments)
+        entered.extend(checksums)
+        enter(files, checksums)
 
-    monkeypatch.setattr(store.TileFiles, "write", stopping)
+    monkeypatch.setattr(store.TileFiles, "_enter", stopping)
     with pytest.raises(KeyboardInterrupt):
         compute_gram(NET, X, folder=tmp_path, tile=4, client=client)
-    assert gram_status(tmp_path).done == 3
+    assert 3 <= gram_status(tmp_path).done == len(entered) < 20
     _is_left_empty(client)
-    monkeypatch.setattr(store.TileFiles, "write", lambda *a: written.append(a[1:3]) or write(*a))
+    monkeypatch.setattr(store.TileFiles, "_enter", lambda *a: entered.extend(a[1]) or enter(*a))
     compute_gram(NET, X, folder=tmp_path, shard="1/2", client=client)
     found = compute_gram(NET, X, folder=tmp_path).values["ntk"]
     assert np.array_equal(np.asarray(found), compute_gram(NET, X).values["ntk"])
-    assert len(written) == len(set(written)) == 36
+    assert len(entered) == len(set(entered)) == 36
     # What is complete needs no cluster.
     compute_gram(NET, X, folder=tmp_path, client="tcp://127.0.0.1:1")
+
+
+def _written_by(monkeypatch):
+    """Return who writes tiles from now on: "worker" or "here" for each."""
+    who, write, values = [], tile_write.SharedFolder.write, store.TileFiles.write
+    monkeypatch.setattr(
+        tile_write.SharedFolder, "write", lambda *a: [write(*a), who.append("worker")][0]
+    )
+    monkeypatch.setattr(store.TileFiles, "write", lambda *a: who.append("here") or values(*a))
+    return who
+
+
+@pytest.mark.parametrize("seen", [True, False])
+def test_workers_that_see_the_folder_write_into_it(client, tmp_path, monkeypatch, seen):
+    toy_engine.install(monkeypatch.setattr)
+    if not seen:  # another folder of that name, as on a machine of its own
+        of_other = property(lambda held: ("lock", 1, 1))
+        monkeypatch.setattr(store.Hold, "mark", of_other)
+    who = _written_by(monkeypatch)
+    found = compute_gram(NET, X, folder=tmp_path, tile=4, client=client).values["ntk"]
+    assert np.array_equal(np.asarray(found), compute_gram(NET, X).values["ntk"])
+    assert set(who) == {"worker" if seen else "here"}
+    assert gram_status(tmp_path).done == len(who) == 36
+    assert not list(tmp_path.rglob(".*"))  # no drafts
+
+
+def test_a_worker_that_cannot_write_sends_its_values_here(client, tmp_path, monkeypatch):
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tile_write, "write_tile", full)
+    who = _written_by(monkeypatch)
+    found = compute_gram(NET, X, folder=tmp_path / "K", client=client).values["ntk"]
+    assert np.array_equal(np.asarray(found), compute_gram(NET, X).values["ntk"])
+    assert who == ["here"]
+    monkeypatch.setattr(tile_files, "write_tile", full)
+    with pytest.raises(OSError, match=r"cannot write to folder .*No space left .*same call again"):
+        compute_gram(NET, X, folder=tmp_path / "L", client=client)
+    _is_left_empty(client)
+
+
+def test_a_tile_that_is_not_seen_here_is_no_tile(client, tmp_path, monkeypatch):
+    monkeypatch.setattr(tile_write.SharedFolder, "write", lambda *a: 64 * "0")
+    with pytest.raises(DataError, match=r"tile \(0, 0\) .* was written by a worker, but"):
+        compute_gram(NET, X, folder=tmp_path, client=client)
+    assert gram_status(tmp_path).done == 0
 
 
 def test_workers_of_another_kind_are_refused_unless_asked_for(client, tmp_path, monkeypatch):

@@ -157,8 +157,8 @@ def test_a_tile_lost_or_damaged_since_raises_when_read(toy, folder, how):
 def test_no_tile_is_compared_twice_while_it_stays_the_same_file(toy, folder, monkeypatch):
     compute_gram(NET, X, folder=folder, tile=8, get=("nngp", "ntk"))
     compared = []
-    checksum = tile_files._checksum
-    monkeypatch.setattr(tile_files, "_checksum", lambda v: compared.append(1) or checksum(v))
+    checksum = tile_files.checksum_of
+    monkeypatch.setattr(tile_files, "checksum_of", lambda v: compared.append(1) or checksum(v))
     gram = compute_gram(NET, X, folder=folder, get=("nngp", "ntk"))
     for values in gram.values.values():
         np.asarray(values)
