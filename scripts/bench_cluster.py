@@ -12,6 +12,7 @@ first calls, are left out.
 """
 
 import argparse
+import hashlib
 import json
 import os
 import subprocess
@@ -20,7 +21,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -30,22 +31,29 @@ from distributed import Client, LocalCluster
 
 from ntkreg import cntk, compute_gram, fully_connected
 
-_rng = np.random.default_rng(0)
-DENSE = _rng.standard_normal((6000, 784), dtype=np.float32)
-WIDE = _rng.standard_normal((12000, 3072), dtype=np.float32)
-WIDER = _rng.standard_normal((8000, 12288), dtype=np.float32)
-CASES: dict[str, tuple[Any, np.ndarray]] = {
-    "dense, depth 3, 784 inputs": (fully_connected(3), DENSE),
-    "dense, depth 5, 3,072 inputs": (fully_connected(5), WIDE),
-    "dense, depth 5, 12,288 inputs": (fully_connected(5), WIDER),
-    "cntk(5), 8 x 8 x 1": (
-        cntk(5),
-        _rng.standard_normal((900, 8, 8, 1), dtype=np.float32),
-    ),
-    "cntk(10), 32 x 32 x 3": (
-        cntk(10),
-        _rng.standard_normal((40, 32, 32, 3), dtype=np.float32),
-    ),
+
+class Case(NamedTuple):
+    """A symmetric NTK of random inputs (n, *shape), and whether it goes into a folder."""
+
+    network: Any
+    shape: tuple[int, ...]
+    n: int
+    folder: bool = False
+
+    def inputs(self) -> np.ndarray:
+        """Return them, seeded."""
+        return np.random.default_rng(0).standard_normal((self.n, *self.shape), dtype=np.float32)
+
+
+CASES = {
+    "dense, depth 3, 784 inputs": Case(fully_connected(3), (784,), 6000),
+    "dense, depth 5, 3,072 inputs": Case(fully_connected(5), (3072,), 12000),
+    "dense, depth 5, 12,288 inputs": Case(fully_connected(5), (12288,), 8000),
+    "cntk(5), 8 x 8 x 1": Case(cntk(5), (8, 8, 1), 900),
+    "cntk(10), 32 x 32 x 3": Case(cntk(10), (32, 32, 3), 40),
+    "dense, depth 3, 784 inputs, folder": Case(fully_connected(3), (784,), 20000, True),
+    "dense, depth 5, 3,072 inputs, folder": Case(fully_connected(5), (3072,), 24000, True),
+    "cntk(5), 8 x 8 x 1, folder": Case(cntk(5), (8, 8, 1), 900, True),
 }
 CLAIM = ">= 0.9"
 GROWING = (4000, 8000, 16000)
@@ -61,28 +69,40 @@ def cpu_seconds() -> float:
     return total
 
 
-def timed(network: Any, X: np.ndarray, **how: Any) -> tuple[np.ndarray, float, float]:
-    wall, cpu = time.perf_counter(), cpu_seconds()
-    values = compute_gram(network, X, progress=False, **how).values["ntk"]
-    return values, time.perf_counter() - wall, cpu_seconds() - cpu
+def timed(case: Case, X: np.ndarray, **how: Any) -> tuple[str, float, float]:
+    """Return a checksum of the values, seconds of wall and of CPU."""
+    with tempfile.TemporaryDirectory() as place:
+        wall, cpu = time.perf_counter(), cpu_seconds()
+        folder = Path(place, "kernel") if case.folder else None
+        gram = compute_gram(case.network, X, progress=False, folder=folder, **how)
+        seconds = time.perf_counter() - wall, cpu_seconds() - cpu
+        values = gram.values["ntk"]
+        checksum = hashlib.sha256()
+        for top in range(0, len(X), 1000):  # of a folder, not all at once
+            rows = slice(top, min(top + 1000, len(X)))
+            part = values.read(rows, slice(0, len(X))) if case.folder else values[rows]
+            checksum.update(np.ascontiguousarray(part))
+    return checksum.hexdigest(), *seconds
 
 
 def measure(address: str, cores: int, rounds: int) -> Iterator[dict[str, Any]]:
-    for case, (network, X) in CASES.items():
+    for name, case in CASES.items():
+        X = case.inputs()
         for how in ({"n_jobs": cores}, {"client": address}):
-            compute_gram(network, X[: len(X) // 10], progress=False, **how)
+            compute_gram(case.network, X[: len(X) // 10], progress=False, **how)
         ratios, times = [], []
         for _ in range(rounds):
-            wanted, wall, cpu = timed(network, X, n_jobs=cores)
-            found, wall_there, cpu_there = timed(network, X, client=address)
-            assert np.array_equal(found, wanted)
+            wanted, wall, cpu = timed(case, X, n_jobs=cores)
+            found, wall_there, cpu_there = timed(case, X, client=address)
+            assert found == wanted
             ratios.append((cpu / cpu_there, wall / wall_there))
             times.append((cpu, cpu_there))
         by_cpu, by_wall = np.transpose(ratios)
         row = {
             "part": "rate",
-            "case": case,
+            "case": name,
             "n": len(X),
+            "inputs, MB": X.nbytes / 1e6,
             "threads, CPU s": np.median([t for t, _ in times]),
             "cluster, CPU s": np.median([t for _, t in times]),
             "median": np.median(by_cpu),
@@ -106,6 +126,7 @@ def peak_memory(process: subprocess.Popen) -> float:
 def measure_memory(workers: int) -> Iterator[dict[str, Any]]:
     """Compute a larger and larger Gram, each on a scheduler and workers of its own."""
     for n in GROWING:
+        X = np.random.default_rng(0).standard_normal((n, 50), dtype=np.float32)
         with tempfile.TemporaryDirectory() as place:
             file, log = Path(place, "scheduler.json"), subprocess.DEVNULL
             dask = [sys.executable, "-m", "dask"]
@@ -119,9 +140,8 @@ def measure_memory(workers: int) -> Iterator[dict[str, Any]]:
                 address = json.loads(file.read_text())["address"]
                 with Client(address) as client:
                     client.wait_for_workers(workers)
-                compute_gram(fully_connected(3), DENSE[:300, :50], client=address)
+                compute_gram(fully_connected(3), X[:300], client=address)
                 before = [peak_memory(each) for each in started]
-                X = _rng.standard_normal((n, 50), dtype=np.float32)
                 folder = Path(place, "kernel")
                 compute_gram(fully_connected(3), X, folder=folder, client=address, progress=False)
                 after = [peak_memory(each) for each in started]

@@ -16,13 +16,14 @@ def cluster_plan(rows: pd.DataFrame, record: dict[str, Any]) -> Document:
     about = (
         "Plans are `plan_on_cluster`, whose docstring has the model. Measured: dask LocalClusters "
         "of one thread a worker, loops compiled, `compute_gram(..., folder=, client=)`. The rate "
-        "is what the same workers did just before and after, all at once. Failures are not "
-        "among these runs: their formula is compared with random ones in the tests."
+        "is what the same workers did just before and after, all at once. Dying workers: at random "
+        f"moments, seeded, one is killed, and Dask starts another, which the plan takes "
+        f"{record['restart']:g} s for."
     )
     measured = rows[rows.part == "measured"].copy()
     measured["ratio"] = measured.planned / measured.measured
     by_case = measured.groupby("case", sort=False)
-    shown = by_case[["workers", "tiles", "pairs"]].first().astype(int).assign(
+    shown = by_case[["workers", "tiles", "pairs", "killed"]].first().astype(int).assign(
         **{
             "planned s": by_case.planned.median().map("{:.3g}".format),
             "measured s": by_case.measured.median().map("{:.3g}".format),
@@ -34,7 +35,7 @@ def cluster_plan(rows: pd.DataFrame, record: dict[str, Any]) -> Document:
     said = (
         f"Medians of {measured.groupby('case').size().min()} rounds: the plan is off by "
         f"{100 * off.min():.1f} to {100 * off.max():.1f} %, and below 20 % in "
-        f"{(off < 0.2).sum()} of {len(off)} cases. The machine had other work meanwhile. This is "
+        f"{(off < 0.2).sum()} of {len(off)} cases. This is "
         "indicative for a cluster: here there is no network between machines and no slow store."
     )
     paper = rows[rows.part == "paper"].drop(columns=["part", *_only(rows, "measured")])
@@ -44,7 +45,8 @@ def cluster_plan(rows: pd.DataFrame, record: dict[str, Any]) -> Document:
         f"On paper: {on['machines']} machines of {on['cores']} cores, of which one fails every "
         f"{on['hours_between_failures']:,} hours; NNGP and NTK of 32 x 32 x 3 images in float32, "
         "rates of one core of this machine; days are of the whole cluster. Pairs and bytes grow "
-        "with n^2, the operations of a Cholesky factor (float64, in one memory) with n^3. In a "
+        f"with n^2, the operations of a Cholesky factor with n^3; solves are those of one machine "
+        f"of {on['memory'] / 1e9:g} GB for ten targets, by `plan_solve`. In a "
         f"week this cluster computes {largest['case'].split(', ')[-1]} of about "
         f"{float(f'{week:.2g}'):,.0f} images, a store of "
         f"{largest['store TB'] * (week / largest.n) ** 2:.2g} TB. Beyond, exact kernels make no "

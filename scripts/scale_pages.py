@@ -88,7 +88,7 @@ def cluster(rows: pd.DataFrame, record: dict[str, Any]) -> Document:
         f"{record['cores']} workers of one thread beside {record['cores']} threads, symmetric NTK, "
         f"float32, medians of {record['rounds']} rounds in turns, with least and greatest. Values "
         "had the same bits in every round. CPU seconds are of all processes: workers, scheduler "
-        "and client. Wall times are of a machine with other work on it."
+        "and client. Cases with a folder put the values there, others into memory."
     )
     grown, rows = rows[rows.part == "memory"], rows[rows.part == "rate"]
     pairs = rows.n * (rows.n + 1) / 2
@@ -96,6 +96,7 @@ def cluster(rows: pd.DataFrame, record: dict[str, Any]) -> Document:
     more = 1e9 * rows["cluster, CPU s"] / pairs - each
     shown = rows[["case", "n"]].assign(
         **{
+            "inputs, MB": rows["inputs, MB"].map("{:.0f}".format),
             "threads, CPU s": rows["threads, CPU s"].map("{:.3g}".format),
             "cluster, CPU s": rows["cluster, CPU s"].map("{:.3g}".format),
             "ns a pair": each.map("{:.3g}".format),
@@ -108,14 +109,16 @@ def cluster(rows: pd.DataFrame, record: dict[str, Any]) -> Document:
             ),
         }
     )
-    dense = rows.case.str.startswith("dense")
+    folder, dense = rows.case.str.contains("folder"), rows.case.str.startswith("dense")
+    moved, written = (more[dense & where] for where in (~folder, folder))
     pays = (
-        "A value is moved from a worker to here, taken out of a message and put into its place, "
-        "whatever it took to compute: with inputs, tasks and idle processes "
-        f"{more[dense].min():.3g} to {more[dense].max():.3g} ns of CPU a pair in the dense rows, "
-        f"whose pairs take {each[dense].min():.3g} to {each[dense].max():.3g} ns on threads. Where "
-        "moving takes m, the claim needs pairs of 9 m or more: images, or dense networks of very "
-        "many inputs or layers. Others are computed faster by threads, or by shards of a folder."
+        "Into memory, a value is moved from a worker to here, taken out of a message and put into "
+        "its place, whatever it took to compute: with inputs, tasks and idle processes "
+        f"{moved.min():.3g} to {moved.max():.3g} ns of CPU a pair in the dense rows, whose pairs "
+        f"take {each[dense].min():.3g} to {each[dense].max():.3g} ns on threads. Into a folder "
+        "that workers see, they write tiles themselves and send checksums: "
+        f"{written.min():.3g} to {written.max():.3g} ns a pair. Inputs are sent in either case, "
+        "and grow with n where pairs grow with n^2: the dense rows of a folder are larger for that."
     )
     memory = grown[["case", "n"]].assign(
         n=grown.n.astype(int),

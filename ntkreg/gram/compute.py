@@ -169,10 +169,11 @@ def compute_gram(
         on this machine or on others that see the folder, compute theirs. What others have not
         finished is NaN in the values returned; once all are, a call without `shard` reads it.
     client : distributed.Client, str or None
-        A cluster of dask.distributed, or the address of its scheduler: its workers compute, and
-        values come here. They must have the same versions and, unless `other_machine`, the same
-        CPU as the first of them; then bits are those of one machine. Workers may join, and die:
-        only their tiles in work are computed again. `n_jobs` has no effect; each thread of a
+        A cluster of dask.distributed, or the address of its scheduler: its workers compute.
+        Values come here, but for tiles of a folder that a worker sees under the same path: it
+        writes them itself. Workers must have the same versions and, unless `other_machine`, the
+        same CPU as the first of them; then bits are those of one machine. Workers may join, and
+        die: only their tiles in work are computed again. `n_jobs` has no effect; each thread of a
         worker computes one tile at a time. Needs ``ntkreg[distributed]``.
 
     Returns
