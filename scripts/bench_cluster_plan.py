@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import dask
 import numpy as np
 import pandas as pd
 from bench_page import BENCHMARKS, keep
@@ -136,6 +137,8 @@ def warm(case: Case) -> None:
 
 
 def measure(name: str, case: Case, rounds: int) -> Iterator[dict]:
+    # A LocalCluster gives a worker up that is away, again, this long after it was first lost.
+    dask.config.set({"distributed.deploy.lost-worker-timeout": "1 hour"})
     with (
         LocalCluster(n_workers=case.workers, threads_per_worker=1, dashboard_address=None) as local,
         Client(local) as client,
