@@ -13,7 +13,15 @@ from urllib.parse import urlsplit
 from ntkreg.errors import BackendError, SpecError, StoreMismatchError
 from ntkreg.gram.manifest import ways
 
-__all__ = ["PATIENCE", "check_client", "connected", "gone_is_said", "say_none", "ways_of_workers"]
+__all__ = [
+    "PATIENCE",
+    "check_client",
+    "connected",
+    "gone_is_said",
+    "say_none",
+    "say_others",
+    "ways_of_workers",
+]
 
 PATIENCE = 30.0
 """Seconds until a connection counts as lost."""
@@ -113,15 +121,8 @@ def ways_of_workers(client: Any) -> dict[str, Any]:
     _wait_for_workers(client)
     with gone_is_said(client):
         # Before any task: one that cannot be unpickled ends its worker, without a word here.
-        about = client.get_versions(packages=["ntkreg"])["workers"]
-        found = {address: each["packages"]["ntkreg"] for address, each in about.items()}
-        ours = version("ntkreg")
-        if others := [f"{at} has {has or 'none'}" for at, has in found.items() if has != ours]:
-            more = f" and {len(others) - 3} more" if len(others) > 3 else ""
-            raise StoreMismatchError(
-                f"compute_gram: all workers need this process's ntkreg {ours}: "
-                f"{', '.join(others[:3])}{more}. Install it there, and start them again."
-            )
+        if others := _of_other_versions(client):
+            raise StoreMismatchError(f"compute_gram: {others}")
         asked = client.submit(ways, pure=False)
         while True:
             try:
@@ -129,6 +130,31 @@ def ways_of_workers(client: Any) -> dict[str, Any]:
             except TimeoutError:  # workers busy with other work, or gone
                 if not client.nthreads():
                     say_none(client)
+
+
+def say_others(client: Any) -> None:
+    """Warn of workers that have joined and cannot take part."""
+    if others := _of_other_versions(client):
+        warnings.warn(
+            f"compute_gram: {others} Until then each task that one gets ends it.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+
+
+def _of_other_versions(client: Any) -> str:
+    """Return which workers have another ntkreg, or none, and what to do; empty for none."""
+    about = client.get_versions(packages=["ntkreg"])["workers"]
+    found = {address: each["packages"]["ntkreg"] for address, each in about.items()}
+    ours = version("ntkreg")
+    others = [f"{at} has {has or 'none'}" for at, has in found.items() if has != ours]
+    more = f" and {len(others) - 3} more" if len(others) > 3 else ""
+    if not others:
+        return ""
+    return (
+        f"all workers need this process's ntkreg {ours}: {', '.join(others[:3])}{more}. Install it "
+        "there, and start them again."
+    )
 
 
 def _wait_for_workers(client: Any) -> None:

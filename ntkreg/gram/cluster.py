@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from ntkreg.gram.client import PATIENCE, gone_is_said, say_none
+from ntkreg.gram.client import PATIENCE, gone_is_said, say_none, say_others
 from ntkreg.gram.on_worker import Done, Inputs, Job, compute_tiles, cut, forget, norms_of
 from ntkreg.gram.threads import progress_bar
 from ntkreg.gram.tile_write import SharedFolder
@@ -132,6 +132,7 @@ class _Run:
         self.under_way: list[_Task] = []
         self.pairs_a_second: float | None = None
         self.threads, self.counted = 0, -np.inf
+        self.workers: set[str] = set()
         self.inputs: list[Any] = []
         self.norms: Any = None
 
@@ -230,13 +231,17 @@ class _Run:
         return max(1, int(found))
 
     def _count_threads(self) -> None:
-        """Ask once a second how many threads the cluster has; say where there are none."""
+        """Ask once a second how many threads the cluster has; say where that cannot go well."""
         if time.monotonic() - self.counted < 1:
             return
-        before, self.threads = self.threads, sum(self.client.nthreads().values())
+        threads = self.client.nthreads()
+        joined, self.workers = threads.keys() - self.workers, self.workers | threads.keys()
+        before, self.threads = self.threads, sum(threads.values())
         self.counted = time.monotonic()
         if before and not self.threads:
             say_none(self.client)
+        if before and joined:
+            say_others(self.client)
 
     def _wait_connected(self) -> None:
         """Wait while the client looks for a scheduler that it has lost."""

@@ -264,6 +264,20 @@ def test_workers_with_another_ntkreg_or_none_are_named(client, monkeypatch, has)
         compute_gram(NET, X, client=client)
 
 
+def test_a_worker_without_ntkreg_that_joins_is_named(client, monkeypatch):
+    found = {"workers": {"tcp://two": {"packages": {"ntkreg": None}}}}
+    monkeypatch.setattr(client, "get_versions", lambda packages: found)
+    run = cluster._Run(client, check_work(KernelSpec(NET), X), None)
+    run._count_threads()  # those that are there were looked at before
+    threads = client.nthreads()
+    monkeypatch.setattr(client, "nthreads", lambda: threads | {"tcp://two": 1})
+    run.counted = -np.inf
+    with pytest.warns(RuntimeWarning, match=r"tcp://two has none.*Install it there.*ends it"):
+        run._count_threads()
+    run.counted = -np.inf
+    run._count_threads()  # said once
+
+
 def test_values_come_from_workers_directly_where_these_are_reached():
     with socket.create_server(("127.0.0.1", 0)) as worker:
         address = f"tcp://127.0.0.1:{worker.getsockname()[1]}"
