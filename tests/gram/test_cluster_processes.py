@@ -180,15 +180,16 @@ def test_a_scheduler_that_dies_is_a_clear_error_and_the_folder_goes_on(
     cluster, tmp_path, wanted, monkeypatch
 ):
     cluster.add_worker()
-    tiles, killed = [], cluster.scheduler.kill
+    tiles = []
 
-    def count(files, *arguments):
-        tiles.append(write(files, *arguments))
-        if len(tiles) == 5:
-            killed()
+    def count(files, checksums):
+        enter(files, checksums)
+        tiles.extend(checksums)
+        if len(tiles) >= 5:
+            cluster.scheduler.kill()
 
-    write = TileFiles.write
-    monkeypatch.setattr(TileFiles, "write", count)
+    enter = TileFiles._enter
+    monkeypatch.setattr(TileFiles, "_enter", count)
     with pytest.raises(ConnectionError, match="the scheduler is gone"):
         compute_gram(NET, IMAGES, folder=tmp_path / "K", client=cluster.address, **OPTIONS)
     assert 5 <= gram_status(tmp_path / "K").done < 55
