@@ -114,7 +114,7 @@ def _compute_missing(
                     missing,
                     keep,
                     ways=of_asked,
-                    shared=SharedFolder(folder, files.layout, held.mark),
+                    shared=SharedFolder(str(folder), files.layout, held.mark),
                     enter=enter,
                     meet=meet,
                     progress=progress,

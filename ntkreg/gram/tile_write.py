@@ -55,15 +55,15 @@ class SharedFolder:
 
     Attributes
     ----------
-    folder : Path
-        Absolute.
+    folder : str
+        Absolute; no Path, which a worker of another system could not unpickle.
     layout : Layout
     mark : (str, int, int)
         A file in it as its holder sees it: name, number of its inode, time of its last change.
         Where these are the same, so is the folder: copies and other disks have others.
     """
 
-    folder: Path
+    folder: str
     layout: Layout
     mark: tuple[str, int, int]
 
@@ -76,7 +76,7 @@ class SharedFolder:
             This is not the folder, or it cannot be written from here.
         """
         name, number, changed = self.mark
-        status = os.lstat(inside(self.folder, name))
+        status = os.lstat(inside(Path(self.folder), name))
         if (status.st_ino, status.st_mtime_ns) != (number, changed):
-            raise OSError(errno.ESTALE, "another folder of the same name", str(self.folder))
-        return write_tile(self.folder, self.layout, i, j, values)
+            raise OSError(errno.ESTALE, "another folder of the same name", self.folder)
+        return write_tile(Path(self.folder), self.layout, i, j, values)
