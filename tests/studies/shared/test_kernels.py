@@ -15,6 +15,9 @@ from ntkreg.gram import gram, store
 from ntkreg.studies.compare.study import CompareConfig, run_compare
 from ntkreg.studies.few_samples.study import FewSamplesConfig, run_few_samples
 from ntkreg.studies.fit.study import FitConfig, run_fit
+from ntkreg.studies.landscape.config import LandscapeConfig
+from ntkreg.studies.landscape.questions.data import draw_clusters
+from ntkreg.studies.landscape.task import load_task as load_landscape
 from ntkreg.studies.optimizers.study import OptimizersConfig, _Study, load_task
 from ntkreg.studies.precision.study import PrecisionConfig, run_precision
 from ntkreg.studies.quickstart.study import QuickstartConfig, run_quickstart
@@ -89,6 +92,11 @@ def _optimizers(images, output, place):
     return [next(rows)]
 
 
+def _landscape(images, output, place):
+    task = load_landscape(LandscapeConfig("gaussian", n_features=3, n_train=8, n_test=4), place)
+    return [task.kernel_eigenvalues, task.kernel_test_losses, draw_clusters(task, 0.1, 0)]
+
+
 RUNS = {
     "quickstart": _quickstart,
     "fit": _fit,
@@ -97,6 +105,7 @@ RUNS = {
     "optimizers": _optimizers,
     "widths": _widths,
     "compare": _compare,
+    "landscape": _landscape,
 }
 """What computes analytic kernels in each study that has a store."""
 
@@ -150,9 +159,27 @@ def test_a_command_and_estimators_share_kernels(images, tmp_path, computed, caps
     assert not computed
     assert main(["gram", "status", str(place)]) == 0
     assert capsys.readouterr().out.count("NTK of fully_connected(depth=2)") == 2
+    model = ["predict", str(tmp_path / "fit"), "--data", images, "--output", str(tmp_path / "p")]
+    for key, is_there in (("x_test", True), ("x_train", False)):
+        del computed[:]
+        assert main([*model, "--key", key, "--store", str(place)]) == 0
+        assert bool(computed) is not is_there
+    predicted = (tmp_path / "p").read_bytes()
+    assert main([*model, "--key", "x_train"]) == 0
+    assert (tmp_path / "p").read_bytes() == predicted
     for wrong, why in ((config, "is a file"), ("", "folder must be a path")):
         assert main([*arguments, str(wrong)]) == 2
         assert why in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("command", "why"),
+    [("few-samples-network", "computes no kernel"), ("gram", "--output is such a folder")],
+)
+def test_a_command_without_a_store_says_why(capsys, command, why):
+    assert main([command, "none.yaml", "--store", "kernels"]) == 2
+    assert f"{command}: there is no --store here: " in (said := capsys.readouterr().err)
+    assert why in said
 
 
 @pytest.mark.parametrize("landmarks", ["uniform", "rpcholesky"])
