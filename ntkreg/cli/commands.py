@@ -120,6 +120,7 @@ def plan(arguments: Sequence[str]) -> None:
     parser = make_parser("plan", "CONFIG [--study NAME] [--KEY VALUE ...]", _PLAN, _PLAN_EXAMPLES)
     add_option(parser, "--study", metavar="NAME", help="whose CONFIG it is, where its keys leave "
                f"that open: {', '.join(STUDIES)}")  # fmt: skip
+    parser.absent[f"--{STORE.name}"] = "a plan counts every kernel, whatever a store holds of it"
     if study is None or study.explains:
         add_option(parser, "--explain", action="store_true", help="print what will run, too")
         add_option(
@@ -136,6 +137,7 @@ def plan(arguments: Sequence[str]) -> None:
         return print_config(config)
     on_cluster = _cluster_planner(given["cluster"]) if "cluster" in given else None
     from ntkreg.gram.plan import planned_for_elsewhere
+    from ntkreg.studies.shared.plan import KernelPlan
 
     # Around the loop too: parts are planned one by one, as they are asked for.
     with contextlib.nullcontext() if on_cluster is None else planned_for_elsewhere():
@@ -144,7 +146,7 @@ def plan(arguments: Sequence[str]) -> None:
             if number == 0 and "explain" in given:  # one network, one program
                 print(f"{part.gram.program}\n")
             print(part)
-            if on_cluster is not None:
+            if on_cluster is not None and isinstance(part, KernelPlan):
                 print(f"{on_cluster(part.gram)}\n")
 
 
