@@ -148,22 +148,21 @@ def test_kernels_are_symmetric_and_leave_the_global_precision_alone():
 
 
 @pytest.mark.parametrize(
-    "call",
+    ("who", "call"),
     [
-        lambda network, params, X: network.predict(params, X),
-        lambda network, params, X: network.predict_seeds(params, X),
-        empirical_kernels,
-        readout_features,
-        lambda network, params, X: stable_learning_rate(network, params, X, Training(0.1, 1)),
+        ("predict", lambda network, params, X: network.predict(params, X)),
+        ("predict", lambda network, params, X: network.predict_seeds(params, X)),
+        ("empirical_kernels", empirical_kernels),
+        ("readout_features", readout_features),
+        ("stable_learning_rate", lambda *given: stable_learning_rate(*given, Training(0.1, 1))),
     ],
-    ids=["predict", "predict_seeds", "empirical_kernels", "readout_features", "rate"],
 )
-def test_parameters_of_another_network_are_refused_by_name(call):
+def test_parameters_of_another_network_are_refused_by_name(who, call):
     network = finite_network(fully_connected(2), (3,), width=4)
     other = finite_network(fully_connected(2), (3,), width=5)
     X = np.ones((2, 3))
     for params in (other.init(0), other.init_seeds([0, 1]), {"a": 3}, None, "text"):
-        with pytest.raises(ShapeError, match="params must be"):
+        with pytest.raises(ShapeError, match=f"{who}: params must be"):
             call(network, params, X)
 
 

@@ -119,9 +119,12 @@ def test_the_page_shows_every_statement(landscape_folder):
 
 
 @pytest.mark.slow
-def test_a_plan_counts_and_makes_nothing(landscape_config, tmp_path):
-    [plan] = plan_landscape(landscape_config, tmp_path / "x", n_jobs=1)
+def test_a_plan_counts_and_makes_nothing(landscape_config, tmp_path, monkeypatch):
+    place = "ntkreg.studies.landscape.plan.seconds_to_start"
+    monkeypatch.setattr(place, lambda work, n_jobs, n_pieces: 100 * n_jobs + n_pieces)
+    [plan] = plan_landscape(landscape_config, tmp_path / "x", n_jobs=2)
     assert plan.counts == {"pieces": len(QUESTIONS) + 5, "networks": 12}
+    assert plan.seconds["starting processes"] >= 100 * 2 + len(QUESTIONS) + 5
     assert all(seconds > 0 for seconds in plan.seconds.values())
     assert not (tmp_path / "x").exists()
 
