@@ -1,5 +1,7 @@
 """Empirical kernels: by hand, against neural-tangents, and in the mean the analytic ones."""
 
+from types import SimpleNamespace
+
 import jax
 import numpy as np
 import pytest
@@ -164,6 +166,13 @@ def test_parameters_of_another_network_are_refused_by_name(who, call):
     for params in (other.init(0), other.init_seeds([0, 1]), {"a": 3}, None, "text"):
         with pytest.raises(ShapeError, match=f"{who}: params must be"):
             call(network, params, X)
+
+
+def test_what_has_the_shapes_of_parameters_alone_is_refused():
+    network = finite_network(fully_connected(2), (3,), width=4)
+    tables = jax.tree.map(lambda p: SimpleNamespace(shape=p.shape), network.init(0))
+    with pytest.raises(ShapeError, match=r"predict: params must be arrays, .* got a Simple"):
+        network.predict(tables, np.ones((2, 3)))
 
 
 def test_one_draw_is_no_stack_of_draws():
