@@ -51,7 +51,7 @@ def plan_fit(
         n_targets = len(np.unique(data.y_train)) if config.task == "classify" else 1
         few = min(n, _TIMED)
         solve = _seconds_of_solve(few, n_targets, n_jobs) * (n / few) ** 3
-        yield StudyPlan({"solves": 1}, {"Cholesky": solve}, needed, 0)
+        yield StudyPlan({"solve": 1}, {"Cholesky": solve}, needed, 0)
 
 
 def _seconds_of_solve(n: int, n_targets: int, n_jobs: int | None) -> float:
