@@ -16,7 +16,7 @@ from ntkreg.cli.options import (
     resolve,
 )
 from ntkreg.cli.report_command import report
-from ntkreg.cli.studies import STUDIES
+from ntkreg.cli.studies import STORE, STUDIES
 from ntkreg.cli.study import Study
 from ntkreg.cli.which_study import study_asked_for
 
@@ -59,6 +59,7 @@ def run_study(study: Study, arguments: Sequence[str]) -> None:
         how = {"metavar": option.metavar} if option.metavar else {"action": "store_true"}
         add_option(parser, f"--{option.name}", help=option.help, **how)
     add_config(parser, study.config, config_required=study.needs_config)
+    parser.absent[f"--{STORE.name}"] = study.no_store
     given = parse(parser, arguments)
     config: Any = resolve(study.config, given)
     if "print_config" in given:
@@ -81,7 +82,7 @@ def predict(arguments: Sequence[str]) -> None:
     """Predict with a saved model."""
     parser = make_parser(
         "predict",
-        "MODEL_FOLDER --data DATA [--key KEY] [--output FILE]",
+        "MODEL_FOLDER --data DATA [--key KEY] [--output FILE] [--store FOLDER]",
         "Predict with a model that `ntkreg fit` saved; writes a CSV file, one row an input.",
         "  ntkreg predict results/digits_fit --data digits\n"
         "  ntkreg predict results/cifar --data images.npz --key x_new --output new.csv",
@@ -90,6 +91,7 @@ def predict(arguments: Sequence[str]) -> None:
     add_option(parser, "--data", help="digits, an .npz file, or CIFAR-10's official files")
     add_option(parser, "--key", help="array of the .npz file, or x_train; default x_test")
     add_option(parser, "--output", help="CSV file to write; default predictions.csv")
+    add_option(parser, f"--{STORE.name}", metavar=STORE.metavar, help=STORE.help)
     given = parse(parser, arguments)
     if "data" not in given:
         parser.error("--data is missing: digits, an .npz file, or CIFAR-10's official files.")
@@ -106,6 +108,7 @@ def predict(arguments: Sequence[str]) -> None:
         output,
         key=given.get("key", "x_test"),
         n_jobs=given.get("n_jobs"),
+        store=given.get("store"),
     )
     print(sentence(results | {"n_test": results["n"]}))
     print(f"rows   {output}")
@@ -117,6 +120,7 @@ def plan(arguments: Sequence[str]) -> None:
     parser = make_parser("plan", "CONFIG [--study NAME] [--KEY VALUE ...]", _PLAN, _PLAN_EXAMPLES)
     add_option(parser, "--study", metavar="NAME", help="whose CONFIG it is, where its keys leave "
                f"that open: {', '.join(STUDIES)}")  # fmt: skip
+    parser.absent[f"--{STORE.name}"] = "a plan counts every kernel, whatever a store holds of it"
     if study is None or study.explains:
         add_option(parser, "--explain", action="store_true", help="print what will run, too")
         add_option(
@@ -133,6 +137,7 @@ def plan(arguments: Sequence[str]) -> None:
         return print_config(config)
     on_cluster = _cluster_planner(given["cluster"]) if "cluster" in given else None
     from ntkreg.gram.plan import planned_for_elsewhere
+    from ntkreg.studies.shared.plan import KernelPlan
 
     # Around the loop too: parts are planned one by one, as they are asked for.
     with contextlib.nullcontext() if on_cluster is None else planned_for_elsewhere():
@@ -141,7 +146,7 @@ def plan(arguments: Sequence[str]) -> None:
             if number == 0 and "explain" in given:  # one network, one program
                 print(f"{part.gram.program}\n")
             print(part)
-            if on_cluster is not None:
+            if on_cluster is not None and isinstance(part, KernelPlan):
                 print(f"{on_cluster(part.gram)}\n")
 
 

@@ -74,11 +74,14 @@ class Parser(ArgumentParser):
     ----------
     kinds : dict of str to str
         What each key of a configuration takes, for errors.
+    absent : dict of str to str
+        Options of other commands that this one has not, and why, for errors.
     """
 
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, parser_mode=_YAML, **settings)
         self.kinds: dict[str, str] = {}
+        self.absent: dict[str, str] = {}
 
     def error(self, message: str, ex: Exception | None = None) -> typing.NoReturn:
         """Raise `SpecError`; an unknown option comes with the nearest known one."""
@@ -89,6 +92,8 @@ class Parser(ArgumentParser):
             near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
             hint = f"Did you mean {near[0]}?" if near else f"See `{self.prog} --help`."
             message = f"unknown option {name}. {hint}"
+            if name in self.absent:
+                message = f"there is no {name} here: {self.absent[name]}. Leave it out."
         wrong = re.match(r'Parser key "([^"]*)":.*(?:Given|Got) value: (.*)', message, re.DOTALL)
         if wrong and wrong[1] in self.kinds:
             value = wrong[2].strip()

@@ -2,9 +2,9 @@
 
 from ntkreg.cli.study import Option, Study
 
-__all__ = ["STUDIES"]
+__all__ = ["STORE", "STUDIES"]
 
-_STORE = Option(
+STORE = Option(
     "store",
     "folder of kernels that commands and estimators share: what it holds is not computed again, "
     "what it lacks is kept there",
@@ -23,7 +23,7 @@ RBF-SVM, on the same splits of scikit-learn's 8 x 8 digits. Nothing is downloade
   ntkreg quickstart --n_splits 10 --conv_depth 8
   ntkreg quickstart --n_images 300 --n_train '[50,100]'""",
         needs_config=False,
-        options=(_STORE,),
+        options=(STORE,),
     ),
     Study(
         "fit",
@@ -39,7 +39,7 @@ Fit one model, test it and save it, with its configuration, beside the results."
   ntkreg fit configs/digits_fit.yaml --store results/kernels   # a second one reads them""",
         files=(("model", "model"), ("result", "record.json")),
         explains=True,
-        options=(_STORE,),
+        options=(STORE,),
     ),
     Study(
         "gram",
@@ -68,6 +68,7 @@ folder: NTKClassifier(cntk(5), store="results/digits_gram").""",
             Option("scheduler", "compute on the workers of this Dask scheduler", "ADDRESS"),
             Option("extend", "let the kernel of the first inputs grow to n_train and n_test"),
         ),
+        no_store="its --output is such a folder already, which other commands' --store takes",
         words={"status": "ntkreg.cli.gram_status:status"},
     ),
     Study(
@@ -85,7 +86,7 @@ Arora et al. 2020. Kernels are stored as they come: a run that was stopped goes 
   ntkreg few-samples configs/cifar10_lap.yaml --alpha 1e-3 --output results/ridge \\
       --store results/cifar10_lap                    # the kernels of another run""",
         explains=True,
-        options=(_STORE,),
+        options=(STORE,),
     ),
     Study(
         "few-samples-compare",
@@ -112,7 +113,7 @@ Kernels are stored as they come: a run that was stopped goes on.""",
   ntkreg precision configs/cifar10_precision.yaml
   ntkreg precision configs/cifar10_precision.yaml --n_train 10 --n_copies 2 --n_test 16
   ntkreg precision configs/cifar10_precision.yaml --data my_images.npz""",
-        options=(_STORE,),
+        options=(STORE,),
     ),
     Study(
         "few-samples-network",
@@ -139,7 +140,7 @@ is kept as it ends: a study that was stopped goes on.""",
       --n_train 50 --batch_sizes '[5,20]' --seeds '[0,1]'  # a trial in two minutes
   ntkreg optimizers configs/optimizers_mnist.yaml --rates '{adam: 0.1}'""",
         files=(("page", "page.html"), ("rows", "runs.csv")),
-        options=(_STORE,),
+        options=(STORE,),
     ),
     Study(
         "widths",
@@ -157,7 +158,7 @@ added to what is there.""",
   ntkreg widths configs/widths_mnist.yaml --widths '[16,32,64,128]' --n_seeds '[8]' \\
       --n_starts '[32]' --output results/trial   # a trial in minutes
   ntkreg widths configs/widths_mnist.yaml --data digits --positive '[1,3,5,7,9]'""",
-        options=(_STORE,),
+        options=(STORE,),
     ),
     Study(
         "compare",
@@ -173,7 +174,7 @@ data set is kept as it ends: a study that was stopped goes on.""",
   ntkreg compare configs/compare_uci.yaml --data_sets '[iris, wine-quality-red]'
   ntkreg compare configs/compare_tables.yaml --data my_folder
   ntkreg compare configs/compare_uci.yaml --store results/kernels   # kept for other runs""",
-        options=(_STORE,),
+        options=(STORE,),
     ),
     Study(
         "complete",
@@ -205,6 +206,7 @@ it ends: a study that was stopped goes on. Needs matfree (ntkreg[landscape])."""
   ntkreg landscape configs/landscape.yaml --widths '[4,8,16]' --depths '[1]' \\
       --n_train 12 --n_test 16 --n_seeds 4 --max_steps 500   # a trial in minutes
   ntkreg landscape configs/landscape_digits.yaml""",
+        options=(STORE,),
     ),
 )
 

@@ -51,6 +51,8 @@ class Study(NamedTuple):  # a dataclass would make `ntkreg --help` wait for its 
         Whether ``ntkreg plan --explain`` can print what its kernels run.
     options : tuple of Option
         What its command takes beside the keys of CONFIG.
+    no_store : str
+        Why it has no ``--store``, where it has none.
     words : mapping of str to str
         Commands of its own, such as ``status``, that stand where CONFIG would: each with the
         function it is, ``module:name``. A CONFIG of that name is given as a path.
@@ -65,6 +67,7 @@ class Study(NamedTuple):  # a dataclass would make `ntkreg --help` wait for its 
     takes_n_jobs: bool = True
     explains: bool = False
     options: tuple[Option, ...] = ()
+    no_store: str = "this study computes no kernel of an infinitely wide network"
     words: Mapping[str, str] = {}
 
     @property

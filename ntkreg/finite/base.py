@@ -83,9 +83,14 @@ class Network(ABC):
             kind = f"stacked, the first axis of every array one for each of the {n_seeds} seeds"
         wanted = jax.tree.map(lambda leaf: (*first, *leaf.shape), self.layout)
         found = jax.tree.map(np.shape, params)
-        if found != wanted or not all(hasattr(p, "dtype") for p in jax.tree.leaves(params)):
+        if found != wanted:
             raise ShapeError(
                 f"{who}: params must be {kind}; got arrays of the shapes {found}, not {wanted}."
+            )
+        if strange := [p for p in jax.tree.leaves(params) if not hasattr(p, "dtype")]:
+            raise ShapeError(
+                f"{who}: params must be arrays, {kind}; got a {type(strange[0]).__name__} in place "
+                "of one. Convert it with numpy.asarray."
             )
 
     def check_memory(self, who: str, n_networks: int, dtype: Any, copies: int) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import threading
 import time
 import warnings
 from collections.abc import Iterator
@@ -28,6 +29,9 @@ _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP}
 _GLANCE = 0.1
 """Seconds after which a lock that `is_held` had for a moment is free."""
 
+_PATIENCE = 2.0
+"""Seconds of waiting for another process after which it is said."""
+
 fcntl: ModuleType | None
 try:
     import fcntl
@@ -51,7 +55,7 @@ class Hold:
         """Let other shards begin, once the manifest is there: a process alone stays so."""
         if self._begin is not None:
             if self.alone:
-                _lock(self._file, shared=True)
+                _lock(self._file, self._path.parent, shared=True)
                 self.alone = False
             self._begin.close()
 
@@ -102,16 +106,16 @@ def hold(folder: Path, shard: Shard | None = None, *, wait: bool = False) -> Ite
         begin = None
         if shard is not None:
             begin = stack.enter_context(open_regular(inside(folder, SHARDS_BEGIN), "ab"))
-            _lock(begin, wait=True)
+            _lock(begin, folder, wait=True)
         file = stack.enter_context(open_regular(path, "ab"))
         alone = True
         if shard is None:
-            _lock(file, wait=wait)
+            _lock(file, folder, wait=wait)
         else:
             try:
-                _lock(file)
+                _lock(file, folder)
             except BlockingIOError:
-                _lock(file, shared=True, wait=wait)
+                _lock(file, folder, shared=True, wait=wait)
                 alone = False
             _hold_shard(folder, shard, stack)
         yield Hold(path, file, begin, alone)
@@ -137,7 +141,7 @@ def _hold_shard(folder: Path, shard: Shard, stack: contextlib.ExitStack) -> None
     own = inside(folder, *shard_names(shard))
     own.parent.mkdir(exist_ok=True)
     try:
-        _lock(stack.enter_context(open_regular(own, "ab")))
+        _lock(stack.enter_context(open_regular(own, "ab")), folder)
     except BlockingIOError:
         raise BlockingIOError(
             errno.EWOULDBLOCK, f"another process is working on its shard {shard}"
@@ -146,7 +150,7 @@ def _hold_shard(folder: Path, shard: Shard, stack: contextlib.ExitStack) -> None
         if not name.endswith(f"-of-{shard.of}.txt"):
             with open_regular(inside(folder, own.parent.name, name), "r+b") as file:
                 try:
-                    _lock(file)
+                    _lock(file, folder)
                 except BlockingIOError:
                     raise BlockingIOError(
                         errno.EWOULDBLOCK,
@@ -154,25 +158,41 @@ def _hold_shard(folder: Path, shard: Shard, stack: contextlib.ExitStack) -> None
                     ) from None
 
 
-def _lock(file: IO[bytes], *, shared: bool = False, wait: bool = False) -> None:
+def _lock(file: IO[bytes], folder: Path, *, shared: bool = False, wait: bool = False) -> None:
     """Lock a file, or raise `BlockingIOError`; where there are no locks, say so and go on."""
     if fcntl is None:
         return
-    how = (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB)
+    how = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     try:
         try:
-            fcntl.flock(file, how)
+            fcntl.flock(file, how | fcntl.LOCK_NB)
         except BlockingIOError:
-            time.sleep(_GLANCE)
-            fcntl.flock(file, how)
+            if wait:
+                _wait(file, folder, how)
+            else:
+                time.sleep(_GLANCE)
+                fcntl.flock(file, how | fcntl.LOCK_NB)
     except BlockingIOError:
         raise BlockingIOError(errno.EWOULDBLOCK, "another process is working on it") from None
     except OSError as error:
         if error.errno not in _NO_LOCKS:
             raise
         warnings.warn(
-            f"compute_gram: the file system of {file.name} has no locks: nothing keeps another "
+            f"compute_gram: the file system of folder {folder} has no locks: nothing keeps another "
             "process from computing the same tiles. Give each shard to one process only.",
             RuntimeWarning,
             stacklevel=2,
         )
+
+
+def _wait(file: IO[bytes], folder: Path, how: int) -> None:
+    """Wait for a lock that another process holds, and say so before a user takes it for a hang."""
+    assert fcntl is not None
+    words = f"compute_gram: waiting for another process, which is working on folder {folder}."
+    timer = threading.Timer(_PATIENCE, warnings.warn, (words, RuntimeWarning))
+    timer.daemon = True
+    timer.start()
+    try:
+        fcntl.flock(file, how)
+    finally:
+        timer.cancel()

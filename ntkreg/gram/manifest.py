@@ -108,7 +108,9 @@ def differences(
 def machine_hint(found: Iterable[str]) -> str:
     """Return what to say where only machines differ; of other differences nothing."""
     only = all(line.startswith("machine.") for line in found)
-    return " Or pass other_machine=True: values of two machines agree to rounding." if only else ""
+    # Named whole: a store, and a command, have no such argument.
+    call = " Or go on by compute_gram(..., folder=..., other_machine=True): values of two machines"
+    return f"{call} agree to rounding." if only else ""
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:
@@ -147,7 +149,7 @@ def check_folder(folder: Any, who: str = "compute_gram") -> Path:
     SpecError
         It is no path, or empty.
     StoreMismatchError
-        It is a file.
+        It is a file, or a link to nowhere.
     OSError
         There can be no folder of this name, or it cannot be looked at.
     """
@@ -158,6 +160,11 @@ def check_folder(folder: Any, who: str = "compute_gram") -> Path:
     try:
         is_folder = stat.S_ISDIR(os.stat(absolute).st_mode)
     except FileNotFoundError:
+        if absolute.is_symlink():
+            raise StoreMismatchError(
+                f"{who}: folder {absolute} is a link to what is not there. Make the folder that it "
+                "names, or give another."
+            ) from None
         return absolute
     except OSError as error:
         raise OSError(

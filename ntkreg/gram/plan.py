@@ -19,6 +19,7 @@ from ntkreg.gram.tiles import count_tiles, tile_size
 from ntkreg.gram.work import GramWork, check_work
 from ntkreg.kernels import KernelSpec
 from ntkreg.kernels.engine import OuterEngine
+from ntkreg.kernels.starting import seconds_to_begin
 from ntkreg.machine import free_disk, free_memory, readable, stored_bytes
 
 __all__ = [
@@ -87,6 +88,9 @@ class GramPlan:
         What the engine runs for a block, as text.
     seconds : float or None
         Wall time on this machine, all threads; None if not calibrated.
+    starting : float
+        Part of `seconds`: until the first value, while code is loaded, or compiled where nothing
+        keeps it; 0 where a process has computed such values before.
     missing : str
         Why it is not: what this machine lacks.
     """
@@ -111,6 +115,7 @@ class GramPlan:
     seconds: float | None = None
     missing: str = ""
     input_bytes: int = 0
+    starting: float = 0.0
 
     def __str__(self) -> str:
         what = " and ".join(name.upper() for name in self.fields)
@@ -149,7 +154,9 @@ def plan_of(
         check_plan(plan, path)
     at_once = min(plan.n_jobs, plan.tiles)
     try:
-        return replace(plan, seconds=_seconds_per_pair(work) * plan.pairs / at_once)
+        starting = seconds_to_begin(work.engine, work.X, work.columns)
+        seconds = starting + _seconds_per_pair(work) * plan.pairs / at_once
+        return replace(plan, seconds=seconds, starting=starting)
     except BackendError as error:
         return replace(plan, missing=str(error))  # the program is known all the same
 
@@ -244,6 +251,8 @@ def _refusal(plan: GramPlan, need: int, free: int, where: str) -> str:
         options.append(f"{at_once} of the {plan.n_variants} variants at a time")
     if where == "memory" and plan.result_bytes <= _SHARE * (free_disk(Path()) or 0):
         options.append(f"folder=... ({readable(plan.result_bytes)} on disk at most)")
+    if where != "memory":
+        options.append("a folder with more room")
     fits = f"What would fit: {'; '.join(options)}." if options else "Use a larger machine."
     return (
         f"compute_gram: {plan.n} x {plan.m} values ({', '.join(plan.fields)}, {plan.n_variants} "
@@ -253,10 +262,9 @@ def _refusal(plan: GramPlan, need: int, free: int, where: str) -> str:
 
 
 def _seconds_per_pair(work: GramWork) -> float:
-    """Time ever larger blocks, after one call that may compile, until one takes a while."""
+    """Time ever larger blocks until one takes a while."""
     engine, rows, columns = work.engine, work.X, work.columns
     with one_blas_thread():
-        engine.cross(rows[:1], columns[:1])
         side = min(engine.rows_at_once, len(rows))
         while True:
             start = time.perf_counter()

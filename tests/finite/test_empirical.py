@@ -1,5 +1,7 @@
 """Empirical kernels: by hand, against neural-tangents, and in the mean the analytic ones."""
 
+from types import SimpleNamespace
+
 import jax
 import numpy as np
 import pytest
@@ -148,23 +150,29 @@ def test_kernels_are_symmetric_and_leave_the_global_precision_alone():
 
 
 @pytest.mark.parametrize(
-    "call",
+    ("who", "call"),
     [
-        lambda network, params, X: network.predict(params, X),
-        lambda network, params, X: network.predict_seeds(params, X),
-        empirical_kernels,
-        readout_features,
-        lambda network, params, X: stable_learning_rate(network, params, X, Training(0.1, 1)),
+        ("predict", lambda network, params, X: network.predict(params, X)),
+        ("predict", lambda network, params, X: network.predict_seeds(params, X)),
+        ("empirical_kernels", empirical_kernels),
+        ("readout_features", readout_features),
+        ("stable_learning_rate", lambda *given: stable_learning_rate(*given, Training(0.1, 1))),
     ],
-    ids=["predict", "predict_seeds", "empirical_kernels", "readout_features", "rate"],
 )
-def test_parameters_of_another_network_are_refused_by_name(call):
+def test_parameters_of_another_network_are_refused_by_name(who, call):
     network = finite_network(fully_connected(2), (3,), width=4)
     other = finite_network(fully_connected(2), (3,), width=5)
     X = np.ones((2, 3))
     for params in (other.init(0), other.init_seeds([0, 1]), {"a": 3}, None, "text"):
-        with pytest.raises(ShapeError, match="params must be"):
+        with pytest.raises(ShapeError, match=f"{who}: params must be"):
             call(network, params, X)
+
+
+def test_what_has_the_shapes_of_parameters_alone_is_refused():
+    network = finite_network(fully_connected(2), (3,), width=4)
+    tables = jax.tree.map(lambda p: SimpleNamespace(shape=p.shape), network.init(0))
+    with pytest.raises(ShapeError, match=r"predict: params must be arrays, .* got a Simple"):
+        network.predict(tables, np.ones((2, 3)))
 
 
 def test_one_draw_is_no_stack_of_draws():

@@ -1,11 +1,16 @@
 """A folder of kernel folders, asked by what they hold."""
 
+import contextlib
+import threading
+import time
+
 import numpy as np
 import pytest
 import toy_engine
 
 from ntkreg import compute_gram, fully_connected
 from ntkreg.gram import gram_in_store
+from ntkreg.gram import hold as hold_module
 from ntkreg.gram.collection import kernel_folders
 from ntkreg.kernels import KernelSpec
 
@@ -48,3 +53,18 @@ def test_other_inputs_and_networks_are_others(tmp_path):
     assert len(kernel_folders(tmp_path, "test")) == 4
     with pytest.raises(FileNotFoundError, match="test: there is no kernel folder at"):
         kernel_folders(tmp_path / "none", "test")
+
+
+@pytest.mark.parametrize("patience", [0.05, 10.0])
+def test_who_waits_long_for_another_process_is_told(tmp_path, monkeypatch, patience):
+    monkeypatch.setattr(hold_module, "_PATIENCE", patience)
+    held = contextlib.ExitStack()
+    held.enter_context(hold_module.hold(tmp_path))
+    threading.Timer(0.3, held.close).start()
+    told = pytest.warns(RuntimeWarning, match=f"waiting for another process, .* {tmp_path}")
+    began = time.monotonic()
+    with told if patience < 1 else contextlib.nullcontext():  # a warning is an error elsewhere
+        stack = contextlib.ExitStack()
+        stack.enter_context(hold_module.hold(tmp_path, wait=True))
+    assert time.monotonic() - began > 0.2
+    stack.close()

@@ -80,7 +80,7 @@ def test_a_gram_of_terabytes_is_refused_on_any_machine():
 
 def test_disk_that_is_not_there_is_refused_and_nothing_is_written(monkeypatch, tmp_path):
     monkeypatch.setattr(plan, "free_disk", lambda folder: 1000)
-    with pytest.raises(PlanError, match=r"of disk at .*900 B can be used"):
+    with pytest.raises(PlanError, match=r"of disk at .*900 B can be used.*; a folder with"):
         compute_gram(NET, np.ones((50, 2)), folder=tmp_path / "K")
     assert not (tmp_path / "K").exists()
 

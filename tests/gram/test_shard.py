@@ -164,7 +164,7 @@ def test_where_there_are_no_locks_work_goes_on_with_a_warning(folder, monkeypatc
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
 
     monkeypatch.setattr(hold_module.fcntl, "flock", none)
-    with pytest.warns(RuntimeWarning, match="has no locks"):
+    with pytest.warns(RuntimeWarning, match=f"of folder {folder} has no locks"):
         assert np.array_equal(_compute(folder), WANTED)
 
 

@@ -9,6 +9,7 @@ from ntkreg.finite import finite_network
 from ntkreg.landscape import (
     Hessian,
     LossSurface,
+    apply_symmetry,
     criticality,
     draw_symmetry,
     escape_steps,
@@ -58,6 +59,7 @@ T = SURFACE.theta
         (lambda: match(NETWORK, T, PARAMS), ShapeError, "match: params must be stacked"),
         (lambda: match(NETWORK, PARAMS, T), ShapeError, "match: to must be stacked"),
         (lambda: match(T, PARAMS, PARAMS), SpecError, "network must come from finite_network"),
+        (lambda: apply_symmetry(NETWORK, PARAMS, {}), ShapeError, "apply_symmetry: params must be"),
         (lambda: feature_rank(NETWORK, 3, X), ShapeError, "feature_rank: params must be stacked"),
         (lambda: escape_steps([0], [[1.0]], np.nan), SpecError, "level must be a finite number"),
         (lambda: iterate_diameter(T[None] * np.nan), DivergenceError, "iterates hold NaN"),

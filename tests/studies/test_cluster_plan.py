@@ -11,6 +11,7 @@ import pytest
 from ntkreg import fully_connected, plan_gram
 from ntkreg.cli import main
 from ntkreg.errors import PlanError, SpecError
+from ntkreg.gram import plan as gram_plan
 from ntkreg.gram.layout import Layout
 from ntkreg.gram.tiles import iter_tiles
 from ntkreg.studies.shared.cluster_plan import (
@@ -156,14 +157,17 @@ def test_a_kernel_for_a_cluster_need_not_fit_here(tmp_path, monkeypatch, capsys)
     assert capsys.readouterr().out.count("solve   about") == 1  # none of test x training rows
 
 
-def test_a_plan_for_this_machine_has_what_a_cluster_needs():
+def test_a_plan_for_this_machine_has_what_a_cluster_needs(monkeypatch):
+    monkeypatch.setattr(gram_plan, "seconds_to_begin", lambda *given: 5.0)
     X = np.ones((70, 5), np.float32)
     plan = plan_gram(fully_connected(1), X, get=("nngp", "ntk"), folder="unused", tile=32)
     work = KernelWork.of(plan)
     assert work == (70, 70, True, plan.tile, 8, X.nbytes)
     assert (work.pairs, work.tiles, work.stored_bytes) == (plan.pairs, plan.tiles, plan.disk_bytes)
     found = plan_of_cluster(plan, Cluster(1, 1, **QUIET))
-    assert found.busy == pytest.approx(plan.seconds * min(plan.n_jobs, plan.tiles))
+    assert plan.seconds > plan.starting == 5  # which workers have each for itself
+    working = plan.seconds - plan.starting
+    assert found.busy == pytest.approx(working * min(plan.n_jobs, plan.tiles))
 
 
 @pytest.mark.parametrize(

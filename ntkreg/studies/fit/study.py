@@ -20,6 +20,7 @@ from ntkreg.estimators.labels import decode_labels
 from ntkreg.estimators.saved_estimator import restore_fit
 from ntkreg.estimators.saved_model import load_model, save_model
 from ntkreg.gram import gram_of
+from ntkreg.gram.manifest import check_folder
 from ntkreg.kernels import KernelSpec, kernel_dtype, solve_dtype
 from ntkreg.kernels.spec import OPTIONS
 from ntkreg.storage import write_table
@@ -97,6 +98,7 @@ def run_predict(
     *,
     key: str = "x_test",
     n_jobs: int | None = None,
+    store: str | os.PathLike[str] | None = None,
 ) -> dict[str, Any]:
     """Predict with a saved model and write one row for each input.
 
@@ -111,6 +113,9 @@ def run_predict(
         ``score_`` column for each class (with two classes, for the second only).
     n_jobs : int or None
         Threads; None for one a core.
+    store : path or None
+        Folder of kernels that studies and estimators share, for that of these inputs with the
+        training inputs; None: it is not kept.
 
     Returns
     -------
@@ -126,6 +131,8 @@ def run_predict(
     folder = Path(folder)
     inner = folder / "model"
     model = load_model(inner if (inner / "model.json").exists() else folder, n_jobs=n_jobs)
+    if store is not None:
+        model[-1].set_params(store=check_folder(store, "store"))
     X, y, _ = load_inputs(source, key)
     _check_inputs(source, key, X)
     if y is not None:

@@ -1,6 +1,7 @@
 """The landscape study: every cell and question, kept as it ends, and the tables made of them."""
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from ntkreg.cpus import check_n_jobs
+from ntkreg.gram.manifest import check_folder
 from ntkreg.journal import Journal
 from ntkreg.storage import held_alone, write_table
 from ntkreg.studies.landscape.cells import CellSpec, cell_specs, measure_cell
@@ -31,6 +33,7 @@ def run_landscape(
     *,
     n_jobs: int | None = None,
     progress: bool | None = None,
+    store: str | os.PathLike[str] | None = None,
 ) -> pd.DataFrame:
     """Run the study and write everything it found into a folder.
 
@@ -46,6 +49,9 @@ def run_landscape(
         Cells and questions at the same time; None for one a core.
     progress : bool or None
         Progress bar over pieces; None for one on terminals.
+    store : path or None
+        Folder of kernels that studies and estimators share, for the analytic ones; None: they
+        are not kept.
 
     Returns
     -------
@@ -74,7 +80,7 @@ def run_landscape(
     """
     output, n_jobs = Path(output), check_n_jobs(n_jobs)
     output.mkdir(parents=True, exist_ok=True)
-    task = load_task(config)
+    task = load_task(config, None if store is None else check_folder(store, "store"))
     journal = Journal(output / "finished.jsonl", MOST_BYTES)
     with held_alone(journal.path):
         finished = finished_of(journal, task, specs_of(task))

@@ -1,5 +1,6 @@
 """What all pieces of the landscape study share: data, networks, learning rates."""
 
+import os
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -10,7 +11,8 @@ from ntkreg import finite
 from ntkreg.architecture import Architecture, Dense, Erf, Identity, Residual, fully_connected
 from ntkreg.data import balanced_draws, fingerprint_arrays, load_data
 from ntkreg.errors import SpecError
-from ntkreg.gram import kernel
+from ntkreg.gram import kernel_in_store
+from ntkreg.kernels import KernelSpec
 from ntkreg.studies.landscape.config import GAUSSIAN, LandscapeConfig
 
 __all__ = ["Task", "load_task", "network_of"]
@@ -36,6 +38,8 @@ class Task:
     y, y_test : ndarray (n,), (m,)
     source : str
         Where they come from.
+    store : path or None
+        Folder in which analytic kernels are found or kept.
     """
 
     config: LandscapeConfig
@@ -44,6 +48,7 @@ class Task:
     X_test: np.ndarray
     y_test: np.ndarray
     source: str
+    store: str | os.PathLike[str] | None = None
 
     @property
     def sha256(self) -> str:
@@ -51,13 +56,17 @@ class Task:
         parts = (self.X, self.y, self.X_test, self.y_test)
         return fingerprint_arrays(*parts)
 
+    def kernel(self, depth: int, X: np.ndarray, Z: np.ndarray | None = None) -> np.ndarray:
+        """Return the analytic NTK of a depth, whose inputs need not be the task's."""
+        return np.asarray(kernel_in_store(KernelSpec(network_of(depth)), X, Z, store=self.store))
+
     @cached_property
     def kernel_eigenvalues(self) -> dict[int, float]:
         """Largest eigenvalue of the analytic NTK over the number of points, by depth."""
         found = {}
         for depth in {*range(1, _DEEPEST + 1), *self.config.depths}:
-            ntk = kernel(network_of(depth), self.X, get="ntk")
-            found[depth] = float(np.linalg.eigvalsh(ntk)[-1]) / len(self.X)
+            top = np.linalg.eigvalsh(self.kernel(depth, self.X))[-1]
+            found[depth] = float(top) / len(self.X)
         return found
 
     def rate(self, depth: int) -> float:
@@ -69,7 +78,7 @@ class Task:
         """Inverses of the analytic NTK, by depth."""
         found = {}
         for depth in self.config.depths:
-            found[depth] = np.linalg.inv(kernel(network_of(depth), self.X, get="ntk"))
+            found[depth] = np.linalg.inv(self.kernel(depth, self.X))
         return found
 
     @property
@@ -82,7 +91,7 @@ class Task:
         """Test loss of the analytic NTK's interpolation, over that of zero outputs, by depth."""
         found = {}
         for depth in self.config.depths:
-            cross = kernel(network_of(depth), self.X_test, self.X, get="ntk")
+            cross = self.kernel(depth, self.X_test, self.X)
             left = self.y_test - cross @ self.inverse_kernels[depth] @ self.y
             found[depth] = float(np.square(left).mean() / np.square(self.y_test).mean())
         return found
@@ -164,8 +173,8 @@ def network_of(depth: int, kind: str = "erf") -> Architecture:
     return Architecture((Dense(bias_std=0.1), *blocks, Erf(), Dense(1.0)))
 
 
-def load_task(config: LandscapeConfig) -> Task:
-    """Draw or read the data.
+def load_task(config: LandscapeConfig, store: str | os.PathLike[str] | None = None) -> Task:
+    """Draw or read the data; with a `store` kernels are found or kept there.
 
     Raises
     ------
@@ -173,7 +182,7 @@ def load_task(config: LandscapeConfig) -> Task:
         If labels, numbers of inputs or sizes are not there.
     """
     if config.surface == GAUSSIAN:
-        return _drawn(config)
+        return _drawn(config, store)
     data = load_data(config.surface)
     positive = config.positive or _ODD_DIGITS
     labels = np.unique(data.y_train)
@@ -197,14 +206,15 @@ def load_task(config: LandscapeConfig) -> Task:
     axes = np.linalg.svd(X - centre, full_matrices=False)[2][: config.n_features]
     X, X_test = (X - centre) @ axes.T, (X_test - centre) @ axes.T
     size = np.sqrt(np.square(X).mean())
-    return Task(config, X / size, y[rows], X_test / size, y_test[: config.n_test], config.surface)
+    tests = X_test / size, y_test[: config.n_test]
+    return Task(config, X / size, y[rows], *tests, config.surface, store)
 
 
-def _drawn(config: LandscapeConfig) -> Task:
+def _drawn(config: LandscapeConfig, store: str | os.PathLike[str] | None) -> Task:
     rng = np.random.default_rng(config.seed)
     X = rng.normal(size=(config.n_train + config.n_test, config.n_features))
     network = finite.finite_network(network_of(1), X.shape[1:], width=_TEACHER_WIDTH)
     y = network.predict(network.init(config.seed, "float64"), X)[:, 0]
     n = config.n_train
     y = (y - y[:n].mean()) / y[:n].std()
-    return Task(config, X[:n], y[:n], X[n:], y[n:], GAUSSIAN)
+    return Task(config, X[:n], y[:n], X[n:], y[n:], GAUSSIAN, store)

@@ -315,5 +315,6 @@ def plan_of_cluster(plan: GramPlan, cluster: Cluster) -> ClusterPlan:
     """Return what a kernel planned for this machine will cost on a cluster."""
     rate = None
     if plan.seconds:
-        rate = plan.pairs / (plan.seconds * min(plan.n_jobs, plan.tiles))
+        working = plan.seconds - plan.starting
+        rate = plan.pairs / (working * min(plan.n_jobs, plan.tiles))
     return plan_on_cluster(KernelWork.of(plan), cluster, core_rate=rate)

@@ -54,7 +54,7 @@ class StudyPlan:
         lines = [
             "work    " + ", ".join(f"{n:,} {name}" for name, n in self.counts.items()),
             f"memory  about {readable(self.peak_bytes)} at most",
-            f"disk    about {readable(self.disk_bytes)}",
+            *([f"disk    about {readable(self.disk_bytes)}"] if self.disk_bytes else []),
             f"time    about {duration(sum(self.seconds.values()))}; {parts}",
         ]
         return "\n".join([*lines, *([self.note] if self.note else [])])

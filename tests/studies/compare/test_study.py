@@ -199,15 +199,18 @@ def test_data_sets_are_chosen_by_name_and_size(config, tmp_path):
         run_compare(dataclasses.replace(config, data_sets=("nothing",)), tmp_path / "c")
 
 
-def test_the_plan_counts_fits_and_seconds(config, tmp_path):
+def test_the_plan_counts_fits_and_seconds(config, tmp_path, monkeypatch):
     [plan] = plan_compare(config, tmp_path, n_jobs=1)
     assert plan.counts == {"data sets": 3, "models": 3, "settings each": 4, "fits": 3 * 3 * 8}
     assert list(plan.seconds) == list(SMALL)
     assert all(s > 0 for s in plan.seconds.values())
     assert plan.peak_bytes == 16 * 2 * 48**2
     nested = dataclasses.replace(config, protocol="nested tuning")
-    [plan] = plan_compare(nested, tmp_path, n_jobs=1)
+    place = "ntkreg.studies.compare.plan.seconds_to_start"
+    monkeypatch.setattr(place, lambda work, n_jobs, n_pieces: 100 * n_jobs + n_pieces)
+    [plan] = plan_compare(nested, tmp_path, n_jobs=2)
     assert plan.counts["fits"] == 3 * 3 * 4 * 9
+    assert plan.seconds["starting processes"] == 100 * 2 + 3 * 3
     bare = dataclasses.replace(config, data_sets=("bare",))
     write_set(tmp_path / "data" / "bare.npz", splits=False)
     with pytest.raises(SpecError, match="no data set that this protocol can use"):

@@ -181,10 +181,14 @@ def test_paths_lie_on_their_equation_the_nearer_the_smaller_the_step(complete_fo
         assert own.sigma_1.iloc[-1] > 10 * own.sigma_1.iloc[0]
 
 
-def test_a_plan_counts_runs_and_seconds_and_makes_nothing(complete_config, tmp_path):
-    [plan] = plan_complete(complete_config, tmp_path / "x", n_jobs=1)
+def test_a_plan_counts_runs_and_seconds_and_makes_nothing(complete_config, tmp_path, monkeypatch):
+    place = "ntkreg.studies.complete.plan.seconds_to_start"
+    monkeypatch.setattr(place, lambda work, n_jobs, n_pieces: 100 * n_jobs + n_pieces)
+    [plan] = plan_complete(complete_config, tmp_path / "x", n_jobs=2)
     assert plan.counts == {"completions": 22, "paths": 8}
-    assert set(plan.seconds) == {"nuclear norm", "depth 2", "depth 3", "paths"}
+    parts = {"nuclear norm", "depth 2", "depth 3", "paths", "starting processes"}
+    assert set(plan.seconds) == parts
+    assert plan.seconds["starting processes"] == 100 * 2 + 22 + 8
     assert all(seconds > 0 for seconds in plan.seconds.values())
     assert not (tmp_path / "x").exists()
 

@@ -224,8 +224,10 @@ def test_some_classes_are_studied_as_if_there_were_no_others(config, images, tmp
     rows = run_few_samples(chosen, tmp_path / "chosen")
     pd.testing.assert_frame_equal(rows, run_few_samples(alone, tmp_path / "alone"))
     assert set(np.load(tmp_path / "chosen" / "predictions.npz")["predicted"].ravel()) <= {0, 3}
-    plans = [plan.gram for plan in plan_few_samples(chosen, tmp_path / "plan")]
-    assert [(plan.n, plan.m) for plan in plans] == [(16, 16), (8, 16)]
+    *kernels, rest = plan_few_samples(chosen, tmp_path / "plan")
+    assert [(plan.gram.n, plan.gram.m) for plan in kernels] == [(16, 16), (8, 16)]
+    assert rest.counts == {"regressions": len(rows)}
+    assert sum(rest.seconds.values()) > 0
     with pytest.raises(SpecError, match=r"classes must be among .* got \[7\]"):
         run_few_samples(replace(chosen, classes=(0, 7)), tmp_path / "none")
 

@@ -37,7 +37,7 @@ def test_a_killed_study_goes_on_to_the_same_rows(landscape_config, landscape_fol
     journal = tmp_path / "finished.jsonl"
     journal.write_bytes(b"".join(whole[:-LEFT]))
     command = [sys.executable, "-m", "ntkreg", "landscape", str(landscape_folder / "config.yaml")]
-    command += ["--output", str(tmp_path), "--n_jobs", "1"]
+    command += ["--output", str(tmp_path), "--n_jobs", "1", "--store", str(tmp_path / "kernels")]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while journal.read_bytes().count(b"\n") <= len(whole) - LEFT:
         assert process.poll() is None, "it ended before"
@@ -54,6 +54,7 @@ def test_a_killed_study_goes_on_to_the_same_rows(landscape_config, landscape_fol
     for name in ("rows", "verdicts", "planes"):
         found, wanted = ((f / f"{name}.csv").read_bytes() for f in (tmp_path, landscape_folder))
         assert found == wanted
+    assert list((tmp_path / "kernels").glob("*/manifest.json"))
 
 
 @pytest.mark.parametrize(
@@ -118,9 +119,12 @@ def test_the_page_shows_every_statement(landscape_folder):
 
 
 @pytest.mark.slow
-def test_a_plan_counts_and_makes_nothing(landscape_config, tmp_path):
-    [plan] = plan_landscape(landscape_config, tmp_path / "x", n_jobs=1)
+def test_a_plan_counts_and_makes_nothing(landscape_config, tmp_path, monkeypatch):
+    place = "ntkreg.studies.landscape.plan.seconds_to_start"
+    monkeypatch.setattr(place, lambda work, n_jobs, n_pieces: 100 * n_jobs + n_pieces)
+    [plan] = plan_landscape(landscape_config, tmp_path / "x", n_jobs=2)
     assert plan.counts == {"pieces": len(QUESTIONS) + 5, "networks": 12}
+    assert plan.seconds["starting processes"] >= 100 * 2 + len(QUESTIONS) + 5
     assert all(seconds > 0 for seconds in plan.seconds.values())
     assert not (tmp_path / "x").exists()
 

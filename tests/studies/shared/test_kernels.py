@@ -1,6 +1,8 @@
 """Kernels that runs of studies, and estimators, share in a folder."""
 
+import errno
 import inspect
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,6 +17,9 @@ from ntkreg.gram import gram, store
 from ntkreg.studies.compare.study import CompareConfig, run_compare
 from ntkreg.studies.few_samples.study import FewSamplesConfig, run_few_samples
 from ntkreg.studies.fit.study import FitConfig, run_fit
+from ntkreg.studies.landscape.config import LandscapeConfig
+from ntkreg.studies.landscape.questions.data import draw_clusters
+from ntkreg.studies.landscape.task import load_task as load_landscape
 from ntkreg.studies.optimizers.study import OptimizersConfig, _Study, load_task
 from ntkreg.studies.precision.study import PrecisionConfig, run_precision
 from ntkreg.studies.quickstart.study import QuickstartConfig, run_quickstart
@@ -89,6 +94,11 @@ def _optimizers(images, output, place):
     return [next(rows)]
 
 
+def _landscape(images, output, place):
+    task = load_landscape(LandscapeConfig("gaussian", n_features=3, n_train=8, n_test=4), place)
+    return [task.kernel_eigenvalues, task.kernel_test_losses, draw_clusters(task, 0.1, 0)]
+
+
 RUNS = {
     "quickstart": _quickstart,
     "fit": _fit,
@@ -97,6 +107,7 @@ RUNS = {
     "optimizers": _optimizers,
     "widths": _widths,
     "compare": _compare,
+    "landscape": _landscape,
 }
 """What computes analytic kernels in each study that has a store."""
 
@@ -150,9 +161,68 @@ def test_a_command_and_estimators_share_kernels(images, tmp_path, computed, caps
     assert not computed
     assert main(["gram", "status", str(place)]) == 0
     assert capsys.readouterr().out.count("NTK of fully_connected(depth=2)") == 2
-    for wrong, why in ((config, "is a file"), ("", "folder must be a path")):
+    model = ["predict", str(tmp_path / "fit"), "--data", images, "--output", str(tmp_path / "p")]
+    for key, is_there in (("x_test", True), ("x_train", False)):
+        del computed[:]
+        assert main([*model, "--key", key, "--store", str(place)]) == 0
+        assert bool(computed) is not is_there
+    predicted = (tmp_path / "p").read_bytes()
+    assert main([*model, "--key", "x_train"]) == 0
+    assert (tmp_path / "p").read_bytes() == predicted
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    wrongs = {config: "is a file", "": "folder must be a path", tmp_path / "link": "is a link to"}
+    for wrong, why in wrongs.items():
         assert main([*arguments, str(wrong)]) == 2
         assert why in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("command", "why"),
+    [
+        ("few-samples-network", "computes no kernel"),
+        ("gram", "--output is such a folder"),
+        ("plan", "counts every kernel"),
+    ],
+)
+def test_a_command_without_a_store_says_why(capsys, command, why):
+    config = Path(__file__).parents[3] / "configs" / "digits_gram.yaml"
+    assert main([command, str(config), "--store", "kernels"]) == 2
+    assert f"{command}: there is no --store here: " in (said := capsys.readouterr().err)
+    assert why in said
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "words"),
+    [
+        (KeyboardInterrupt(), 130, "interrupted. What is already stored is kept; the same command"),
+        (OSError(errno.EROFS, "read-only"), 2, "cannot write to folder {}: read-only. Finished"),
+    ],
+)
+def test_a_command_that_is_cut_short_goes_on_in_its_store(
+    images, tmp_path, computed, monkeypatch, capsys, fault, status, words
+):
+    keys = {"data": images, "architecture": DENSE, "pool": 12, "n_test": 8, "n_samples": [4]}
+    config, place = tmp_path / "few.yaml", tmp_path / "kernels"
+    config.write_text(yaml.safe_dump(keys | {"n_draws": 2}))
+    command = ["few-samples", str(config), "--output", str(tmp_path / "out"), "--store", str(place)]
+    write = store.TileFiles.write
+
+    def write_the_first(files, *tile):
+        if (files.layout.n, files.layout.m) == (8, 12):
+            raise fault
+        write(files, *tile)
+
+    monkeypatch.setattr(store.TileFiles, "write", write_the_first)
+    assert main(command) == status
+    said = capsys.readouterr().err
+    [begun] = [each for each in place.iterdir() if not (each / "tiles.txt").exists()]
+    assert words.format(begun) in said
+    assert said.count("\n") == 1
+    monkeypatch.setattr(store.TileFiles, "write", write)
+    del computed[:]
+    found = _few_samples(images, tmp_path / "out", place)
+    assert len(computed) == 1  # of test images with the pool's, whose own was there
+    assert _text(found) == _text(_few_samples(images, tmp_path / "alone", None))
 
 
 @pytest.mark.parametrize("landmarks", ["uniform", "rpcholesky"])

@@ -1,13 +1,14 @@
 """Which data: repeated inputs with other targets, inputs in clusters."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from ntkreg import finite, landscape
-from ntkreg.gram import kernel
 from ntkreg.studies.landscape.questions.lines import Values, lines
-from ntkreg.studies.landscape.task import Task, network_of
+from ntkreg.studies.landscape.task import Task
 
-__all__ = ["clusters", "conflicts"]
+__all__ = ["clusters", "conflicts", "draw_clusters"]
 
 _CLUSTERS = 8
 _RADII = {"clustered": 0.1, "spread": 2.0}
@@ -40,33 +41,48 @@ def clusters(task: Task) -> Values:
     ----------
     Li and Liang 2018 (arXiv 1808.01204).
     """
-    config = task.config
-    n, d = task.X.shape
+    draws = range(task.config.n_seeds)
+    drawn = {name: [draw_clusters(task, r, draw) for draw in draws] for name, r in _RADII.items()}
     values: Values = []
     for width in (1, 2, 4):
         network = task.network(1, width)
-        for name, radius in _RADII.items():
+        for name, each in drawn.items():
             ends = []
-            for draw in range(config.n_seeds):
-                rng = np.random.default_rng((config.seed, draw))
-                centres = rng.normal(size=(_CLUSTERS, d))
-                labels = rng.permutation(np.arange(_CLUSTERS) % 2 * 2.0 - 1)
-                which = np.arange(n) % _CLUSTERS
-                X = centres[which] + radius * rng.normal(size=(n, d))
-                X /= np.sqrt(np.square(X).mean())
-                top = np.linalg.eigvalsh(kernel(network_of(1), X, get="ntk"))[-1] / n
-                # A quarter of the kernel's rate: such narrow networks have larger curvatures.
+            for draw, (X, y, rate) in enumerate(each):
                 run = finite.train(
                     network,
-                    finite.Training(config.rate / top / 4, _STEPS),
+                    finite.Training(rate, _STEPS),
                     X,
-                    labels[which],
+                    y,
                     seeds=range(draw * 4, draw * 4 + 4),
                     dtype="float64",
                     observers={},
                     progress=False,
                 )
-                surface = landscape.LossSurface(network, run.params, X, labels[which])
+                surface = landscape.LossSurface(network, run.params, X, y)
                 ends.append(surface.losses().mean() / surface.null_loss)
             values += lines(f"width {width}, {name}", "loss", ends)
     return values
+
+
+class Clusters(NamedTuple):
+    """Inputs in clusters, labels by cluster, and the rate at which networks learn them."""
+
+    X: np.ndarray
+    y: np.ndarray
+    rate: float
+
+
+def draw_clusters(task: Task, radius: float, draw: int) -> Clusters:
+    """Draw as many inputs as the task has, in clusters of a radius."""
+    config = task.config
+    n, d = task.X.shape
+    rng = np.random.default_rng((config.seed, draw))
+    centres = rng.normal(size=(_CLUSTERS, d))
+    labels = rng.permutation(np.arange(_CLUSTERS) % 2 * 2.0 - 1)
+    which = np.arange(n) % _CLUSTERS
+    X = centres[which] + radius * rng.normal(size=(n, d))
+    X /= np.sqrt(np.square(X).mean())
+    top = np.linalg.eigvalsh(task.kernel(1, X))[-1] / n
+    # A quarter of the kernel's rate: such narrow networks have larger curvatures.
+    return Clusters(X, labels[which], config.rate / top / 4)
