@@ -103,7 +103,7 @@ class ConjugateGradientSolver(Solver):
         n_pivots: int | None = None,
         seed: int = 0,
     ) -> None:
-        if not (isinstance(tol, Real) and 0 < tol < 1):
+        if not (_is_number(tol) and 0 < tol < 1):
             raise SpecError(f"{self.name}: tol must be a float in (0, 1); got {tol!r}.")
         self.tol = float(tol)
         self.max_iter, self.seed = self._whole("max_iter", max_iter), self._whole("seed", seed, 0)
@@ -125,8 +125,7 @@ class ConjugateGradientSolver(Solver):
         self._preconditioner: Preconditioner | None = None
 
     def _whole(self, name: str, value: Any, least: int = 1) -> int:
-        ok = isinstance(value, Real) and not isinstance(value, bool) and float(value).is_integer()
-        if not ok or value < least:
+        if not (_is_number(value) and float(value).is_integer() and value >= least):
             raise SpecError(f"{self.name}: {name} must be an integer >= {least}; got {value!r}.")
         return int(value)
 
@@ -256,6 +255,10 @@ class ConjugateGradientSolver(Solver):
             f"alpha={alpha:.3g}, K in {self.K.dtype}, an eigenvalue of K is {least:.2e} or less). "
             f"{remedy}."
         )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def _stalled(history: list[float]) -> bool:
