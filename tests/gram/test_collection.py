@@ -5,6 +5,7 @@ import pytest
 import toy_engine
 
 from ntkreg import compute_gram, fully_connected
+from ntkreg.errors import StoreMismatchError
 from ntkreg.gram import gram_in_store
 from ntkreg.gram.collection import kernel_folders
 from ntkreg.kernels import KernelSpec
@@ -48,3 +49,18 @@ def test_other_inputs_and_networks_are_others(tmp_path):
     assert len(kernel_folders(tmp_path, "test")) == 4
     with pytest.raises(FileNotFoundError, match="test: there is no kernel folder at"):
         kernel_folders(tmp_path / "none", "test")
+
+
+def test_what_other_programs_call_a_manifest_is_left_alone(tmp_path):
+    for place in (tmp_path, tmp_path / "page"):
+        place.mkdir(exist_ok=True)
+        (place / "manifest.json").write_text('{"name": "a web page", "icons": []}')
+    spec = KernelSpec(fully_connected(2))
+    for _ in range(2):
+        assert np.array_equal(gram_in_store(spec, X, store=tmp_path)["ntk"].read(), WANTED)
+    (kept,) = kernel_folders(tmp_path, "test")
+    # One of a later version, or damaged, may be a kernel of hours: nothing is computed beside it.
+    for text in ('{"format": "ntkreg kernel, 2"}', '{"format": "ntkr'):
+        (kept / "manifest.json").write_text(text)
+        with pytest.raises(StoreMismatchError, match=r"not (the manifest|sound JSON)"):
+            gram_in_store(spec, X, store=tmp_path)
