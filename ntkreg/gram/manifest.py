@@ -147,7 +147,7 @@ def check_folder(folder: Any, who: str = "compute_gram") -> Path:
     SpecError
         It is no path, or empty.
     StoreMismatchError
-        It is a file.
+        It is a file, or a link to nowhere.
     OSError
         There can be no folder of this name, or it cannot be looked at.
     """
@@ -158,6 +158,11 @@ def check_folder(folder: Any, who: str = "compute_gram") -> Path:
     try:
         is_folder = stat.S_ISDIR(os.stat(absolute).st_mode)
     except FileNotFoundError:
+        if absolute.is_symlink():
+            raise StoreMismatchError(
+                f"{who}: folder {absolute} is a link to a place that is not there "
+                f"({os.readlink(absolute)}), as of a disk that is gone. Make it, or give another."
+            ) from None
         return absolute
     except OSError as error:
         raise OSError(
