@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,9 @@ class KeptGram:
         n, step = self._values.shape[-2], self._values.tile
         start, stop, _ = rows.indices(n)
         axes = np.empty(self._values.shape[:-2])[self._index].shape
-        out = np.empty((*axes, max(stop - start, 0), self._values.shape[-1]), self._values.dtype)
+        shape = (*axes, max(stop - start, 0), self._values.shape[-1])
+        self._values.check_memory(math.prod(shape) * self._values.dtype.itemsize)
+        out = np.empty(shape, self._values.dtype)
         for top in range(start - start % step, stop, step):
             band = slice(max(top, start), min(top + step, stop))
             into = slice(band.start - start, band.stop - start)
@@ -172,7 +175,7 @@ def kernel_folders(
 
 
 def _is_ours(manifest: Path) -> bool:
-    """Return whether a file may be a kernel folder's manifest, of another version or damaged too."""
+    """Return whether a file may be a kernel folder's manifest, of any version or damaged."""
     try:
         found = read_json(manifest, links=False)
     except FileNotFoundError:
