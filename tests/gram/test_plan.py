@@ -186,7 +186,9 @@ def test_free_memory_is_the_least_of_machine_and_control_group(monkeypatch, tmp_
 
 
 def test_a_tile_that_no_disk_holds_is_what_is_to_be_changed(tmp_path):
-    with pytest.raises(PlanError, match=r"fit: a new folder with tiles of a side below 1,000,000,[0-9]{3},") as e:
+    with pytest.raises(
+        PlanError, match=r"fit: a new folder with tiles of a side below 1,000,000,[0-9]{3},"
+    ) as e:
         compute_gram(NET, np.ones((30, 2)), folder=tmp_path / "K", tile=10**9)
     assert "n up to" not in str(e.value)
 
