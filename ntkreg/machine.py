@@ -5,14 +5,23 @@ import math
 import os
 import shutil
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 from threadpoolctl import threadpool_info
 
 __all__ = ["free_disk", "free_memory", "readable", "stored_bytes", "this_machine"]
 
+resource: ModuleType | None
+try:
+    import resource
+except ImportError:  # Windows has none of these limits
+    resource = None
+
 _CGROUP = Path("/sys/fs/cgroup")
 _MEMINFO = Path("/proc/meminfo")
+_OWN_GROUPS = Path("/proc/self/cgroup")
+_OWN_PAGES = Path("/proc/self/statm")
 _VECTORS = tuple(f"+{name}" for name in ("sse", "ssse", "avx", "fma", "neon", "sve", "fullfp16"))
 """What instructions for vectors are called on x86 and ARM; others do not change values."""
 
@@ -22,10 +31,11 @@ _UNITS = ("B", "kB", "MB", "GB", "TB")
 def free_memory() -> int | None:
     """Return the bytes that can be allocated without swapping; None where nobody can say.
 
-    The least of Linux's MemAvailable and of what the control group at the root of the mount (a
-    container's) leaves; elsewhere the free pages that POSIX reports.
+    The least of Linux's MemAvailable, of what the control groups around this process leave (a
+    container's, a batch job's), and of what ``ulimit -v`` and ``-d`` do; elsewhere the free pages
+    that POSIX reports.
     """
-    limits = [bytes_ for bytes_ in (_meminfo(), *_cgroups()) if bytes_ is not None]
+    limits = [bytes_ for bytes_ in (_meminfo(), *_cgroups(), *_ulimits()) if bytes_ is not None]
     if limits:
         return max(min(limits), 0)
     try:
@@ -97,18 +107,48 @@ def _meminfo() -> int | None:
 
 
 def _cgroups() -> list[int | None]:
-    """Return what is left under the limits of control groups, version 2 and version 1."""
-    return [
-        _left(_CGROUP / "memory.max", _CGROUP / "memory.current"),
-        _left(_CGROUP / "memory/memory.limit_in_bytes", _CGROUP / "memory/memory.usage_in_bytes"),
-    ]
+    """Return what is left under the limits of control groups, version 2 and version 1.
+
+    Of the group at the root of the mount, which is a container's, and of those on the way to this
+    process's own, as of a job in a batch queue: each holds for all within.
+    """
+    try:
+        lines = [line.split(":", 2) for line in _OWN_GROUPS.read_text().splitlines()]
+    except OSError:
+        lines = []
+    of_memory = {kinds: Path(path).parts[1:] for _, kinds, path in lines}
+    found = []
+    for kinds, root, limit, used in (
+        ("", _CGROUP, "memory.max", "memory.current"),
+        ("memory", _CGROUP / "memory", "memory.limit_in_bytes", "memory.usage_in_bytes"),
+    ):
+        parts = of_memory.get(kinds, ())
+        groups = (root.joinpath(*parts[:k]) for k in range(len(parts) + 1))
+        found += [_left(group / limit, group / used) for group in groups]
+    return found
 
 
 def _left(limit: Path, used: Path) -> int | None:
     try:
         stat = (limit.parent / "memory.stat").read_text().split()
-        # File cache counts as used, but goes when memory is asked for.
-        cache = dict(zip(stat[::2], stat[1::2], strict=False)).get("inactive_file", "0")
-        return int(limit.read_text()) - int(used.read_text()) + int(cache)
+        # File cache counts as used, but goes when memory is asked for. In version 1 what groups
+        # within have of it is in a total of its own.
+        cache = dict(zip(stat[::2], stat[1::2], strict=False))
+        unused = cache.get("total_inactive_file", cache.get("inactive_file", "0"))
+        return int(limit.read_text()) - int(used.read_text()) + int(unused)
     except (OSError, ValueError):  # no such group, or "max": no limit
         return None
+
+
+def _ulimits() -> list[int | None]:
+    """Return what limits of this process's address space and of its data leave, in Linux."""
+    try:
+        pages = [int(number) for number in _OWN_PAGES.read_text().split()]
+    except (OSError, ValueError):
+        return []
+    if resource is None:
+        return []
+    size = os.sysconf("SC_PAGE_SIZE")
+    limits = ((resource.RLIMIT_AS, pages[0]), (resource.RLIMIT_DATA, pages[5]))
+    most = [(resource.getrlimit(which)[0], used * size) for which, used in limits]
+    return [bytes_ - used for bytes_, used in most if bytes_ != resource.RLIM_INFINITY]

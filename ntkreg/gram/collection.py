@@ -2,13 +2,15 @@
 
 import hashlib
 import json
+import math
 import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ntkreg.errors import StoreMismatchError
+from ntkreg.documents import read_json
+from ntkreg.errors import DataError, StoreMismatchError
 from ntkreg.gram.filling import Filling
 from ntkreg.gram.gram import gram_of, kernel_of
 from ntkreg.gram.manifest import (
@@ -19,7 +21,7 @@ from ntkreg.gram.manifest import (
     make_manifest,
     read_manifest,
 )
-from ntkreg.gram.manifest_schema import layout_of
+from ntkreg.gram.manifest_schema import FORMAT, layout_of
 from ntkreg.gram.open import open_gram
 from ntkreg.gram.work import check_work
 from ntkreg.kernels import KernelSpec
@@ -56,7 +58,9 @@ class KeptGram:
         n, step = self._values.shape[-2], self._values.tile
         start, stop, _ = rows.indices(n)
         axes = np.empty(self._values.shape[:-2])[self._index].shape
-        out = np.empty((*axes, max(stop - start, 0), self._values.shape[-1]), self._values.dtype)
+        shape = (*axes, max(stop - start, 0), self._values.shape[-1])
+        self._values.check_memory(math.prod(shape) * self._values.dtype.itemsize)
+        out = np.empty(shape, self._values.dtype)
         for top in range(start - start % step, stop, step):
             band = slice(max(top, start), min(top + step, stop))
             into = slice(band.start - start, band.stop - start)
@@ -103,7 +107,8 @@ def gram_in_store(
     place = check_folder(store, "store")
     work = check_work(spec, X, Z)
     asked = make_manifest(work, 1)
-    for folder in kernel_folders(place, "store", must_exist=False):
+    folders = kernel_folders(place, "store", must_exist=False)
+    for folder in folders:
         manifest = read_manifest(folder)
         if manifest is None or differences(manifest, asked, left_out=HOW + _WHICH):
             continue
@@ -112,7 +117,7 @@ def gram_in_store(
         if (found := _part(folder, manifest, asked)) is not None:
             return found
     else:
-        if (place / MANIFEST).exists():
+        if place in folders:
             raise StoreMismatchError(
                 f"store: folder {place} holds one kernel, and another than is asked for. Give the "
                 "folder above it, where others can be kept beside it, or ask for what it holds."
@@ -150,6 +155,8 @@ def kernel_folders(
 ) -> list[Path]:
     """Return the kernel folders in a folder, itself and two levels below, in order.
 
+    What other programs call manifest.json is left alone.
+
     Raises
     ------
     FileNotFoundError
@@ -157,13 +164,26 @@ def kernel_folders(
     """
     place = check_folder(store, who)
     depths = ("", "*/", "*/*/")
-    found = [path.parent for each in depths for path in sorted(place.glob(each + MANIFEST))]
+    paths = [path for each in depths for path in sorted(place.glob(each + MANIFEST))]
+    found = [path.parent for path in paths if _is_ours(path)]
     if must_exist and not found:
         raise FileNotFoundError(
             f"{who}: there is no kernel folder at {place} (no {MANIFEST} in it, nor in the folders "
             "in it). Give what compute_gram or `ntkreg gram` wrote into."
         )
     return found
+
+
+def _is_ours(manifest: Path) -> bool:
+    """Return whether a file may be a kernel folder's manifest, of any version or damaged."""
+    try:
+        found = read_json(manifest, links=False)
+    except FileNotFoundError:
+        return False
+    except DataError:
+        return True
+    kind = FORMAT.partition(",")[0]
+    return isinstance(found, dict) and str(found.get("format")).startswith(kind)
 
 
 def _part(folder: Path, stored: dict[str, Any], asked: dict[str, Any]) -> Any:

@@ -162,8 +162,8 @@ def check_folder(folder: Any, who: str = "compute_gram") -> Path:
     except FileNotFoundError:
         if absolute.is_symlink():
             raise StoreMismatchError(
-                f"{who}: folder {absolute} is a link to what is not there. Make the folder that it "
-                "names, or give another."
+                f"{who}: folder {absolute} is a link to a place that is not there "
+                f"({os.readlink(absolute)}), as of a disk that is gone. Make it, or give another."
             ) from None
         return absolute
     except OSError as error:

@@ -243,6 +243,8 @@ def _refusal(plan: GramPlan, need: int, free: int, where: str) -> str:
     cell = plan.result_bytes // (plan.n * plan.m)
     largest = int((free / cell) ** 0.5) if plan.symmetric else free // (cell * plan.m)
     options = [f"n up to about {largest:,}"] if largest else []
+    if where != "memory" and plan.tile > max(plan.n, plan.m):  # each file is a whole tile
+        options = [f"a new folder with tiles of a side below {plan.tile:,}, such as tile=None"]
     if plan.dtype != "float32" and need / 2 <= free:
         options.append("dtype=float32")
     if len(plan.fields) > 1 and need / len(plan.fields) <= free:

@@ -2,7 +2,6 @@
 
 import itertools
 import os
-import statistics
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,10 @@ _LATEST = 200
 """Tiles, written last, whose times say how fast the work goes."""
 
 _PAUSE = 20
-"""A gap between two tiles of so many times the median is a pause, as between two runs."""
+"""A gap between two tiles of so many times the next smaller one is a pause, as between two runs."""
+
+_FEW = 4
+"""Gaps that must be left beside a pause: threads that end together leave a long one as well."""
 
 _AT_WORK = {
     True: "a process is at work",
@@ -173,12 +175,13 @@ def gram_status(folder: str | os.PathLike[str]) -> GramStatus:
 
 def _rate(latest: list[tuple[float, int]]) -> float | None:
     """Return pairs a second from times in order and the pairs that were done then."""
-    gaps = [later[0] - sooner[0] for sooner, later in itertools.pairwise(latest)]
-    if not gaps:
-        return None
-    longest = _PAUSE * max(statistics.median(gaps), statistics.mean(gaps) / len(gaps))
-    steps = zip(gaps, (pairs for _, pairs in latest[1:]), strict=True)
-    counted = [(gap, pairs) for gap, pairs in steps if gap <= longest]
+    gaps = [(later[0] - sooner[0], later[1]) for sooner, later in itertools.pairwise(latest)]
+    counted = sorted(gaps, reverse=True)
+    # More of them than one in a hundred are no pauses, but what threads take that end together.
+    for k in range(1 + len(gaps) // 100, 0, -1):
+        if k < len(counted) and counted[k - 1][0] > _PAUSE * counted[k][0]:
+            counted = counted[k:] if len(counted) - k >= _FEW else []
+            break
     seconds = sum(gap for gap, _ in counted)
     return sum(pairs for _, pairs in counted) / seconds if seconds > 0 else None
 

@@ -1,15 +1,21 @@
 """`StoredValues`: a Gram in a folder, read from there when used."""
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
+from ntkreg.errors import PlanError
 from ntkreg.gram.tile_files import TileFiles
+from ntkreg.machine import free_memory, readable
 
 __all__ = ["StoredValues", "stored_values"]
 
 _Region = tuple[slice, slice]
+
+_LARGE = 1 << 26
+"""Bytes up to which nobody asks whether they are free: solvers read tile after tile."""
 
 
 class StoredValues:
@@ -47,9 +53,13 @@ class StoredValues:
         DataError
             A tile is missing or damaged; says which, and what to do. Of a Gram that was opened
             with ``partial=True`` those not yet computed are NaN instead.
+        PlanError
+            They do not fit into memory.
         """
         layout, missing = self._files.layout, np.array(np.nan, self.dtype)
-        out = np.empty((layout.shape[1], *_shape(self._region(rows, columns))), self.dtype)
+        shape = (layout.shape[1], *_shape(self._region(rows, columns)))
+        self.check_memory(math.prod(shape) * self.dtype.itemsize)
+        out = np.empty(shape, self.dtype)
         for i, j, mirrored, into, part in self._pieces(rows, columns):
             values = missing
             if not self._partial or (i, j) in self._files.checksums:
@@ -70,6 +80,16 @@ class StoredValues:
             raise ValueError("the values are in a folder: reading them always makes a copy.")
         values = self.read()
         return values if dtype is None else values.astype(dtype, copy=False)
+
+    def check_memory(self, needed: int) -> None:
+        """Raise where so many bytes are not free: who fills them all the same may be killed."""
+        free = free_memory() if needed > _LARGE else None
+        if free is not None and needed > free:
+            raise PlanError(
+                f"{self._files.folder}: the values asked for take {readable(needed)} of memory; "
+                f"{readable(free)} are free. Read a part, values.read(rows, columns), or solve by "
+                'solver="conjugate_gradient", which reads tile by tile.'
+            )
 
     def _region(self, rows: slice, columns: slice) -> _Region:
         """Return both slices from start to stop within the matrix."""

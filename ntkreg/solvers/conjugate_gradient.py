@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
@@ -102,15 +103,14 @@ class ConjugateGradientSolver(Solver):
         n_pivots: int | None = None,
         seed: int = 0,
     ) -> None:
-        if not 0 < tol < 1:
+        if not (_is_number(tol) and 0 < tol < 1):
             raise SpecError(f"{self.name}: tol must be a float in (0, 1); got {tol!r}.")
-        for name, value in (("max_iter", max_iter), ("n_pivots", n_pivots)):
-            if value is not None and (isinstance(value, bool) or value < 1 or value != int(value)):
-                raise SpecError(f"{self.name}: {name} must be an integer >= 1; got {value!r}.")
-        self.tol, self.max_iter, self.seed = float(tol), int(max_iter), seed
+        self.tol = float(tol)
+        self.max_iter, self.seed = self._whole("max_iter", max_iter), self._whole("seed", seed, 0)
+        pivots = None if n_pivots is None else self._whole("n_pivots", n_pivots)
         super().__init__(K, sample_weight=sample_weight, n_jobs=n_jobs)
         n = len(self.K)
-        self.n_pivots = min(n, n_pivots or _PIVOTS * math.ceil(math.sqrt(n)))
+        self.n_pivots = min(n, pivots or _PIVOTS * math.ceil(math.sqrt(n)))
         needed, free = _factor_bytes(n, self.n_pivots), free_memory()
         if free is not None and needed > free:
             raise PlanError(
@@ -123,6 +123,11 @@ class ConjugateGradientSolver(Solver):
         self._power = int(np.frexp(largest)[1]) // 2 if largest > 0 else 0
         self._roots = np.ldexp(np.sqrt(weights), -self._power)[:, None]
         self._preconditioner: Preconditioner | None = None
+
+    def _whole(self, name: str, value: Any, least: int = 1) -> int:
+        if not (_is_number(value) and float(value).is_integer() and value >= least):
+            raise SpecError(f"{self.name}: {name} must be an integer >= {least}; got {value!r}.")
+        return int(value)
 
     def _read_kernel(self, K: Any) -> Any:
         return TiledMatrix(self.name, K, self.n_jobs)
@@ -236,15 +241,24 @@ class ConjugateGradientSolver(Solver):
             return f"{self.name}: products with K are not finite. Rescale K."
         # Of the matrix with weights; without them, of K + alpha I itself.
         least = math.ldexp(curvature, 2 * self._power) - alpha
-        enough = 2 * max(-least, 0.0)
+        # Twice what is missing along this direction; and below the other, rounding of products,
+        # whatever K's dtype, leaves a larger residual than tol.
+        rounding = EPS * math.ldexp(self._preconditioned(alpha).largest, 2 * self._power)
+        enough = max(-2 * least, rounding / self.tol)
         remedy = f"Raise alpha to at least about {enough / unit:.0e}"
         if unit != 1:
             remedy += f" (in units of the mean diagonal, {unit:.3g})"
+        if self.K.dtype != np.float64:
+            remedy += ", or compute K in float64"
         return (
             f"{self.name}: K + alpha I is not positive definite (n={len(self.K)}, "
             f"alpha={alpha:.3g}, K in {self.K.dtype}, an eigenvalue of K is {least:.2e} or less). "
-            f"{remedy}, or compute K in float64."
+            f"{remedy}."
         )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def _stalled(history: list[float]) -> bool:

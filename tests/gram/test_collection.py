@@ -9,6 +9,7 @@ import pytest
 import toy_engine
 
 from ntkreg import compute_gram, fully_connected
+from ntkreg.errors import StoreMismatchError
 from ntkreg.gram import gram_in_store
 from ntkreg.gram import hold as hold_module
 from ntkreg.gram.collection import kernel_folders
@@ -68,3 +69,18 @@ def test_who_waits_long_for_another_process_is_told(tmp_path, monkeypatch, patie
         stack.enter_context(hold_module.hold(tmp_path, wait=True))
     assert time.monotonic() - began > 0.2
     stack.close()
+
+
+def test_what_other_programs_call_a_manifest_is_left_alone(tmp_path):
+    for place in (tmp_path, tmp_path / "page"):
+        place.mkdir(exist_ok=True)
+        (place / "manifest.json").write_text('{"name": "a web page", "icons": []}')
+    spec = KernelSpec(fully_connected(2))
+    for _ in range(2):
+        assert np.array_equal(gram_in_store(spec, X, store=tmp_path)["ntk"].read(), WANTED)
+    (kept,) = kernel_folders(tmp_path, "test")
+    # One of a later version, or damaged, may be a kernel of hours: nothing is computed beside it.
+    for text in ('{"format": "ntkreg kernel, 2"}', '{"format": "ntkr'):
+        (kept / "manifest.json").write_text(text)
+        with pytest.raises(StoreMismatchError, match=r"not (the manifest|sound JSON)"):
+            gram_in_store(spec, X, store=tmp_path)

@@ -8,8 +8,9 @@ import toy_engine
 import zarr
 
 from ntkreg import cntk, compute_gram, fully_connected, open_gram
-from ntkreg.errors import DataError, SpecError, StoreMismatchError
-from ntkreg.gram import tile_files
+from ntkreg.errors import DataError, PlanError, SpecError, StoreMismatchError
+from ntkreg.gram import stored, tile_files
+from ntkreg.gram.collection import KeptGram
 
 X = np.random.default_rng(0).standard_normal((19, 3))
 NET = fully_connected(depth=2)
@@ -201,3 +202,15 @@ def test_what_zarr_has_written_is_read_here(toy, folder, dtype):
         assert path.name == "zarr.json" or path.read_bytes() == content
     for gram in (open_gram(folder), compute_gram(NET, X, dtype=dtype, folder=folder)):
         assert np.array_equal(np.asarray(gram.values["ntk"]), wanted)
+
+
+def test_more_than_fits_into_memory_is_not_begun_to_be_read(folder, toy, monkeypatch):
+    compute_gram(NET, X, folder=folder, tile=8, depths=(1, 2))
+    values = open_gram(folder).values["ntk"]
+    monkeypatch.setattr(stored, "_LARGE", 1000)
+    monkeypatch.setattr(stored, "free_memory", lambda: 2 * 19 * 19 * 8 - 1)
+    for read in (values.read, lambda: np.asarray(values), KeptGram(values, [0, 1]).read):
+        with pytest.raises(PlanError, match=r"take 5.8 kB of memory; 5.8 kB are free. Read a part"):
+            read()
+    assert values.read(slice(0, 18)).shape == (2, 18, 19)
+    assert KeptGram(values, 1).read().shape == (19, 19)

@@ -1,4 +1,5 @@
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -182,6 +183,54 @@ def test_free_memory_is_the_least_of_machine_and_control_group(monkeypatch, tmp_
     assert free_memory() == 2_005_000
     (tmp_path / "memory.max").write_text("max\n")
     assert free_memory() == 4000 * 1024
+
+
+def test_a_tile_that_no_disk_holds_is_what_is_to_be_changed(tmp_path):
+    with pytest.raises(
+        PlanError, match=r"fit: a new folder with tiles of a side below 1,000,000,[0-9]{3},"
+    ) as e:
+        compute_gram(NET, np.ones((30, 2)), folder=tmp_path / "K", tile=10**9)
+    assert "n up to" not in str(e.value)
+
+
+@pytest.mark.parametrize(
+    ("line", "group", "limit", "used"),
+    [
+        ("0::/slurm/job_7/step_0", "slurm/job_7", "memory.max", "memory.current"),
+        (
+            "4:memory:/slurm/job_7",
+            "memory/slurm/job_7",
+            "memory.limit_in_bytes",
+            "memory.usage_in_bytes",
+        ),
+    ],
+)
+def test_free_memory_counts_the_group_of_a_batch_job(
+    monkeypatch, tmp_path, line, group, limit, used
+):
+    (tmp_path / "own").write_text(f"9:cpu:/elsewhere\n{line}\n")
+    (tmp_path / group).mkdir(parents=True)
+    for name, text in ((limit, "3000000"), (used, "1000000"), ("memory.stat", "inactive_file 5")):
+        (tmp_path / group / name).write_text(text)
+    monkeypatch.setattr(machine, "_CGROUP", tmp_path)
+    monkeypatch.setattr(machine, "_OWN_GROUPS", tmp_path / "own")
+    assert free_memory() == 2_000_005
+    (tmp_path / group / "memory.stat").write_text("inactive_file 5 total_inactive_file 7")
+    assert free_memory() == 2_000_007
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what is used is read from /proc")
+@pytest.mark.parametrize("name", ["RLIMIT_AS", "RLIMIT_DATA"])
+def test_free_memory_counts_what_ulimit_leaves(name):
+    which = getattr(resource, name)
+    soft, hard = resource.getrlimit(which)
+    pages = os.sysconf("SC_PAGE_SIZE") * np.loadtxt("/proc/self/statm")
+    used = int(pages[0 if name == "RLIMIT_AS" else 5])
+    resource.setrlimit(which, (used + 300_000_000, hard))
+    try:
+        assert 250_000_000 < free_memory() < 310_000_000
+    finally:
+        resource.setrlimit(which, (soft, hard))
 
 
 def test_free_memory_falls_back_where_there_is_no_proc(monkeypatch, tmp_path):

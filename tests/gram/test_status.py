@@ -60,7 +60,16 @@ def test_pauses_between_runs_are_no_work():
     steady = [(float(t), 10) for t in range(20)]
     assert _rate(steady) == pytest.approx(10)
     assert _rate([*steady, *((t + 5000, n) for t, n in steady)]) == pytest.approx(10)
+    # Too few to tell a pause from threads that end together.
+    assert _rate([(0.0, 10), (1.0, 10), (5000.0, 10)]) is None
+    assert _rate([*steady[:6], (5000.0, 10)]) == pytest.approx(10)
     assert _rate([]) is _rate(steady[:1]) is _rate([(1.0, 5), (1.0, 5)]) is None
+
+
+@pytest.mark.parametrize("threads", [2, 3, 8, 40])
+def test_tiles_that_threads_end_together_are_no_pauses(threads):
+    latest = [(10.0 * wave + 0.01 * k, 10) for wave in range(100) for k in range(threads)][:200]
+    assert _rate(latest) == pytest.approx(threads, rel=0.3)
 
 
 def test_a_folder_at_its_very_beginning_has_no_rate_yet(folder):

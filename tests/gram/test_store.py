@@ -174,6 +174,9 @@ def test_a_folder_of_other_things_is_refused_and_left_alone(folder):
     for call in (compute_gram, plan_gram):
         with pytest.raises(StoreMismatchError, match=f"{call.__name__}: folder .* is a file"):
             call(NET, X, folder=folder / "thesis.tex")
+        (folder.parent / call.__name__).symlink_to(folder / "unmounted")
+        with pytest.raises(StoreMismatchError, match=r"is a link to a place that is not there"):
+            call(NET, X, folder=folder.parent / call.__name__)
 
 
 @pytest.mark.parametrize("name", ["", b"K", 5, True, "K\0", 1.5])

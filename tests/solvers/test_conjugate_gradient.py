@@ -1,5 +1,6 @@
 """Conjugate gradients over tiles, beside dense solves by NumPy in float64."""
 
+import re
 import warnings
 
 import numpy as np
@@ -178,11 +179,31 @@ def test_an_indefinite_matrix_is_refused_with_the_alpha_that_would_do():
     assert found.residual <= 1e-6
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_the_alpha_that_a_refusal_names_is_enough_where_rows_repeat(dtype):
+    K = np.repeat(np.repeat(_rbf(3), 40, 0), 40, 1).astype(dtype)
+    y = np.random.default_rng(0).standard_normal(120)
+    with pytest.raises(NotPSDError) as refused:
+        ConjugateGradientSolver(K).solve(y, alpha=0)
+    assert ("in float64." in str(refused.value)) == (dtype == "float32")
+    enough = float(re.search(r"at least about (\S+?)[.,]", str(refused.value))[1])
+    assert enough < 1e-6
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert ConjugateGradientSolver(K).solve(y, alpha=enough).residual <= 1e-6
+
+
 def test_parameters_out_of_range_and_too_little_memory(monkeypatch):
     K = _rbf(10)
-    for wrong in ({"tol": 0}, {"tol": 1.0}, {"max_iter": 0}, {"n_pivots": 2.5}):
-        with pytest.raises(SpecError, match=f"{next(iter(wrong))} must be"):
-            ConjugateGradientSolver(K, **wrong)
+    for name, values in {
+        "tol": (0, 1.0, "1e-6", None),
+        "max_iter": (0, "many", None, np.inf),
+        "n_pivots": (2.5, True, "8"),
+        "seed": (-1, "x", 0.5),
+    }.items():
+        for wrong in values:
+            with pytest.raises(SpecError, match=f"{name} must be .* got {wrong!r}"):
+                ConjugateGradientSolver(K, **{name: wrong})
     monkeypatch.setattr(conjugate_gradient, "free_memory", lambda: 1000)
     with pytest.raises(PlanError, match=r"n_pivots=10 for n = 10 rows .* Give fewer"):
         ConjugateGradientSolver(K)
