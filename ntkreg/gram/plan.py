@@ -280,5 +280,5 @@ def _seconds_per_pair(work: GramWork) -> float:
 def readable_time(seconds: float) -> str:
     """Return a time in its unit."""
     if seconds < 120:
-        return f"{seconds:.2g} s"
+        return f"{seconds:.2g} s" if seconds < 99.5 else f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

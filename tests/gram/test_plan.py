@@ -249,3 +249,11 @@ def test_free_disk_of_a_folder_to_be_made(tmp_path):
 )
 def test_bytes_are_readable(n_bytes, text):
     assert readable(n_bytes) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.0123, "0.012 s"), (99.4, "99 s"), (110, "110 s"), (125, "2 min"), (9000, "2.5 h")],
+)
+def test_seconds_are_readable(seconds, text):
+    assert plan.readable_time(seconds) == text
