@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from ntkreg.cli.options import make_parser, parse
+from ntkreg.errors import PlanError
 
 __all__ = ["status"]
 
@@ -24,5 +25,12 @@ def status(arguments: Sequence[str]) -> None:
     from ntkreg.gram import gram_status
     from ntkreg.gram.collection import kernel_folders
 
+    wrong: list[Exception] = []
     for number, path in enumerate(kernel_folders(folder, "gram status")):
-        print(f"{'' if number == 0 else chr(10)}{gram_status(path)}")
+        # One that is damaged keeps nobody from the others.
+        try:
+            print(f"{'' if number == len(wrong) else chr(10)}{gram_status(path)}")
+        except (OSError, ValueError, PlanError) as error:
+            wrong.append(error)
+    if wrong:
+        raise wrong[0]

@@ -121,7 +121,7 @@ class NTKRegressorCV(Regression, LatentFunction, KernelSelection):
     Notes
     -----
     Up to six ridges cost a Cholesky factorisation each, more one eigendecomposition: both O(n^3),
-    with two more matrices in float64 beside the Gram (`ntkreg.solvers.solver_for`).
+    with two or five more matrices in float64 beside the Gram (`ntkreg.solvers.solver_for`).
 
     References
     ----------

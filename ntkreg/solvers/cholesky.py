@@ -63,6 +63,8 @@ class CholeskySolver(Solver):
         if not is_stored(K):
             K = check_gram(self.name, K)
             self._dtype = K.dtype
+            if not self._overwrite:
+                check_memory(self.name, cholesky_bytes(len(K)), len(K))
             return K
         tiles = TiledMatrix(self.name, K, self.n_jobs)
         self._dtype = tiles.dtype

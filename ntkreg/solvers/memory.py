@@ -3,7 +3,7 @@
 from ntkreg.errors import PlanError
 from ntkreg.machine import free_memory, readable
 
-__all__ = ["check_memory", "cholesky_bytes", "fits"]
+__all__ = ["check_eigen_memory", "check_memory", "cholesky_bytes", "fits"]
 
 _SHARE = 0.9
 """Part of the free memory that one solve may take."""
@@ -28,5 +28,20 @@ def check_memory(who: str, needed: int, n: int) -> None:
             f"{who}: a Cholesky factor of n = {n:,} rows takes {readable(needed)} of memory in "
             f"float64; {readable(usable)} can be used. What would fit: n up to about "
             f'{int((usable / 8) ** 0.5):,}, or solver="conjugate_gradient" '
+            "(ConjugateGradientSolver), which reads the matrix tile by tile."
+        )
+
+
+def check_eigen_memory(who: str, n: int) -> None:
+    """Raise `PlanError` where an eigendecomposition of n rows does not fit, saying what would.
+
+    That is the matrix, its copy in LAPACK, a workspace of two, and the eigenvectors.
+    """
+    if not fits(needed := 5 * 8 * n * n):
+        usable = int(_SHARE * (free_memory() or 0))
+        raise PlanError(
+            f"{who}: an eigendecomposition of n = {n:,} rows takes {readable(needed)} of memory in "
+            f"float64; {readable(usable)} can be used. What would fit: n up to about "
+            f'{int((usable / 40) ** 0.5):,}; or, for one ridge, solver="conjugate_gradient" '
             "(ConjugateGradientSolver), which reads the matrix tile by tile."
         )

@@ -9,6 +9,7 @@ from ntkreg.errors import NotPSDError, PrecisionWarning
 from ntkreg.solvers.definiteness import EPS, doubt, refusal
 from ntkreg.solvers.lapack_limits import check_eigen
 from ntkreg.solvers.leave_one_out import Inverse
+from ntkreg.solvers.memory import check_eigen_memory
 from ntkreg.solvers.solution import Solution
 from ntkreg.solvers.spectral_map import SpectralMap
 from ntkreg.solvers.stopped import StoppedTraining
@@ -35,7 +36,7 @@ class SpectralSolver(StoppedTraining):
 
     Notes
     -----
-    About 9 n^3 flops in one thread, two more matrices of float64 in memory while it lasts and
+    About 9 n^3 flops in one thread, five more matrices of float64 in memory while it lasts and
     one after. Errors are some 1e-16 of the largest eigenvalue: where weights differ by more
     than 1e8 or so, light rows drown in those of heavy ones, and `CholeskySolver` is exact.
 
@@ -52,7 +53,9 @@ class SpectralSolver(StoppedTraining):
     name: ClassVar[str] = "SpectralSolver"
 
     def _read_kernel(self, K: Any) -> Any:
-        check_eigen(self.name, max(np.shape(K), default=0))  # before a look at every value
+        n = max(np.shape(K), default=0)
+        check_eigen(self.name, n)  # before a look at every value
+        check_eigen_memory(self.name, n)
         return super()._read_kernel(K)
 
     def _solve(self, targets: np.ndarray, alphas: np.ndarray, unit: float) -> Solution:

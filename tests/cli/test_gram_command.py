@@ -78,6 +78,18 @@ def test_a_kernel_grows(gram_config, capsys):
     assert open_gram("results/small/test_kernel").values["ntk"].shape == (2, 20, 70)
 
 
+def test_the_status_of_a_damaged_kernel_hides_no_other(gram_config, tmp_path, capsys):
+    assert main(["gram", gram_config]) == 0
+    manifest = tmp_path / "results/small/kernel/manifest.json"
+    manifest.write_text(manifest.read_text()[:-9])
+    capsys.readouterr()
+    assert main(["gram", "status", "results/small"]) == 2
+    said = capsys.readouterr()
+    assert said.out.startswith("NNGP and NTK")
+    assert "20 x 60" in said.out
+    assert "results/small/kernel/manifest.json: not sound JSON" in said.err
+
+
 def test_what_is_not_there_is_not_gone_on_with(gram_config, capsys, tmp_path):
     assert main(["gram", gram_config, "--resume", "--output", "results/smal"]) == 2
     assert "gram: --resume goes on with a kernel that is there" in capsys.readouterr().err

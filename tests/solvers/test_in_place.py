@@ -137,7 +137,8 @@ def test_auto_takes_a_factor_where_it_fits_and_else_conjugate_gradients(monkeypa
         ridge_solver("me", "auto", K, needs_factor="this")
     with pytest.raises(ValueError, match=r"^me: this needs a factor"):
         ridge_solver("me", "conjugate_gradient", K, needs_factor="this")
-    with pytest.raises(PlanError, match=r"^solve_cholesky: a Cholesky factor"):
-        CholeskySolver(Stored(K))
+    for each in (Stored(K), K):
+        with pytest.raises(PlanError, match=r"^solve_cholesky: a Cholesky factor"):
+            CholeskySolver(each)
     monkeypatch.setattr(memory, "free_memory", lambda: None)
     assert type(ridge_solver("me", "auto", K)) is CholeskySolver
