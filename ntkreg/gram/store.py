@@ -169,9 +169,11 @@ def _matching_manifest(
             )
         return None
     found = differences(stored, asked, left_out=HOW)
-    if found and not (how.extend and is_beginning(stored, asked, work)):
-        if not how.extend and is_beginning(stored, asked, work):
-            more = "extend=True to add the rows that it lacks"
+    if found and not ((begins := is_beginning(stored, asked, work)) and how.extend):
+        if begins:
+            more = "extend=True to add the rows that it lacks (of a command, --extend)"
+        elif how.extend and all(line.startswith(("X", "Z")) for line in found):
+            more = "inputs that begin with those of the folder, to the bit, or another folder"
         else:
             more = "another folder"
         raise StoreMismatchError(

@@ -109,7 +109,8 @@ class TileFiles:
             found = [line[:200] for line in found[:5]] or ["it is another document"]
             raise StoreMismatchError(
                 f"{path}: does not fit manifest.json beside it: {'; '.join(found)}. The folder was "
-                "changed by something else. Give another folder, or delete this one."
+                "changed by something else. Delete this file, and it is written anew, or give "
+                "another folder."
             )
         return True
 
@@ -137,7 +138,9 @@ class TileFiles:
         try:
             file = open_regular(path)
         except FileNotFoundError:
-            raise DataError(self._complaint(i, j, f"is missing: no file {path.name}")) from None
+            raise DataError(
+                self._complaint(i, j, f"is missing: no file {path.relative_to(self.folder)}")
+            ) from None
         with file:
             status = os.fstat(file.fileno())
             # Before room for it is made: a file of another length is not read at all.

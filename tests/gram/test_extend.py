@@ -88,7 +88,7 @@ def test_rows_and_columns_of_a_cross_gram_are_added(tmp_path, n, m):
 def test_another_gram_is_refused_and_left_alone(tmp_path, inputs, Z, options):
     compute_gram(NET, X[:10], folder=tmp_path, tile=4)
     before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
-    with pytest.raises(StoreMismatchError, match=r"holds another Gram: .*Give another folder"):
+    with pytest.raises(StoreMismatchError, match=r"Give (inputs that begin .*)?another folder"):
         _extend(tmp_path, inputs, Z, **options)
     assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before
 
@@ -97,6 +97,8 @@ def test_without_being_asked_no_folder_grows(tmp_path):
     compute_gram(NET, X[:10], folder=tmp_path, tile=4)
     with pytest.raises(StoreMismatchError, match=r"X\.shape: stored .*Give extend=True to add"):
         compute_gram(NET, X, folder=tmp_path)
+    with pytest.raises(StoreMismatchError, match=r"Give inputs that begin with those"):
+        _extend(tmp_path, X + 1)
     with pytest.raises(SpecError, match="extend must be a bool; got 1"):
         compute_gram(NET, X, folder=tmp_path, extend=1)
     with pytest.raises(SpecError, match="extend and shard need a folder"):
