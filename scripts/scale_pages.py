@@ -120,9 +120,10 @@ def cluster(rows: pd.DataFrame, record: dict[str, Any]) -> Document:
         f"{written.min():.3g} to {written.max():.3g} ns a pair. Inputs are sent in either case, "
         "and grow with n where pairs grow with n^2: the dense rows of a folder are larger for that."
     )
+    sizes = grown.dropna(axis="columns")
     memory = grown[["case", "n"]].assign(
         n=grown.n.astype(int),
-        **{name: grown[name].map("{:.0f}".format) for name in grown if name.endswith(", MB")},
+        **{name: grown[name].map("{:.0f}".format) for name in sizes if name.endswith(", MB")},
     )
     bounded = (
         "Peak resident memory of a scheduler and of the larger worker, processes of their own, "
