@@ -1,6 +1,5 @@
 """Networks and images that gpu_check.py asks the card about."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,7 @@ from ntkreg.architecture import (
     Sin,
 )
 
-__all__ = ["CLAIMS", "RATES", "images", "images_and_labels", "kinds"]
+__all__ = ["CLAIMS", "RATES", "images", "kinds"]
 
 SEED = 0
 
@@ -30,25 +29,6 @@ SEED = 0
 def images(n: int, side: int, channels: int = 3) -> np.ndarray:
     rng = np.random.default_rng(SEED)
     return rng.normal(size=(n, side, side, channels)).astype(np.float32)
-
-
-def images_and_labels(path: Path) -> list[np.ndarray]:
-    """Read x_train, y_train, x_test and y_test of an archive, uint8 of matching shapes."""
-    wanted = ("x_train", "y_train", "x_test", "y_test")
-    with np.load(path, allow_pickle=False) as data:
-        found = {k: data[k] for k in wanted if k in data}
-    shapes = {k: (a.shape, str(a.dtype)) for k, a in found.items()}
-    right = len(found) == 4 and all(a.dtype == np.uint8 and a.size for a in found.values())
-    if right:
-        X, y, X_test, y_test = found.values()
-        right = X.ndim == X_test.ndim == 4 and X.shape[1:] == X_test.shape[1:]
-        right = right and len(X) == y.size and len(X_test) == y_test.size
-    if not right:
-        raise SystemExit(
-            f"--data: {path} must hold {', '.join(wanted)}, uint8 images (n, h, w, channels) and a "
-            f"label each; got {shapes}. Store them with numpy.savez."
-        )
-    return list(found.values())
 
 
 def kinds() -> dict[str, tuple[Architecture, int]]:

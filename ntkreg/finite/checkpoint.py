@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
+import ntkreg
 from ntkreg.data import fingerprint_arrays, read_arrays
 from ntkreg.documents import MOST_BYTES, parse_json
 from ntkreg.errors import DataError, StoreMismatchError
@@ -67,7 +68,10 @@ def describe_run(
         "observers": {name: _fingerprint(o) for name, o in observers.items()},
         "observe_at": list(observe_at),
         "platform": jax.default_backend(),
-        "versions": {name: version(name) for name in ("ntkreg", "jax", "jaxlib", "optax", "numpy")},
+        "versions": {
+            "ntkreg": ntkreg.__version__,
+            **{name: version(name) for name in ("jax", "jaxlib", "optax", "numpy")},
+        },
     }
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+import ntkreg
 from ntkreg import storage
 from ntkreg.architecture import Architecture, to_dict
 from ntkreg.documents import read_json
@@ -77,7 +78,7 @@ def ways() -> dict[str, Any]:
     """Return the versions and the machine on which the bits of values computed here depend."""
     return {
         "versions": {
-            "ntkreg": version("ntkreg"),
+            "ntkreg": ntkreg.__version__,
             "numpy": np.__version__,
             "numba": version("numba"),
         },

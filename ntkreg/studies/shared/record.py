@@ -23,13 +23,20 @@ def environment() -> dict[str, Any]:
     return {
         "ntkreg": ntkreg.__version__,
         "python": platform.python_version(),
-        **{name: importlib.metadata.version(name) for name in _LIBRARIES},
+        **{name: _version(name) for name in _LIBRARIES},
         "platform": platform.platform(),
         "processor": _processor(),
         "cpus": len(os.sched_getaffinity(0))
         if hasattr(os, "sched_getaffinity")
         else os.cpu_count(),
     }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:  # not every study needs every library
+        return None
 
 
 def write_record(folder: Path, config: Any, **extra: Any) -> None:
