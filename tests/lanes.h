@@ -95,6 +95,16 @@ template <class T> static inline Lanes<T> load(const T* from, const I& at) {
   for (int k = 0; k < 32; ++k) r.v[k] = from[at.v[k]];
   return r;
 }
+static inline F load_behind(const float* from, const I& bytes) {
+  F r;
+  for (int k = 0; k < 32; ++k) r.v[k] = *(const float*)((const char*)from + bytes.v[k]);
+  return r;
+}
+static inline I less_where_equal(const I& v, int by, const I& a, const I& b) {
+  I r;
+  for (int k = 0; k < 32; ++k) r.v[k] = a.v[k] == b.v[k] ? v.v[k] - by : v.v[k];
+  return r;
+}
 template <class T> static inline void store(T* to, const I& at, const Lanes<T>& v, const B& where) {
   for (int k = 0; k < 32; ++k) if (where.v[k]) to[at.v[k]] = v.v[k];
 }

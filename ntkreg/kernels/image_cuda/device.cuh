@@ -57,3 +57,11 @@ template <int WIDTH, class T> DEVICE T from_after(T v, int k) {
 
 template <class T> DEVICE T load(const T* from, I at) { return from[at]; }
 template <class T> DEVICE void store(T* to, I at, T v, B where) { if (where) to[at] = v; }
+// A number so many bytes behind: one that changes from row to row is part of the address as it is.
+DEVICE F load_behind(const float* from, I bytes) { return *(const float*)((const char*)from + bytes); }
+// v, less by k where a == b: one instruction beside the comparison, which others share.
+DEVICE I less_where_equal(I v, int k, I a, I b) {
+  asm("{\n.reg .pred p;\nsetp.eq.s32 p, %2, %3;\n@p sub.s32 %0, %0, %1;\n}"
+      : "+r"(v) : "r"(k), "r"(a), "r"(b));
+  return v;
+}

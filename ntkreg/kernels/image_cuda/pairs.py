@@ -17,8 +17,8 @@ from ntkreg.kernels.image_cuda.tables import as_x, as_z
 
 __all__ = ["CudaPairs"]
 
-_WORK = 2**40
-"""Entries through layers in a block of pairs: some two seconds of an H100."""
+_WORK = 2**38
+"""Entries through layers in a block of pairs: half a second of an H100."""
 
 _CAPACITY = 232448
 """Bytes of shared memory that a block of an H100 may have: what is explained without a card."""
@@ -49,14 +49,14 @@ class CudaPairs(ImagePairs):
 
     @property
     def block(self) -> int:
-        """A power of two, at most some seconds of work."""
+        """A power of two, at most a second of work; smaller ones leave threads without tables."""
         side = np.sqrt(_WORK / max(self.runnable.layer_entries, 1))
         return int(2 ** np.clip(np.floor(np.log2(side)), 5, 10))
 
     @property
     def columns_at_once(self) -> int:
-        """Half a block: fewer leave multiprocessors idle."""
-        return self.block // 2
+        """A block's: fewer leave multiprocessors idle."""
+        return self.block
 
     @cached_property
     def _programs(self) -> dict[tuple[int, int], CardProgram]:

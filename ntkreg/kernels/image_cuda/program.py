@@ -23,7 +23,7 @@ _HOT = 64
 class Item:
     """A table of every image: pixels of all channels, or the numbers of a layer.
 
-    `shape` is (tables, rows, columns) of x; z has every row twice, `z_rows` in all. `start`s are
+    `shape` is (tables, rows, columns) of x; z has `z_rows` (`CardProgram.copies`). `start`s are
     its first numbers in an image's. `near` ones are copied into shared memory, others read where
     they lie.
     """
@@ -163,15 +163,32 @@ class CardProgram:
         return [_whole(slots * size * self.fields) for slots, size in both]
 
     @cached_property
+    def copies(self) -> int:
+        """How often z's rows are there: twice, no row goes around then; once where room is short.
+
+        An instruction a row and layer is less than what it costs to read a table from afar.
+        """
+        return 2 if all(item.near for item in self._placed(2)[self._full_of_pixels :]) else 1
+
+    @cached_property
     def items(self) -> list[Item]:
         """Pixels, then the tables of all layers in their order."""
+        return self._placed(self.copies)
+
+    @property
+    def _full_of_pixels(self) -> bool:
+        """Whether pixels have so many channels that they are left afar: read once a tile."""
+        return self.channels > 4
+
+    def _placed(self, copies: int) -> list[Item]:
         rows, columns = self.axes[0]
-        shapes = [((self.channels, rows.sizes[0], columns.moduli[0]), 2 * rows.moduli[0])]
+        pixels = self.channels, rows.sizes[0], columns.moduli[0]
+        shapes = [(pixels, copies * rows.moduli[0])]
         for (rows, columns), steps in zip(self.axes, self.steps, strict=True):
             for step in (s for s in steps if s.has_tables):
                 level = step.operation.level
                 shape = (1, rows.sizes[level], columns.moduli[level])
-                shapes.append((shape, 2 * rows.moduli[level]))
+                shapes.append((shape, copies * rows.moduli[level]))
         items, x, z = [], 0, 0
         free = self.capacity // self.blocks - self._fixed
         if free < 0:
@@ -179,8 +196,7 @@ class CardProgram:
                 f'backend="cuda": what poolings leave of a pair takes {self._fixed:,} bytes of a '
                 f'card\'s shared memory, which has {self.capacity:,}. Use backend="jax".'
             )
-        # Pixels of many channels are read once a tile: tables first.
-        full = self.channels > 4
+        full = self._full_of_pixels
         for k, (shape, z_rows) in enumerate(shapes):
             item = Item(shape, z_rows, x, z, False)
             size = 4 * (item.x_stop - x + item.z_stop - z)

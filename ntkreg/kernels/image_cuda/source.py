@@ -23,8 +23,9 @@ def body_of(card: CardProgram) -> str:
 
 def source_of(card: CardProgram, words: str) -> str:
     """Return all text: the machine's words (`front()`, or others), the header, the body."""
-    sizes = f"#define WARPS {card.warps}\n#define BLOCKS {card.blocks}"
-    return "\n".join([sizes, words, _header(), body_of(card)])
+    sizes = {"WARPS": card.warps, "BLOCKS": card.blocks, "COPIES": card.copies}
+    defined = [f"#define {name} {size}" for name, size in sizes.items()]
+    return "\n".join([*defined, words, _header(), body_of(card)])
 
 
 def front() -> str:

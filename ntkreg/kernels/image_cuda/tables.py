@@ -35,15 +35,15 @@ def as_x(
 def as_z(
     card: CardProgram, stages: Sequence[RunnableStage], images: Sequence[Images]
 ) -> np.ndarray:
-    """Return the same with every table's rows, filled up to its modulus, twice."""
+    """Return the same with every table's rows, filled up to its modulus, in all their copies."""
     rows = _tables(card, stages, images)
     out = np.zeros((len(images[0].pixels), card.image_sizes[1]), np.float32)
     for item, (table, nothing) in zip(card.items, rows, strict=True):
         tables, h, columns = item.shape
-        twice = np.full((len(table), tables, item.z_rows, columns), nothing, np.float32)
-        twice[:, :, :h] = table
-        twice[:, :, item.z_rows // 2 : item.z_rows // 2 + h] = table
-        flat = twice.reshape(len(table), -1)
+        shape = len(table), tables, card.copies, item.z_rows // card.copies, columns
+        filled = np.full(shape, nothing, np.float32)
+        filled[:, :, :, :h] = table[:, :, None]
+        flat = filled.reshape(len(table), -1)
         out[:, item.z_start : item.z_start + flat.shape[1]] = flat
     return out
 

@@ -45,17 +45,26 @@ template <int GROUP> struct Tile {
   }
 };
 
-// The numbers of a layer, or pixels of a channel, of both images: z's rows are there twice.
+// The numbers of a layer, or pixels of a channel, of both images, row after row. Where z's rows are
+// there once (COPIES), the one behind the last is the first.
 template <class L, int GROUP> struct Table {
+  static constexpr int BYTES = sizeof(float);
   const float *x, *z;
-  I at_x, at_z;
+  I x_bytes, z_bytes;
   DEVICE Table(const Tile<GROUP>& t, const float* x_, const float* z_) : x(x_), z(z_) {
     const I lane = select(t.lane < I(L::COLUMNS), t.lane, I(0));
-    at_x = lane;
-    at_z = t.row * I(L::STEP * L::COLUMNS) + wrapped(lane + t.column * I(L::STEP), L::COLUMNS);
+    const I q = wrapped(lane + t.column * I(L::STEP), L::COLUMNS);
+    x_bytes = lane * I(BYTES);
+    z_bytes = (t.row * I(L::STEP * L::COLUMNS) + q) * I(BYTES);
   }
-  DEVICE F of_x(int i) const { return load(x + i * L::COLUMNS, at_x); }
-  DEVICE F of_z(int i) const { return load(z + i * L::COLUMNS, at_z); }
+  DEVICE F of_x(int i) const { return load_behind(x + i * L::COLUMNS, x_bytes); }
+  DEVICE F of_z(int i) const { return load_behind(z + i * L::COLUMNS, z_bytes); }
+  // Before row i + 1 is read; `last` is the row that goes with z's last.
+  DEVICE void next(int i, I last) {
+    if (COPIES == 1)
+      z_bytes = less_where_equal(z_bytes, L::ROWS * L::COLUMNS * BYTES, I(i), last);
+  }
+  DEVICE static I last(const Tile<GROUP>& t) { return I(L::ROWS - 1) - t.row * I(L::STEP); }
 };
 
 DEVICE void copy(float* to, const float* from, int n) {
@@ -73,9 +82,13 @@ DEVICE void pixels(F (&s)[N], const Tile<GROUP>& t, const float* x, const float*
   for (int i = 0; i < L::H; ++i) s[i] = F(0.f);
   CHANNEL_LOOP
   for (int c = 0; c < CHANNELS; ++c) {
-    const Table<L, GROUP> of(t, x + c * L::H * L::COLUMNS, z + c * 2 * L::ROWS * L::COLUMNS);
+    Table<L, GROUP> of(t, x + c * L::H * L::COLUMNS, z + c * COPIES * L::ROWS * L::COLUMNS);
+    const I last = of.last(t);
     UNROLLED
-    for (int i = 0; i < L::H; ++i) s[i] = fused(of.of_x(i), of.of_z(i), s[i]);
+    for (int i = 0; i < L::H; ++i) {
+      s[i] = fused(of.of_x(i), of.of_z(i), s[i]);
+      of.next(i, last);
+    }
   }
 }
 
@@ -175,8 +188,8 @@ template <class C, class PHI, int TRAINED, int OUT, bool BIASED, bool FIRST, int
 struct Layer {
   static constexpr int GROUP = C::GROUP;
   typedef Table<typename C::Out, GROUP> Numbers;
-  DEVICE static void finish(F (&v)[FIELDS], const C& window, const Numbers& table,
-                            const Number& number, int i) {
+  DEVICE static void finish(F (&v)[FIELDS], const C& window, Numbers& table,
+                            const Number& number, int i, I last) {
     UNROLLED
     for (int f = 0; f < (FIRST ? 1 : FIELDS); ++f) v[f] = window.along(v[f]);
     if (BIASED) v[0] = v[0] + F(number.bias);
@@ -196,6 +209,7 @@ struct Layer {
       for (int f = 1; f < FIELDS; ++f)
         if (OUT >> (f - 1) & 1) v[f] = v[f] + v[0];
     }
+    table.next(i, last);
   }
   template <class P> DEVICE static bool activate(P, F& v, const Numbers& table,
                                                  const Number& number, int i, F& slope) {
@@ -211,7 +225,9 @@ struct Layer {
   DEVICE static void run(F (&t)[FIELDS][N], const Tile<GROUP>& at, const float* x, const float* z,
                          const Number& number) {
     const C window(at);
-    const Numbers table(at, x, z);
+    Numbers table(at, x, z);
+    // The same row, but with a name of its own only where there must be one: registers are few.
+    const I last = C::NEAR && C::Out::H == C::Out::ROWS ? window.seam : table.last(at);
     const int sums = FIRST ? 1 : FIELDS;
     F v[FIELDS];
     if (C::POINT) {
@@ -219,7 +235,7 @@ struct Layer {
       for (int i = 0; i < C::Out::H; ++i) {
         UNROLLED
         for (int f = 0; f < sums; ++f) v[f] = t[f][i];
-        finish(v, window, table, number, i);
+        finish(v, window, table, number, i, last);
         UNROLLED
         for (int f = 0; f < FIELDS; ++f) t[f][i] = v[f];
       }
@@ -230,17 +246,18 @@ struct Layer {
       for (int f = 0; f < sums; ++f) upper[f] = t[f][0];
       UNROLLED
       for (int i = 0; i < C::Out::H; ++i) {
-        const B joined = I(i) != window.seam;
-        const B next_joined = C::WHOLE ? joined : I(i + 1) != window.seam_up;
+        const F joined = select(I(i) != window.seam, F(1.f), F(0.f));
+        const F next_joined =
+            C::WHOLE ? joined : select(I(i + 1) != window.seam_up, F(1.f), F(0.f));
         UNROLLED
         for (int f = 0; f < sums; ++f) {
           v[f] = upper[f];
           if (i + 1 < C::In::H) {
-            v[f] = add_where(joined, v[f], t[f][i + 1]);
-            upper[f] = add_where(next_joined, t[f][i + 1], t[f][i]);
+            v[f] = fused(joined, t[f][i + 1], v[f]);
+            upper[f] = fused(next_joined, t[f][i], t[f][i + 1]);
           }
         }
-        finish(v, window, table, number, i);
+        finish(v, window, table, number, i, last);
         UNROLLED
         for (int f = 0; f < FIELDS; ++f) t[f][i] = v[f];
       }
@@ -250,7 +267,7 @@ struct Layer {
       for (int i = 0; i < C::Out::H; ++i) {
         UNROLLED
         for (int f = 0; f < sums; ++f) v[f] = window.down(t[f], i);
-        finish(v, window, table, number, i);
+        finish(v, window, table, number, i, last);
         UNROLLED
         for (int f = 0; f < FIELDS; ++f) next[f][i] = v[f];
       }

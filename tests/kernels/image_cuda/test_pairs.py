@@ -270,19 +270,22 @@ def test_the_lock_is_held_against_other_processes(card, tmp_path, monkeypatch):
     assert seen
 
 
-def test_tables_that_do_not_fit_into_shared_memory_are_read_from_afar_to_the_same_bits(
-    monkeypatch, folder, card
+STRIDED = Architecture((Conv(3, stride=2), Relu(), Conv(), Relu(), GlobalAvgPool()))
+
+
+@pytest.mark.parametrize("network", [NET, STRIDED], ids=["whole", "filled up"])
+def test_tables_that_find_no_room_lie_once_or_afar_to_the_same_bits(
+    network, monkeypatch, folder, card
 ):
-    results = []
-    for capacity in (232448, 3200):
+    results, places = [], []
+    for capacity in (232448, 1700, 1200):
         on(monkeypatch, EmulatedCupy(folder, capacity=capacity))
-        engine = make_engine(NET, SHAPE, dtype="mixed", backend="cuda")
+        engine = make_engine(network, SHAPE, dtype="mixed", backend="cuda")
         program = engine.pairs.card_program(SHAPE[2], cards.cards()[0])
-        results.append((engine.cross(X[:2], X[2:5]), [item.near for item in program.items]))
-    (near, all_near), (far, some_near) = results
-    assert all(all_near)
-    assert not all(some_near)
-    np.testing.assert_array_equal(near, far)
+        results.append(engine.cross(X[:2], X[2:5]))
+        places.append((program.copies, all(item.near for item in program.items)))
+    assert places == [(2, True), (1, True), (1, False)]
+    assert all(np.array_equal(results[0], other) for other in results)
 
 
 def test_the_few_samples_study_takes_it(card, tmp_path):
