@@ -2,21 +2,20 @@
 
 python scripts/gpu_check.py --seconds 420             # all sections; benchmarks/cuda.md and .json
 python scripts/gpu_check.py --only agreement rates    # some
-python scripts/gpu_check.py --data cifar10_raw.npz    # with CNTK-GAP-2K, kept in results/cuda_gap_2k
+python scripts/gpu_check.py --data cifar10_raw.npz    # with CNTK-GAP-2K, in results/cuda_gap_2k
 python scripts/gpu_check.py --emulated --output OUT   # no card: a CPU runs the code, small sizes
 
-Each section is a process of its own, ended at its deadline; what it has found by then is kept. JSON
-and CSV are written after each section, the Markdown table at the end or, where matplotlib is
-missing, later by bench_page.py. Needs CuPy, and what ntkreg needs but zarr, jsonargparse and
-matplotlib; JAX and neural-tangents (a folder: --neural-tangents) if they are there.
+Each section is a process of its own, ended at its deadline; what it has found by then is kept, and
+so are sections in the table that are not run again. JSON and CSV are written after each, the
+Markdown table at the end or, where matplotlib is missing, later by bench_page.py. Needs CuPy, and
+what ntkreg needs but zarr, jsonargparse and matplotlib; JAX and neural-tangents (a folder:
+--neural-tangents) if they are there.
 """
 
 import argparse
-import csv
+import datetime
 import json
 import os
-import platform
-import shlex
 import signal
 import subprocess
 import sys
@@ -32,6 +31,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from gpu_networks import CLAIMS, RATES, images, kinds  # noqa: E402
+from gpu_record import command_of, machine, make_page, read, write, write_rows  # noqa: E402
 
 from ntkreg import cntk, compute_gram, kernel  # noqa: E402
 from ntkreg.architecture import Architecture  # noqa: E402
@@ -260,19 +260,11 @@ def run_section(name: str, options: argparse.Namespace) -> None:
     SECTIONS[name](emit, options)
 
 
-def write(path: Path, value: Any) -> None:
-    draft = path.with_suffix(".draft")
-    draft.write_text(json.dumps(value, indent=1))
-    draft.replace(path)
-
-
 def supervise(options: argparse.Namespace, arguments: list[str]) -> dict[str, Any]:
     """Run all sections as processes, each to its deadline and all to theirs."""
     end = time.monotonic() + options.seconds
     stem = options.output / "cuda"
-    command = shlex.join(["python", "scripts/gpu_check.py", *arguments])
-    report: dict[str, Any] = {"page": "cuda", "command": command, "sections": {}}
-    all_rows: list[dict[str, Any]] = []
+    report, all_rows = read(stem)
     for name in options.only:
         left = end - time.monotonic()
         # What earlier sections leave, later ones may use: theirs are kept free alone.
@@ -294,48 +286,20 @@ def supervise(options: argparse.Namespace, arguments: list[str]) -> dict[str, An
                     child.wait()
         rows = json.loads(part.read_text()) if part.exists() else []
         part.unlink(missing_ok=True)
-        seconds = round(time.monotonic() - start, 1)
-        about = " ".join((SECTIONS[name].__doc__ or "").split())
-        report["sections"][name] = {"about": about, "status": status, "seconds": seconds}
+        report["sections"][name] = {
+            "about": " ".join((SECTIONS[name].__doc__ or "").split()),
+            "status": status,
+            "seconds": round(time.monotonic() - start, 1),
+            "command": command_of(options, list(SECTIONS)),
+            "machine": machine(options.emulated),
+            "date": datetime.date.today().isoformat(),
+        }
+        all_rows = [row for row in all_rows if row["section"] != name]
         all_rows += [{"section": name, **row} for row in rows]
-        if "machine" not in report:
-            report["machine"] = machine(options)
         write(stem.with_suffix(".json"), report)
         write_rows(stem.with_suffix(".csv"), all_rows)
     make_page(stem)
     return report
-
-
-def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
-    columns = list(dict.fromkeys(["section", "case", *(key for row in rows for key in row)]))
-    with path.open("w", newline="") as file:
-        table = csv.DictWriter(file, columns, lineterminator="\n")
-        table.writeheader()
-        table.writerows(rows)
-
-
-def machine(options: argparse.Namespace) -> str:
-    """The card and versions, asked in a process of its own: the parent never holds the card."""
-    if options.emulated:
-        return f"no card: emulated on {platform.processor() or platform.machine()}"
-    asked = (
-        "import cupy, numpy; p = cupy.cuda.runtime.getDeviceProperties(0);"
-        "print(p['name'].decode(), p['multiProcessorCount'], 'multiprocessors, CuPy',"
-        "cupy.__version__, ', CUDA', cupy.cuda.runtime.runtimeGetVersion(),"
-        "', driver', cupy.cuda.runtime.driverGetVersion(), ', numpy', numpy.__version__)"
-    )
-    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True)
-    return f"{done.stdout.strip() or 'unknown card'}; Python {platform.python_version()}"
-
-
-def make_page(stem: Path) -> None:
-    """Write the Markdown table, where pandas and matplotlib are there to do it."""
-    try:
-        from bench_page import remake
-    except ImportError as error:
-        print(f"{error}: run python scripts/bench_page.py cuda where pandas and matplotlib are")
-    else:
-        remake(stem)
 
 
 def emulate() -> None:

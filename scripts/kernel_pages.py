@@ -157,13 +157,20 @@ def cuda_code(rows: pd.DataFrame, record: dict[str, Any]) -> Document:
 
 def cuda(rows: pd.DataFrame, record: dict[str, Any]) -> Document:
     """Return the page of gpu_check.py: what each section asked of the card, and its rows."""
-    first = Text(f"Machine: {record['machine']}."), Text(f"Command: `{record['command']}`.")
+    ways = {(s["machine"], s["command"], s["date"]): [] for s in record["sections"].values()}
+    for name, section in record["sections"].items():
+        ways[section["machine"], section["command"], section["date"]].append(name)
+    first = tuple(
+        Text(f"{', '.join(names)}: `{command}`, {date}. {machine}.")
+        for (machine, command, date), names in ways.items()
+    )
     sections = [Section("", first)]
     for name, section in record["sections"].items():
         about = Text(f"{section['about']} ({section['status']}, {section['seconds']} s)")
+        texts = (about, *(Text(section[k]) for k in ("remark",) if k in section))
         found = rows[rows.section == name].drop(columns="section").dropna(axis=1, how="all")
         shown = found.map(_figure)
-        sections.append(Section(name, (about, Table(shown)) if len(found) else (about,)))
+        sections.append(Section(name, (*texts, Table(shown)) if len(found) else texts))
     return Document("The CUDA engine on a card", tuple(sections))
 
 

@@ -23,6 +23,19 @@ def _ratio(case: str, ratio: str) -> pd.Series:
     return line
 
 
+def _card() -> Iterator[str]:
+    rates = rows("cuda").query("section == 'rates'").set_index("case").pairs_a_second
+    yield f"One H100 computes {rates['10 conv, GAP']:,.0f} pairs of such images a second"
+    yield f"and {rates['myrtle(10)']:,.0f} with Myrtle-10"
+    beside = rows("cuda").query("section == 'peers' and case == '10 conv, GAP'").set_index("peer")
+    peer, jax = beside.loc["neural-tangents, jitted, 8 x 8"], beside.loc['backend="jax"']
+    yield (
+        f"{peer.ratio:.1f} times what jitted neural-tangents ({peer.least:.1f} to "
+        f'{peer.greatest:.1f}) and {jax.ratio:.1f} times what `backend="jax"` ({jax.least:.1f} to '
+        f"{jax.greatest:.1f}) do on the same card"
+    )
+
+
 def readme() -> Iterator[str]:
     peer = r"neural-tangents \(batch \d+\) / ntkreg"
     cases = ("10 conv + GAP", "Myrtle-5", "Myrtle-10", "10-layer residual")
@@ -55,6 +68,7 @@ def readme() -> Iterator[str]:
         f"on a CPU the default is {jax['median']:.1f} times as fast ({jax.least:.1f} to "
         f"{jax.greatest:.1f};"
     )
+    yield from _card()
     judged = verdicts.judged(rows("kernels"))
     missed = judged[judged.verdict == "missed"].set_index("case")
     myrtle, gram = missed.itertuples()

@@ -19,6 +19,7 @@ OF = {
     "cifar10_myrtle10": "few-samples",
     "cifar10_myrtle5": "few-samples",
     "cifar10_myrtle7": "few-samples",
+    "cifar10_myrtle7_2k": "few-samples",
     "cifar10_precision": "precision",
     "cifar2_depths": "few-samples",
     "compare_images": "compare",

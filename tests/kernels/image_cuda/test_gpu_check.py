@@ -70,15 +70,37 @@ def test_a_section_ends_at_its_deadline_and_is_said_to(run):
     assert statuses == {"agreement": "deadline", "rates": "no time left"}
 
 
+def test_sections_that_are_not_run_again_are_kept(tmp_path, monkeypatch):
+    rows = [{"section": "rates", "case": "10 conv, GAP"}, {"section": "peers", "case": "old"}]
+    gpu_check.write_rows(tmp_path / "cuda.csv", rows)
+    kept = {"about": "Kept.", "command": "python x", "machine": "a card", "date": "2026-11-27"}
+    kept |= {"status": "ended with 0", "seconds": 1.5}
+    record = {"page": "cuda", "sections": {"rates": kept, "peers": kept}}
+    gpu_check.write(tmp_path / "cuda.json", record)
+    monkeypatch.setattr(gpu_check, "machine", lambda emulated: "another card")
+    command = ["--only", "peers", "--seconds", "0.5", "--data", __file__, "--output", str(tmp_path)]
+    gpu_check.main(command)
+    sections = json.loads((tmp_path / "cuda.json").read_text())["sections"]
+    assert sections["rates"] == kept
+    assert sections["peers"]["machine"] == "another card"
+    words = "python scripts/gpu_check.py --seconds 0.5 --only peers --data FILE"
+    assert sections["peers"]["command"] == words
+    assert list(pd.read_csv(tmp_path / "cuda.csv").section) == ["rates"]
+
+
 def test_a_record_of_a_card_becomes_a_page(tmp_path):
     rows = [{"section": "rates", "case": "10 conv, GAP", "pairs_a_second": 66941.4}]
     gpu_check.write_rows(tmp_path / "cuda.csv", rows)
-    about = {"about": "Pairs a second.", "status": "ended with 0", "seconds": 61.5}
-    late = {"about": "Peers.", "status": "deadline", "seconds": 80.1}
+    ways = {"command": "python x", "machine": "a card", "date": "2026-11-27"}
+    about = {"about": "Pairs a second.", "status": "ended with 0", "seconds": 61.5, **ways}
+    late = {"about": "Peers.", "status": "deadline", "seconds": 80.1, **ways}
+    late |= {"command": "python y", "remark": "Of another day."}
     sections = {"rates": about, "peers": late}
-    record = {"page": "cuda", "machine": "a card", "command": "python x", "sections": sections}
-    gpu_check.write(tmp_path / "cuda.json", record)
+    gpu_check.write(tmp_path / "cuda.json", {"page": "cuda", "sections": sections})
     text = bench_page.remake(tmp_path / "cuda")
+    assert "rates: `python x`, 2026-11-27. a card." in text
+    assert "peers: `python y`" in text
+    assert "Of another day." in text
     assert "| case | pairs_a_second |" in text
     assert "| 10 conv, GAP | 66,941 |" in text
     assert "Peers. (deadline, 80.1 s)" in text
