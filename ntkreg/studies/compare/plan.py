@@ -15,7 +15,7 @@ from ntkreg.studies.compare.splits import parts_of, sizes_of
 from ntkreg.studies.compare.study import chosen_files
 from ntkreg.studies.compare.work import Found, tune_and_test, work_on
 from ntkreg.studies.shared.plan import StudyPlan
-from ntkreg.studies.shared.workers import seconds_to_start
+from ntkreg.studies.shared.workers import seconds_of_the_last, seconds_to_start
 
 __all__ = ["plan_compare"]
 
@@ -55,19 +55,23 @@ def plan_compare(
     if not work:
         raise SpecError(f"data: {config.data} holds no data set that this protocol can use.")
     timed = [_nearest(work, rows) for rows in _ROWS]
-    seconds, peak = {}, 0
+    seconds, peak, jobs = {}, 0, check_n_jobs(n_jobs)
+    pieces = []
     for model in config.each_model():
         times = _seconds_of(config, model, *timed)
         if times is None:
             continue
-        total = sum(each.parts * times(each.rows) for each in work)
-        seconds[model.name] = total / check_n_jobs(n_jobs)
+        taken = [each.parts * times(each.rows) for each in work]
+        pieces += list(zip((-len(each.data.y) for each in work), taken, strict=True))
+        seconds[model.name] = sum(taken) / jobs
         if model.is_kernel:
             n = max(each.rows for each in work)
             peak = max(peak, 16 * len(kernel_settings(model)) * n * n)
-    if (jobs := check_n_jobs(n_jobs)) > 1:
-        pieces = len(work) * len(config.models)
-        seconds["starting processes"] = seconds_to_start(tune_and_test, jobs, pieces)
+    if jobs > 1:
+        seconds["starting processes"] = seconds_to_start(tune_and_test, jobs, len(pieces))
+        # As the study takes them: the largest sets first, model by model.
+        in_turn = (taken for _, taken in sorted(pieces, key=lambda piece: piece[0]))
+        seconds["waiting for the last"] = seconds_of_the_last(in_turn, jobs)
     fits = sum(each.fits for each in work) * len(config.models)
     yield StudyPlan(
         {

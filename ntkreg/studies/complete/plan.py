@@ -23,10 +23,10 @@ from ntkreg.studies.complete.paths import (
 )
 from ntkreg.studies.complete.runs import RunSpec, run_specs
 from ntkreg.studies.complete.steps import expected_path_steps, expected_steps
-from ntkreg.studies.complete.study import do
+from ntkreg.studies.complete.study import do, specs_of
 from ntkreg.studies.complete.task import Task, load_task
 from ntkreg.studies.shared.plan import StudyPlan, seconds_of
-from ntkreg.studies.shared.workers import seconds_to_start
+from ntkreg.studies.shared.workers import seconds_of_the_last, seconds_to_start
 
 __all__ = ["plan_complete"]
 
@@ -89,9 +89,13 @@ def plan_complete(
             seconds[names[spec.depth]] += costs[spec] / jobs
         followed = {d: _cost(task, PathSpec(0, d, 1.0)) for d in DEPTHS} if paths else {}
         steps = _path_steps(task, paths)
-    of_paths = (followed[path.depth].of(n) for path, n in zip(paths, steps, strict=True))
-    seconds["paths"] = sum(of_paths) / jobs
+    pieces: dict[Spec, float] = {**costs}
+    for path, n in zip(paths, steps, strict=True):
+        pieces[path] = followed[path.depth].of(n)
+    seconds["paths"] = sum(pieces[path] for path in paths) / jobs
     if jobs > 1:
+        in_turn = [pieces[spec] for spec in specs_of(task)]
+        seconds["waiting for the last"] = seconds_of_the_last(in_turn, jobs)
         seconds["starting processes"] = seconds_to_start(do, jobs, len(runs) + len(paths))
     bytes_of_all = 8 * int(np.prod(task.shape)) * (4 * max(config.depths) + 12) * jobs
     yield StudyPlan(

@@ -87,8 +87,9 @@ def run_complete(
 
 
 def specs_of(task: Task) -> list[Spec]:
-    """Return everything that is to be done."""
-    return [*run_specs(task), *path_specs(task)]
+    """Return everything that is to be done; paths are long, the longest come first."""
+    paths = sorted(path_specs(task), key=lambda path: path.share)
+    return [*paths, *run_specs(task)]
 
 
 def _write(task: Task, finished: Pieces, output: Path) -> pd.DataFrame:

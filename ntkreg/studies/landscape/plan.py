@@ -12,7 +12,7 @@ from ntkreg.studies.landscape.config import LandscapeConfig
 from ntkreg.studies.landscape.study import do, specs_of
 from ntkreg.studies.landscape.task import Task, load_task
 from ntkreg.studies.shared.plan import COPIES, StudyPlan, seconds_of
-from ntkreg.studies.shared.workers import seconds_to_start
+from ntkreg.studies.shared.workers import seconds_of_the_last, seconds_to_start
 
 __all__ = ["plan_landscape"]
 
@@ -66,20 +66,22 @@ def plan_landscape(
     pieces = specs_of(task)
     starting = seconds_to_start(do, jobs, len(pieces)) + max(begun - first, 0.0)  # in each process
     seconds = {"starting processes": starting, "questions": first * units / jobs}
-    peak = 0
+    others = len(pieces) - len(config.depths) * len(config.widths)
+    taken, peak = [first * units / others] * others, 0  # of pieces, the last one first
     for depth, beginning in zip(config.depths, compiling, strict=True):
-        total = 0.0
         for width in config.widths:
             steps, step, product = _training(task, depth, width)
             # A batch of half the networks; both ends of a curve are half of them.
             batches = 2 * config.sgd_steps / (2 * config.n_batches)
             curves = config.curve_steps * _CURVE_GRADIENTS / 2
-            total += step * (_TRAININGS * steps + batches + curves)
-            total += product * _PRODUCTS + beginning
+            took = step * (_TRAININGS * steps + batches + curves)
+            took += product * _PRODUCTS + beginning
+            taken.append(took)
             parameters = task.network(depth, width).n_parameters
             # Lanczos keeps a vector a product for each network.
             peak = max(peak, 8 * config.n_seeds * parameters * (COPIES + 48))
-        seconds[f"depth {depth}"] = total / jobs
+        seconds[f"depth {depth}"] = sum(taken[-len(config.widths) :]) / jobs
+    seconds["waiting for the last"] = seconds_of_the_last(taken[::-1], jobs)
     networks = config.n_seeds * len(config.depths) * len(config.widths)
     yield StudyPlan(
         {"pieces": len(pieces), "networks": networks},

@@ -89,9 +89,9 @@ def run_landscape(
 
 
 def specs_of(task: Task) -> list[Spec]:
-    """Return everything that is to be done, the longest pieces last."""
+    """Return everything that is to be done, the longest pieces first."""
     widths = min(task.config.widths), max(task.config.widths)
-    return [*map(QuestionSpec, QUESTIONS), *map(PlaneSpec, widths), *cell_specs(task)]
+    return [*cell_specs(task)[::-1], *map(QuestionSpec, QUESTIONS), *map(PlaneSpec, widths)]
 
 
 def do(task: Task, spec: Spec) -> dict[str, Any]:

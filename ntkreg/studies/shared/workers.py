@@ -1,18 +1,19 @@
 """Work spread over processes that end with the one that started them, one thread each."""
 
+import heapq
 import multiprocessing
 import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
 
 from threadpoolctl import threadpool_limits
 
-__all__ = ["run_all", "seconds_to_start"]
+__all__ = ["run_all", "seconds_of_the_last", "seconds_to_start"]
 
 J = TypeVar("J", bound=tuple[Any, ...])
 
@@ -69,6 +70,22 @@ def seconds_to_start(work: Callable[..., Any], n_jobs: int, n_pieces: int) -> fl
     for _ in run_all(_arrive, [(work,)] * min(n_jobs, n_pieces), n_jobs):
         pass
     return time.perf_counter() - began
+
+
+def seconds_of_the_last(pieces: Iterable[float], n_jobs: int) -> float:
+    """Return how much later than on average processes end, where pieces are not all alike.
+
+    Parameters
+    ----------
+    pieces : iterable of float
+        Seconds of each, in the order of `run_all`: begun by the first process that is free.
+    n_jobs : int
+    """
+    busy, total = [0.0] * n_jobs, 0.0
+    for seconds in pieces:
+        heapq.heapreplace(busy, busy[0] + seconds)
+        total += seconds
+    return max(busy) - total / n_jobs
 
 
 def _arrive(work: Callable[..., Any]) -> None:
