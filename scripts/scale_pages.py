@@ -112,8 +112,8 @@ def cluster(rows: pd.DataFrame, record: dict[str, Any]) -> Document:
     folder, dense = rows.case.str.contains("folder"), rows.case.str.startswith("dense")
     moved, written = (more[dense & where] for where in (~folder, folder))
     pays = (
-        "Workers of the client's machine map its inputs and leave values in files of its folder for "
-        "temporary files; into memory, a value is then written, read and put into its place, "
+        "Workers of the client's machine map its inputs and leave values in files of its folder "
+        "for temporary files; into memory, a value is then written, read and put into its place, "
         "whatever it took to compute: with inputs, tasks and idle processes "
         f"{moved.min():.3g} to {moved.max():.3g} ns of CPU a pair in the dense rows, whose pairs "
         f"take {each[dense].min():.3g} to {each[dense].max():.3g} ns on threads. Into a folder "

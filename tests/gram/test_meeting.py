@@ -56,6 +56,19 @@ def test_where_workers_do_not_see_the_meeting_place_all_is_sent(client, monkeypa
     assert moved == {"inputs are sent", "values are sent"}
 
 
+def test_where_one_worker_does_not_see_the_inputs_they_are_sent(client, monkeypatch, moved):
+    toy_engine.install(monkeypatch.setattr)
+    run = client.run
+
+    def on_two_machines(function, *arguments, **options):
+        found = run(function, *arguments, **options)
+        return {**found, "tcp://elsewhere": False} if function is not on_worker.forget else found
+
+    monkeypatch.setattr(client, "run", on_two_machines)
+    _is_right(client)
+    assert moved == {"inputs are sent", "values lie"}
+
+
 @pytest.mark.parametrize("fails", ["TemporaryDirectory", "save"])
 def test_where_nothing_can_be_written_all_is_sent(client, monkeypatch, moved, fails):
     def full(*arguments, **options):
