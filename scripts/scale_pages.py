@@ -112,13 +112,14 @@ def cluster(rows: pd.DataFrame, record: dict[str, Any]) -> Document:
     folder, dense = rows.case.str.contains("folder"), rows.case.str.startswith("dense")
     moved, written = (more[dense & where] for where in (~folder, folder))
     pays = (
-        "Into memory, a value is moved from a worker to here, taken out of a message and put into "
-        "its place, whatever it took to compute: with inputs, tasks and idle processes "
+        "Workers of the client's machine map its inputs and leave values in files of its folder "
+        "for temporary files; into memory, a value is then written, read and put into its place, "
+        "whatever it took to compute: with inputs, tasks and idle processes "
         f"{moved.min():.3g} to {moved.max():.3g} ns of CPU a pair in the dense rows, whose pairs "
         f"take {each[dense].min():.3g} to {each[dense].max():.3g} ns on threads. Into a folder "
         "that workers see, they write tiles themselves and send checksums: "
-        f"{written.min():.3g} to {written.max():.3g} ns a pair. Inputs are sent in either case, "
-        "and grow with n where pairs grow with n^2: the dense rows of a folder are larger for that."
+        f"{written.min():.3g} to {written.max():.3g} ns a pair. Workers on other machines are sent "
+        "inputs, and send values that are not for such a folder: not measured here."
     )
     sizes = grown.dropna(axis="columns")
     memory = grown[["case", "n"]].assign(

@@ -2,7 +2,8 @@
 
 Inputs are sent once and stay with the workers; a task carries a `KernelSpec` and the numbers of
 some tiles, and takes about a second, longer on a large cluster. Values come back, or, where a
-worker sees the kernel's folder, go straight into their files. Workers may come, go and die: what
+worker sees the kernel's folder, go straight into their files; where workers are on the client's
+machine, inputs and values lie in files there (`Meeting`). Workers may come, go and die: what
 they had in work is asked for again. Only so many tasks are under way that neither scheduler nor
 workers fill up.
 """
@@ -19,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from ntkreg.gram.client import PATIENCE, gone_is_said, say_none, say_others
+from ntkreg.gram.meeting import Lying, Meeting, NotSeenError
 from ntkreg.gram.on_worker import Done, Inputs, Job, compute_tiles, cut, forget, norms_of
 from ntkreg.gram.threads import progress_bar
 from ntkreg.gram.tile_write import SharedFolder
@@ -96,7 +98,10 @@ def compute_on_cluster(
     job = Job(name, work.spec, work.engine.name, ways, meet is not None, shared)
     pairs = sum(tile.pairs(work.symmetric) for tile in tiles)
     met: list[dict[str, str]] = []
-    with progress_bar(pairs, progress) as bar, contextlib.closing(_Run(client, work, job)) as run:
+    with contextlib.ExitStack() as stack:
+        job = job._replace(meeting=stack.enter_context(Meeting.begin()))
+        bar = stack.enter_context(progress_bar(pairs, progress))
+        run = stack.enter_context(contextlib.closing(_Run(client, work, job)))
         for task, done in run.compute(tiles):
             if meet is not None and done.machine not in met:
                 meet(done.machine)
@@ -105,7 +110,7 @@ def compute_on_cluster(
                 enter(done.checksums)
             else:
                 shapes = [(*work.shape[:2], *tile.shape) for tile in task]
-                for tile, values in zip(task, cut(done.values, shapes), strict=True):
+                for tile, values in zip(task, cut(run.values(done), shapes), strict=True):
                     take(tile, values)
             bar.update(sum(tile.pairs(work.symmetric) for tile in task))
 
@@ -117,11 +122,12 @@ def task_seconds(threads: int) -> float:
 
 @dataclass
 class _Task:
-    """Tiles under way, and how often Dask gave them up."""
+    """Tiles under way, how often Dask gave them up, and whether their inputs lie somewhere."""
 
     tiles: list[GramTile]
     future: Any
-    deaths: int = 0
+    deaths: int
+    lies: bool
 
 
 class _Run:
@@ -133,6 +139,7 @@ class _Run:
         self.pairs_a_second: float | None = None
         self.threads, self.counted = 0, -np.inf
         self.workers: set[str] = set()
+        self.lying: list[Lying] | None = None  # inputs where all workers see them
         self.inputs: list[Any] = []
         self.norms: Any = None
 
@@ -142,6 +149,7 @@ class _Run:
             yield from self._compute(deque(tiles))
 
     def _compute(self, waiting: deque[GramTile]) -> Iterator[tuple[list[GramTile], Done]]:
+        self._leave_inputs()
         self._send_inputs()
         while waiting or self.under_way:
             self._wait_connected()
@@ -169,9 +177,32 @@ class _Run:
             self.client.run(forget, self.job.name, wait=False, on_error="ignore")
         self.under_way, self.inputs, self.norms = [], [], None
 
+    def values(self, done: Done) -> np.ndarray:
+        """Return the values of a task, wherever they are."""
+        if isinstance(done.values, Lying):
+            assert self.job.meeting is not None
+            return self.job.meeting.take(done.values)
+        return done.values
+
+    def _leave_inputs(self) -> None:
+        """Leave the inputs in the meeting place, if all workers see it."""
+        meeting = self.job.meeting
+        if meeting is None:
+            return
+        with contextlib.suppress(OSError):  # also a worker that is lost meanwhile
+            if all(
+                seen is True
+                for seen in self.client.run(meeting.is_seen, on_error="return").values()
+            ):
+                self.lying = [meeting.leave(A) for A in self._arrays]
+
+    @property
+    def _arrays(self) -> list[np.ndarray]:
+        return [A for A in (self.work.X, self.work.Z) if A is not None]
+
     def _send_inputs(self) -> None:
-        """Send the inputs to all workers that are there; others get them from these."""
-        arrays = [Inputs(A) for A in (self.work.X, self.work.Z) if A is not None]
+        """Send the inputs to all workers that are there, or say where they lie."""
+        arrays: list[Any] = [*(self.lying or map(Inputs, self._arrays))]
         while True:
             try:
                 # Names of their own: what another run has lost is not taken for these.
@@ -187,7 +218,7 @@ class _Run:
     def _submit(self, tiles: list[GramTile], deaths: int = 0) -> None:
         arguments = (self.job, tiles, self.norms, *self.inputs)
         future = self.client.submit(compute_tiles, *arguments, pure=False)
-        self.under_way.append(_Task(tiles, future, deaths))
+        self.under_way.append(_Task(tiles, future, deaths, self.lying is not None))
 
     def _result(self, task: _Task) -> Done | None:
         """Return what came of a task; None where its tiles were asked for again."""
@@ -204,6 +235,12 @@ class _Run:
                 ) from error
             self._submit(task.tiles, task.deaths + 1)
         except (CancelledError, TimeoutError, OSError) as error:
+            if isinstance(error, NotSeenError) and task.lies:  # to a worker that has joined
+                if self.lying:
+                    self.lying = None
+                    self._send_inputs()
+                self._submit(task.tiles, task.deaths)
+                return None
             if task.future.status == "error":
                 raise  # the task's own
             if isinstance(error, TimeoutError):  # a worker that cannot be reached from here

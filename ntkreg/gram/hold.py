@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import IO
 
+from ntkreg.gram.meeting import Mark
 from ntkreg.gram.paths import inside, shard_names
 from ntkreg.gram.shard import Shard
 from ntkreg.storage import open_regular
@@ -60,10 +61,9 @@ class Hold:
             self._begin.close()
 
     @property
-    def mark(self) -> tuple[str, int, int]:
+    def mark(self) -> Mark:
         """What a worker knows this very folder by (`SharedFolder`): its lock is never replaced."""
-        status = os.fstat(self._file.fileno())
-        return LOCK, status.st_ino, status.st_mtime_ns
+        return Mark.of(os.path.abspath(self._path), os.fstat(self._file.fileno()))
 
     def check(self) -> None:
         """Raise unless the folder is still there, and the same.

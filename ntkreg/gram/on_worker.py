@@ -16,6 +16,7 @@ import numpy as np
 from ntkreg.cpus import one_blas_thread
 from ntkreg.errors import DataError, StoreMismatchError
 from ntkreg.gram.manifest import machine_hint, ways
+from ntkreg.gram.meeting import Lying, Meeting
 from ntkreg.gram.tile_write import SharedFolder
 from ntkreg.gram.tiles import GramTile, compute_tile, diagonal_norms
 from ntkreg.gram.work import GramWork, check_work
@@ -46,6 +47,8 @@ class Job(NamedTuple):
         Any machine will do.
     shared : SharedFolder or None
         Where values belong; they go back where a worker does not see it.
+    meeting : Meeting or None
+        Where values are left for the client, by workers that see it.
     """
 
     name: str
@@ -54,6 +57,7 @@ class Job(NamedTuple):
     ways: dict[str, Any]
     other_machine: bool
     shared: SharedFolder | None = None
+    meeting: Meeting | None = None
 
 
 class Done(NamedTuple):
@@ -61,7 +65,7 @@ class Done(NamedTuple):
 
     Attributes
     ----------
-    values : ndarray of shape (n,)
+    values : ndarray of shape (n,), or Lying
         Those of one tile after the other, (n_fields, n_variants, rows, columns) each: one array,
         since every one of a message costs its head. Empty where they were written.
     checksums : dict of (int, int) to str, or None
@@ -72,7 +76,7 @@ class Done(NamedTuple):
         That the values come from.
     """
 
-    values: np.ndarray
+    values: np.ndarray | Lying
     checksums: dict[tuple[int, int], str] | None
     seconds: float
     machine: dict[str, str]
@@ -106,10 +110,10 @@ def compute_tiles(
     job: Job,
     tiles: list[GramTile],
     norms: tuple[np.ndarray, np.ndarray] | None,
-    X: Inputs,
-    Z: Inputs | None = None,
+    X: Inputs | Lying,
+    Z: Inputs | Lying | None = None,
 ) -> Done:
-    """Compute tiles, and write them into the shared folder where this worker can."""
+    """Compute tiles, and write them where they belong or are met, where this worker can."""
     work, machine = _work_of(job, X, Z)
     start, shapes = time.perf_counter(), [(*work.shape[:2], *tile.shape) for tile in tiles]
     found = np.empty(sum(map(math.prod, shapes)), work.engine.value_dtype)
@@ -117,8 +121,18 @@ def compute_tiles(
         for tile, values in zip(tiles, cut(found, shapes), strict=True):
             compute_tile(work, tile, values, norms, lambda pairs: None)
     checksums = _write(job, tiles, cut(found, shapes))
-    values = found if checksums is None else np.empty(0, found.dtype)
-    return Done(values, checksums, time.perf_counter() - start, machine)
+    done = _left(job, found) if checksums is None else np.empty(0, found.dtype)
+    return Done(done, checksums, time.perf_counter() - start, machine)
+
+
+def _left(job: Job, found: np.ndarray) -> np.ndarray | Lying:
+    """Leave values for the client; return them where that cannot be done."""
+    if job.meeting is None or job.name in _ended:
+        return found
+    try:
+        return job.meeting.leave(found)
+    except OSError:
+        return found
 
 
 def _write(
@@ -160,7 +174,9 @@ def _keep_freed_memory() -> None:
             mallopt(_M_TRIM_THRESHOLD, 1 << 25)
 
 
-def norms_of(job: Job, X: Inputs, Z: Inputs | None = None) -> tuple[np.ndarray, np.ndarray] | None:
+def norms_of(
+    job: Job, X: Inputs | Lying, Z: Inputs | Lying | None = None
+) -> tuple[np.ndarray, np.ndarray] | None:
     """Return what `diagonal_norms` does, computed on one worker for all."""
     return diagonal_norms(_work_of(job, X, Z)[0], n_jobs=1, progress=False)
 
@@ -172,13 +188,17 @@ async def forget(name: str) -> None:
         _ended.append(name)
 
 
-def _work_of(job: Job, X: Inputs, Z: Inputs | None) -> tuple[GramWork, dict[str, str]]:
+def _work_of(
+    job: Job, X: Inputs | Lying, Z: Inputs | Lying | None
+) -> tuple[GramWork, dict[str, str]]:
     """Return the work with its tables, made by a job's first task here, and this machine.
 
     Raises
     ------
     StoreMismatchError
         This worker's values would have other bits.
+    NotSeenError
+        Inputs lie where this worker does not see them.
     """
     with _lock:
         if job.name not in _works:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ntkreg.gram.layout import Layout
+from ntkreg.gram.meeting import Mark, NotSeenError
 from ntkreg.gram.paths import inside, tile_path
 from ntkreg.storage import replacing
 
@@ -58,14 +59,13 @@ class SharedFolder:
     folder : str
         Absolute; no Path, which a worker of another system could not unpickle.
     layout : Layout
-    mark : (str, int, int)
-        A file in it as its holder sees it: name, number of its inode, time of its last change.
-        Where these are the same, so is the folder: copies and other disks have others.
+    mark : Mark
+        Its lock, as its holder sees it.
     """
 
     folder: str
     layout: Layout
-    mark: tuple[str, int, int]
+    mark: Mark
 
     def write(self, i: int, j: int, values: np.ndarray) -> str:
         """Write a tile; return its checksum, for the journal of who holds the folder.
@@ -75,8 +75,7 @@ class SharedFolder:
         OSError
             This is not the folder, or it cannot be written from here.
         """
-        name, number, changed = self.mark
-        status = os.lstat(inside(Path(self.folder), name))
-        if (status.st_ino, status.st_mtime_ns) != (number, changed):
-            raise OSError(errno.ESTALE, "another folder of the same name", self.folder)
+        inside(Path(self.folder), os.path.basename(self.mark.path))  # no link leads elsewhere
+        if not self.mark.is_seen():
+            raise NotSeenError(errno.ESTALE, "another folder of the same name", self.folder)
         return write_tile(Path(self.folder), self.layout, i, j, values)

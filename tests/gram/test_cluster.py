@@ -7,51 +7,26 @@ import pickle
 import socket
 import sys
 import threading
-import time
 import types
 
 import numpy as np
 import pytest
 import toy_engine
+from local_cluster import NET, X, is_left_empty
 
-from ntkreg import cntk, compute_gram, fully_connected, gram_status
+from ntkreg import cntk, compute_gram, gram_status
 from ntkreg.errors import DataError, SpecError, StoreMismatchError
 from ntkreg.gram import client as client_module
 from ntkreg.gram import cluster, on_worker, store, tile_files, tile_write
 from ntkreg.gram.manifest import ways
+from ntkreg.gram.meeting import Mark
 from ntkreg.gram.tiles import iter_tiles
 from ntkreg.gram.work import check_work
 from ntkreg.kernels import KernelSpec
 
 distributed = pytest.importorskip("distributed")
 
-RNG = np.random.default_rng(0)
-X = RNG.standard_normal((30, 3)).astype(np.float32)
-IMAGES = RNG.standard_normal((12, 4, 4, 1)).astype(np.float32)
-NET = fully_connected(2)
-
-
-@pytest.fixture(scope="module")
-def local():
-    """Return a cluster of two workers that are threads of this process."""
-    options = {"threads_per_worker": 1, "processes": False, "dashboard_address": ":0"}
-    with distributed.LocalCluster(n_workers=2, **options) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def client(local):
-    with distributed.Client(local) as made:
-        yield made
-
-
-def _is_left_empty(client):
-    """Wait until nothing of a run is on the cluster."""
-    until = time.monotonic() + 10
-    while (on_worker._works or client.futures) and time.monotonic() < until:
-        time.sleep(0.01)
-    assert on_worker._works == {}
-    assert client.futures == {}
+IMAGES = np.random.default_rng(0).standard_normal((12, 4, 4, 1)).astype(np.float32)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +46,7 @@ def test_bits_are_those_of_one_machine(client, tmp_path, network, inputs, Z, opt
         assert np.array_equal(found.values[name], values)
         assert np.array_equal(np.asarray(kept.values[name]), values)
     assert found.engine == wanted.engine
-    _is_left_empty(client)
+    is_left_empty(client)
 
 
 def test_inputs_are_sent_once_and_few_tasks_are_under_way(client, monkeypatch):
@@ -111,7 +86,7 @@ def test_a_folder_that_was_begun_is_gone_on_with_here_or_there(client, tmp_path,
     with pytest.raises(KeyboardInterrupt):
         compute_gram(NET, X, folder=tmp_path, tile=4, client=client)
     assert 3 <= gram_status(tmp_path).done == len(entered) < 20
-    _is_left_empty(client)
+    is_left_empty(client)
     monkeypatch.setattr(store.TileFiles, "_enter", lambda *a: entered.extend(a[1]) or enter(*a))
     compute_gram(NET, X, folder=tmp_path, shard="1/2", client=client)
     found = compute_gram(NET, X, folder=tmp_path).values["ntk"]
@@ -135,7 +110,7 @@ def _written_by(monkeypatch):
 def test_workers_that_see_the_folder_write_into_it(client, tmp_path, monkeypatch, seen):
     toy_engine.install(monkeypatch.setattr)
     if not seen:  # another folder of that name, as on a machine of its own
-        of_other = property(lambda held: ("lock", 1, 1))
+        of_other = property(lambda held: Mark(str(tmp_path / "lock"), 1, 1))
         monkeypatch.setattr(store.Hold, "mark", of_other)
     who = _written_by(monkeypatch)
     found = compute_gram(NET, X, folder=tmp_path, tile=4, client=client).values["ntk"]
@@ -157,7 +132,7 @@ def test_a_worker_that_cannot_write_sends_its_values_here(client, tmp_path, monk
     monkeypatch.setattr(tile_files, "write_tile", full)
     with pytest.raises(OSError, match=r"cannot write to folder .*No space left .*same call again"):
         compute_gram(NET, X, folder=tmp_path / "L", client=client)
-    _is_left_empty(client)
+    is_left_empty(client)
 
 
 def test_a_tile_that_is_not_seen_here_is_no_tile(client, tmp_path, monkeypatch):
@@ -184,7 +159,7 @@ def test_an_error_of_a_worker_comes_here(client, monkeypatch):
     toy_engine.install(monkeypatch.setattr, limit=-10)
     with pytest.raises(FloatingPointError, match="input above its limit"):
         compute_gram(NET, X, client=client)
-    _is_left_empty(client)
+    is_left_empty(client)
 
 
 @pytest.mark.parametrize("wrong", ["", 3, object()])
@@ -332,8 +307,9 @@ class _Client:
     def cancel(self, futures):
         """As of a real one."""
 
-    def run(self, *arguments, **options):
+    def run(self, function, *arguments, **options):
         on_worker._works.clear()
+        return {"worker": function(*arguments) if function is not on_worker.forget else None}
 
 
 def _killed():

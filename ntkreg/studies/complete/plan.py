@@ -89,7 +89,7 @@ def plan_complete(
             seconds[names[spec.depth]] += costs[spec] / jobs
         followed = {d: _cost(task, PathSpec(0, d, 1.0)) for d in DEPTHS} if paths else {}
         steps = _path_steps(task, paths)
-    pieces: dict[Spec, float] = {**costs}
+    pieces: dict[Spec, float] = {spec: costs[spec] for spec in runs}
     for path, n in zip(paths, steps, strict=True):
         pieces[path] = followed[path.depth].of(n)
     seconds["paths"] = sum(pieces[path] for path in paths) / jobs
