@@ -190,10 +190,8 @@ class _Run:
         if meeting is None:
             return
         with contextlib.suppress(OSError):  # also a worker that is lost meanwhile
-            if all(
-                seen is True
-                for seen in self.client.run(meeting.is_seen, on_error="return").values()
-            ):
+            seen = self.client.run(meeting.is_seen, on_error="return").values()
+            if all(each is True for each in seen):
                 self.lying = [meeting.leave(A) for A in self._arrays]
 
     @property
