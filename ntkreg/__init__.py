@@ -7,6 +7,8 @@ neither JAX, neural-tangents nor TensorFlow is among it.
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from ntkreg.version import VERSION
+
 if TYPE_CHECKING:
     from ntkreg.architecture import Architecture as Architecture
     from ntkreg.architecture import AvgPool as AvgPool
@@ -113,7 +115,7 @@ _HOME = {
 }
 
 __all__ = sorted(_HOME)
-__version__ = "0.1.0"
+__version__ = VERSION
 
 
 def __getattr__(name: str) -> Any:

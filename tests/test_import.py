@@ -1,5 +1,6 @@
 """Importing the package is cheap, and its public names all exist."""
 
+import importlib.metadata
 import subprocess
 import sys
 
@@ -68,3 +69,7 @@ def test_an_estimator_never_imports_jax_or_neural_tangents():
 def test_every_public_name_exists_and_is_documented():
     for name in ntkreg.__all__:
         assert getattr(ntkreg, name).__doc__, name
+
+
+def test_the_version_is_that_of_the_package():
+    assert ntkreg.__version__ == importlib.metadata.version("ntkreg")

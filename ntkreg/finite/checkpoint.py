@@ -9,7 +9,6 @@ from typing import Any
 import jax
 import numpy as np
 
-import ntkreg
 from ntkreg.data import fingerprint_arrays, read_arrays
 from ntkreg.documents import MOST_BYTES, parse_json
 from ntkreg.errors import DataError, StoreMismatchError
@@ -17,6 +16,7 @@ from ntkreg.finite.base import Network, Params
 from ntkreg.finite.observers import Observer
 from ntkreg.finite.optimizers import Training
 from ntkreg.storage import differences, write_arrays
+from ntkreg.version import VERSION
 
 __all__ = ["Checkpoint", "State", "describe_run"]
 
@@ -69,7 +69,7 @@ def describe_run(
         "observe_at": list(observe_at),
         "platform": jax.default_backend(),
         "versions": {
-            "ntkreg": ntkreg.__version__,
+            "ntkreg": VERSION,
             **{name: version(name) for name in ("jax", "jaxlib", "optax", "numpy")},
         },
     }

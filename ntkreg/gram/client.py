@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-import ntkreg
 from ntkreg.errors import BackendError, SpecError, StoreMismatchError
 from ntkreg.gram.manifest import ways
+from ntkreg.version import VERSION
 
 __all__ = [
     "PATIENCE",
@@ -146,7 +146,7 @@ def _of_other_versions(client: Any) -> str:
     """Return which workers have another ntkreg, or none, and what to do; empty for none."""
     about = client.get_versions(packages=["ntkreg"])["workers"]
     found = {address: each["packages"]["ntkreg"] for address, each in about.items()}
-    ours = ntkreg.__version__
+    ours = VERSION
     others = [f"{at} has {has or 'none'}" for at, has in found.items() if has != ours]
     more = f" and {len(others) - 3} more" if len(others) > 3 else ""
     if not others:

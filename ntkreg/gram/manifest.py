@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-import ntkreg
 from ntkreg import storage
 from ntkreg.architecture import Architecture, to_dict
 from ntkreg.documents import read_json
@@ -21,6 +20,7 @@ from ntkreg.gram.work import GramWork
 from ntkreg.kernels import KernelSpec
 from ntkreg.kernels.spec import STORED
 from ntkreg.machine import this_machine
+from ntkreg.version import VERSION
 
 __all__ = [
     "HOW",
@@ -78,7 +78,7 @@ def ways() -> dict[str, Any]:
     """Return the versions and the machine on which the bits of values computed here depend."""
     return {
         "versions": {
-            "ntkreg": ntkreg.__version__,
+            "ntkreg": VERSION,
             "numpy": np.__version__,
             "numba": version("numba"),
         },

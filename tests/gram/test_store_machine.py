@@ -1,5 +1,6 @@
 """A folder that one machine has begun, and another is asked to go on with."""
 
+import importlib.metadata
 import json
 import re
 
@@ -116,3 +117,13 @@ def test_other_machine_is_a_bool(folder):
     compute_gram(NET, X, folder=folder, other_machine=np.True_)
     with pytest.raises(SpecError, match="other_machine must be a bool; got 'yes'"):
         compute_gram(NET, X, folder=folder, other_machine="yes")
+
+
+def test_a_checkout_that_is_not_installed_keeps_kernels(monkeypatch, tmp_path):
+    def installed(name):
+        if name == "ntkreg":
+            raise importlib.metadata.PackageNotFoundError(name)
+        return importlib.metadata.version(name)
+
+    monkeypatch.setattr(manifest_module, "version", installed)
+    assert compute_gram(NET, X, folder=tmp_path).values["ntk"].shape == (len(X), len(X))
