@@ -21,28 +21,30 @@ def few_samples_figure(
     ----------
     summary, comparison, published : DataFrame
         Of the files of those names. Left: mean and corrected spread over draws at the
-        greatest depth, published rows with their spread. Right, if there are any: NTK less
+        greatest depth (of one draw with the interval of its test images), published rows with
+        their spread. Right, if there are any: NTK less
         published CNTK with 95 % intervals, label read as the number of convolutions.
     """
     chosen = comparison[(comparison["get"] == "ntk") & (comparison.reading == "convolutions")]
     figure = Figure(figsize=(11 if len(chosen) else 7, 4.6), layout="constrained")
     left, *others = figure.subplots(1, 2 if len(chosen) else 1, squeeze=False)[0]
     sizes = sorted(summary.n.unique())
-    deepest = summary.depth.max()
-
+    deepest, one_draw = summary.depth.max(), summary.n_draws.max() == 1
     for i, get in enumerate(("ntk", "nngp")):
         ours = summary[(summary["get"] == get) & (summary.depth == deepest)]
         _bars(
             left,
             ours.n * 1.04 ** (i - 1),
             ours["mean"],
-            ours.corrected_std,
+            Z95 * ours.test_error if one_draw else ours.corrected_std,
             f"{get.upper()}, {deepest} hidden layers",
             "os"[i],
             COLOURS[i],
         )
     for i, label in enumerate(("CNTK-14", "ResNet-34")):
         row = published[(published.label == label) & published.n.isin(sizes)]
+        if row.empty:
+            continue
         shift = 1.04 ** (i + 1)
         _bars(
             left,
@@ -54,7 +56,8 @@ def few_samples_figure(
             COLOURS[2 + 2 * i],
             "--",
         )
-    left.set(ylabel="test accuracy, %", title="mean, bar: one standard deviation over draws")
+    bar = "95 % of the test images" if one_draw else "one standard deviation over draws"
+    left.set(ylabel="test accuracy, %", title=f"{'' if one_draw else 'mean, '}bar: {bar}")
     left.legend(frameon=False, fontsize="small")
 
     for right in others:

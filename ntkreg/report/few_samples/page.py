@@ -54,10 +54,9 @@ def document(study: StudyFolder) -> Document:
     record, published = study.record(), study.table("published")
     classes = record.get("n_classes", 10)
     source = f"Published: {published.source[0]}." if len(published) else ""
-    caption = source or "No published figures on these classes."
-    picture = Picture(
-        "accuracy", lambda: _figure(study), caption, "test accuracy, ours and published", kept=True
-    )
+    caption = source or "No published figures of this kernel on these classes."
+    shown = f"test accuracy{', ours and published' if source else ''}"
+    picture = Picture("accuracy", lambda: _figure(study), caption, shown, kept=True)
     answers = tuple(Text(sentence, "lead") for sentence in _answers(study))
     setting = Text(f"`{record['network']}`, {record['n_test']} test images.")
     tables = [Section(title, (Table(table),)) for title, table in _tables(study)]
