@@ -2,11 +2,14 @@ import re
 import shutil
 
 import matplotlib.image
+import numpy as np
 import pandas as pd
 import pytest
 from spoilt_study import spoilt
 
+from ntkreg.report.few_samples.figures import few_samples_figure
 from ntkreg.report.few_samples.page import write_few_samples_report
+from ntkreg.studies.shared.statistics import Z95
 
 
 @pytest.fixture(scope="module")
@@ -84,3 +87,20 @@ def test_a_page_of_the_first_images_has_the_error_of_test_images_alone(first_ima
         assert words in text
     for words in (">nan", "± nan", "draw std", "1910.01663"):
         assert words not in text
+
+
+@pytest.mark.parametrize("one_draw", [True, False])
+def test_bars_of_one_draw_are_those_of_its_test_images(unpublished_folder, one_draw):
+    summary, comparison, published = (
+        pd.read_csv(unpublished_folder / f"{name}.csv")
+        for name in ("summary", "comparison", "published")
+    )
+    if one_draw:
+        summary = summary.assign(n_draws=1, corrected_std=np.nan)
+    axes = few_samples_figure(summary, comparison, published[:0]).axes[0]
+    assert ("95 % of the test images" in axes.get_title()) == one_draw
+    assert {text.get_text()[:3] for text in axes.get_legend().get_texts()} == {"NTK", "NNG"}
+    [bar, *_] = axes.containers[0].lines[2][0].get_segments()
+    first = summary[(summary["get"] == "ntk") & (summary.depth == summary.depth.max())].iloc[0]
+    half = Z95 * first.test_error if one_draw else first.corrected_std
+    assert bar[1][1] - bar[0][1] == pytest.approx(2 * half)
