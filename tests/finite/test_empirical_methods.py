@@ -86,7 +86,12 @@ def test_three_ways_and_both_orders_give_one_kernel(architecture, shape, paramet
 
 
 @pytest.mark.parametrize(
-    ("name", "outputs"), [("dense", "trace"), ("dense", "sum"), ("residual", "trace")]
+    ("name", "outputs"),
+    [
+        ("dense", "trace"),
+        ("dense", "sum"),
+        pytest.param("residual", "trace", marks=pytest.mark.slow),
+    ],
 )
 def test_three_ways_agree_in_float32(name, outputs):
     architecture, shape, parametrization = NETWORKS[name]

@@ -86,6 +86,7 @@ def test_training(optimizer):
     same_when_strict(run)
 
 
+@pytest.mark.slow
 def test_what_is_around_training():
     network = finite_network(POOLED, (4, 4, 2), width=3, n_outputs=2)
     params = network.init(0)
