@@ -206,7 +206,9 @@ class _Run:
                 # Names of their own: what another run has lost is not taken for these.
                 self.inputs = self.client.scatter(arrays, broadcast=True, hash=False)
                 break
-            except (OSError, TimeoutError):  # no worker just now, or it died meanwhile
+            # No worker just now, or it died meanwhile: then the scheduler may know no such key, or
+            # nobody to copy it to.
+            except (OSError, TimeoutError, KeyError, ValueError):
                 self._wait_connected()
                 self._count_threads()
                 time.sleep(_REFRESH)

@@ -345,6 +345,20 @@ def test_what_is_lost_with_workers_is_asked_for_again(errors, sent):
     assert len(stub.sent) == sent
 
 
+@pytest.mark.parametrize("error", [TimeoutError(), KeyError("X"), ValueError("none to copy to")])
+def test_inputs_whose_worker_dies_meanwhile_are_sent_again(error):
+    class Scattering(_Client):
+        def scatter(self, arrays, **options):
+            sent = super().scatter(arrays, **options)
+            if len(self.sent) == 1:
+                raise error
+            return sent
+
+    stub = Scattering()
+    _compute_with(stub)
+    assert len(stub.sent) == 2
+
+
 def test_tiles_that_kill_every_worker_end_the_run():
     with pytest.raises(RuntimeError, match=r"workers keep dying while they compute tiles \(0, 0\)"):
         _compute_with(_Client(*[_killed()] * 100))
