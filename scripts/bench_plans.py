@@ -256,6 +256,8 @@ def main() -> None:
     if arguments.inside:
         print(json.dumps({"plan": planned, "run": taken}[arguments.inside[0]](arguments.inside[1])))
         return
+    if arguments.only and not any(case.startswith(tuple(arguments.only)) for case in CASES):
+        parser.error(f"--only: no case begins so; there are {', '.join(CASES)}.")
     rows = []
     for case in CASES:
         if not arguments.only or case.startswith(tuple(arguments.only)):

@@ -339,6 +339,9 @@ def main(arguments: list[str] | None = None) -> None:
         parser.error(f"--data must be a file; got {options.data}")
     if options.neural_tangents and not options.neural_tangents.is_dir():
         parser.error(f"--neural-tangents must be a folder; got {options.neural_tangents}")
+    for name in ("output", "studies"):
+        if (place := getattr(options, name)).exists() and not place.is_dir():
+            parser.error(f"--{name} must be a folder; got {place}")
     options.output.mkdir(parents=True, exist_ok=True)
     if options.section or options.gram:
         if options.emulated:

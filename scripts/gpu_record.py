@@ -17,9 +17,17 @@ def read(stem: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Sections that were run before, which are kept but for those that are run again."""
     if not stem.with_suffix(".json").exists():
         return {"page": "cuda", "sections": {}}, []
-    with stem.with_suffix(".csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    return json.loads(stem.with_suffix(".json").read_text()), rows
+    try:
+        report = json.loads(stem.with_suffix(".json").read_text())
+        with stem.with_suffix(".csv").open(newline="") as file:
+            return {"page": "cuda", "sections": dict(report["sections"])}, list(
+                csv.DictReader(file)
+            )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SystemExit(
+            f"{stem}.json and .csv are not what this script left there ({error}). Move them away, "
+            "or give another --output."
+        ) from error
 
 
 def command_of(options: argparse.Namespace, sections: list[str]) -> str:

@@ -113,9 +113,19 @@ def test_a_record_of_a_card_becomes_a_page(tmp_path):
         (("--data", "no.npz"), "--data must be a file; got no.npz"),
         (("--neural-tangents", "no"), "--neural-tangents must be a folder; got no"),
         (("--only", "peer"), "invalid choice: 'peer'"),
+        (("--output", __file__), "--output must be a folder; got"),
+        (("--studies", __file__), "--studies must be a folder; got"),
     ],
 )
 def test_wrong_options_are_said(options, said, capsys):
     with pytest.raises(SystemExit):
         gpu_check.main([*options])
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", ['{"page": 3', "[]", '{"sections": 3}', '{"sections": {}}'])
+def test_a_record_that_is_another_s_is_left_alone(words, tmp_path):
+    (tmp_path / "cuda.json").write_text(words)
+    with pytest.raises(SystemExit, match=r"cuda.json and .csv are not what this script left"):
+        gpu_check.main(["--only", "peers", "--output", str(tmp_path)])
+    assert (tmp_path / "cuda.json").read_text() == words
