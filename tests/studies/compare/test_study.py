@@ -211,6 +211,7 @@ def test_the_plan_counts_fits_and_seconds(config, tmp_path, monkeypatch):
     [plan] = plan_compare(nested, tmp_path, n_jobs=2)
     assert plan.counts["fits"] == 3 * 3 * 4 * 9
     assert plan.seconds["starting processes"] == 100 * 2 + 3 * 3
+    assert plan.seconds["waiting for the last"] >= 0
     bare = dataclasses.replace(config, data_sets=("bare",))
     write_set(tmp_path / "data" / "bare.npz", splits=False)
     with pytest.raises(SpecError, match="no data set that this protocol can use"):

@@ -14,7 +14,7 @@ from ntkreg.studies.complete import study as study_module
 from ntkreg.studies.complete.paths import DEPTHS, SHARES, PathSpec, count_steps, follow
 from ntkreg.studies.complete.plan import plan_complete
 from ntkreg.studies.complete.runs import RunSpec, complete, run_specs
-from ntkreg.studies.complete.study import run_complete
+from ntkreg.studies.complete.study import run_complete, specs_of
 from ntkreg.studies.complete.task import load_task
 
 
@@ -193,6 +193,12 @@ def test_a_plan_counts_runs_and_seconds_and_makes_nothing(complete_config, tmp_p
     assert all(plan.seconds[name] > 0 for name in parts)
     assert plan.seconds["waiting for the last"] >= 0
     assert not (tmp_path / "x").exists()
+
+
+def test_the_longest_paths_begin(complete_config):
+    specs = specs_of(load_task(complete_config))
+    shares = [spec.share for spec in specs if isinstance(spec, PathSpec)]
+    assert shares == [spec.share for spec in specs[: len(shares)]] == sorted(shares)
 
 
 def test_steps_of_a_path_are_counted_as_it_takes_them(complete_config):

@@ -125,8 +125,14 @@ def test_a_plan_counts_and_makes_nothing(landscape_config, tmp_path, monkeypatch
     [plan] = plan_landscape(landscape_config, tmp_path / "x", n_jobs=2)
     assert plan.counts == {"pieces": len(QUESTIONS) + 5, "networks": 12}
     assert plan.seconds["starting processes"] >= 100 * 2 + len(QUESTIONS) + 5
-    assert all(seconds > 0 for seconds in plan.seconds.values())
+    assert all(seconds >= 0 for seconds in plan.seconds.values())
+    assert {"questions", "waiting for the last"} < set(plan.seconds)
     assert not (tmp_path / "x").exists()
+
+
+def test_the_widest_cells_begin(landscape_config):
+    first, *_ = specs_of(load_task(landscape_config))
+    assert first == CellSpec(landscape_config.depths[-1], landscape_config.widths[-1])
 
 
 def test_targets_of_one_class_and_too_many_features_are_refused(landscape_config):
