@@ -121,7 +121,15 @@ class Meeting:
         return Lying(Mark.of(str(path), path.lstat()))
 
     def take(self, left: Lying) -> np.ndarray:
-        """Return an array that lies here; its file is gone, so that it cannot be taken again."""
+        """Return an array that lies here; its file is gone, so that it cannot be taken again.
+
+        Raises
+        ------
+        NotSeenError
+            It is not seen from here, or lies elsewhere.
+        """
+        if os.path.dirname(left.mark.path) != self.folder:  # a worker's word removes nothing else
+            raise NotSeenError(f"{left.mark.path} does not lie in {self.folder}.")
         array = left.array
         Path(left.mark.path).unlink()
         return array

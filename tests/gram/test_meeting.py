@@ -109,6 +109,11 @@ def test_values_are_taken_once(tmp_path, monkeypatch):
         assert taken.flags.aligned
         with pytest.raises(NotSeenError, match="is not seen from here"):
             meeting.take(left)
+        np.save(tmp_path / "mine.npy", X)
+        elsewhere = Mark.of(str(tmp_path / "mine.npy"), (tmp_path / "mine.npy").lstat())
+        with pytest.raises(NotSeenError, match="does not lie in"):
+            meeting.take(Lying(elsewhere))
+        (tmp_path / "mine.npy").unlink()  # is still there
     with pytest.raises(NotSeenError):
         meeting.leave(X)
     assert not list(tmp_path.iterdir())

@@ -58,7 +58,7 @@ def test_no_standard_network_spills(name, arch):
     ],
 )
 def test_poolings_keep_16_warps(name, arch):
-    # myrtle(10) has 8 on sm_80; on an H100 it runs as fast with 8 (benchmarks/cuda.md).
+    # myrtle(10) has 8 on sm_80: with 16 it would spill.
     assert code(name, arch)[0].warps == 16
 
 
